@@ -1,0 +1,57 @@
+import { loadConfig, type Environment } from '@posthorn/runtime';
+
+import { keptAdminKey } from './admin-key.js';
+import type { ClientOptions } from './client-options.js';
+import { CommandError } from './command-error.js';
+import { keptUrl } from './kept-url.js';
+
+export interface ApiTarget {
+  /** Without a slash at its end. */
+  url: string;
+  key: string;
+}
+
+/**
+ * Which Posthorn a client command talks to, and as whom: the options, else POSTHORN_URL and POSTHORN_API_KEY, else the
+ * `dev` of the data folder. The key that it keeps goes to where it listens and nowhere else; POSTHORN_ADMIN_KEY goes to
+ * this machine only.
+ */
+export async function apiTarget(options: ClientOptions, env: Environment): Promise<ApiTarget> {
+  const config = loadConfig(env, { command: 'client' });
+  const { dataDir, port, adminKey } = config;
+  const dev = await keptUrl(dataDir);
+  const named = options.url || config.clientUrl;
+  const url = named ? parsedUrl(named) : (dev ?? new URL(`http://127.0.0.1:${port || 8080}`));
+
+  const isOfDev = dev !== null && url.origin === asWritten(dev, url).origin;
+  const key =
+    options.key ||
+    config.clientKey ||
+    (isThisMachine(url) ? adminKey : null) ||
+    (isOfDev ? await keptAdminKey(dataDir) : null);
+  if (!key) throw new CommandError([keyNeeded(dataDir, named ? url : dev)]);
+  return { url: (isOfDev ? dev : url).href.replace(/\/$/, ''), key };
+}
+
+function keyNeeded(dataDir: string, url: URL | null): string {
+  return url
+    ? `An API key for ${url.origin} is needed: give one with --key or POSTHORN_API_KEY.`
+    : `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or name another with --url and --key.`;
+}
+
+function parsedUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new CommandError([`The URL must be like http://127.0.0.1:8080; it is ${JSON.stringify(text)}.`]);
+}
+
+/** `localhost` may be written for the address that `dev` listens on; the request then goes to that address. */
+function asWritten(dev: URL, { hostname }: URL): URL {
+  const written = new URL(dev);
+  if (hostname === 'localhost' && isThisMachine(dev)) written.hostname = hostname;
+  return written;
+}
+
+function isThisMachine({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}

@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+/**
+ * Where the `dev` of a data folder listens, for the client commands; null while it does not run. What one that was
+ * killed left behind does not count: someone else may listen there by now.
+ */
+export async function keptUrl(dataDir: string): Promise<URL | null> {
+  const text = await readFile(fileIn(dataDir), 'utf8').catch(() => '');
+  const [url = '', pid = ''] = text.split('\n');
+  return URL.canParse(url) && isRunning(Number(pid)) ? new URL(url) : null;
+}
+
+export async function keepUrl(dataDir: string, url: string): Promise<void> {
+  const unfinished = `${fileIn(dataDir)}.${randomUUID()}`;
+  await writeFile(unfinished, `${url}\n${process.pid}\n`, { mode: 0o600 });
+  await rename(unfinished, fileIn(dataDir));
+}
+
+/** Unless another `dev` has put its own there meanwhile. */
+export async function forgetUrl(dataDir: string, url: string): Promise<void> {
+  if ((await keptUrl(dataDir))?.href === new URL(url).href) await rm(fileIn(dataDir), { force: true });
+}
+
+function isRunning(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function fileIn(dataDir: string): string {
+  return path.join(dataDir, 'url');
+}

@@ -1,0 +1,167 @@
+import { createRequire } from 'node:module';
+import type { Environment } from '@posthorn/runtime';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+
+import type { ClientOptions, PageOptions } from './client-options.js';
+import { errorText } from './command-error.js';
+import type { ListDeliveriesOptions } from './commands/deliveries.js';
+import type { SendEventOptions } from './commands/events.js';
+import type { CreateKeyOptions } from './commands/keys.js';
+
+/** Runs one command and returns the exit code. Each command's code is loaded when it is run. */
+export async function runProgram(args: readonly string[], env: Environment): Promise<number> {
+  let exitCode = 0;
+  const program = new Command('posthorn')
+    .description('Self-hosted webhook delivery')
+    .version(version())
+    .showHelpAfterError('(posthorn --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true });
+
+  program
+    .command('dev')
+    .description('run everything on this machine, with an embedded Postgres and a private Redis')
+    .action(async () => {
+      const { dev } = await import('./commands/dev.js');
+      exitCode = await dev(env);
+    });
+  program
+    .command('serve')
+    .description('run roles against the Postgres and Redis named by DATABASE_URL and REDIS_URL')
+    .addArgument(
+      new Argument('[roles...]', 'all of them when none is named').choices(['ingest', 'worker', 'console']),
+    )
+    .action(async (roles: string[]) => {
+      const { serve } = await import('./commands/serve.js');
+      exitCode = await serve(env, roles);
+    });
+  program
+    .command('migrate')
+    .description('bring the database named by DATABASE_URL up to date and make partitions ahead')
+    .action(async () => {
+      const { migrate } = await import('./commands/migrate.js');
+      await migrate(env);
+    });
+  addKeyCommands(program, env);
+  addEventCommands(program, env);
+  addDeliveryCommands(program, env);
+
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    process.stderr.write(`${await errorText(error)}\n`);
+    return 1;
+  }
+}
+
+function addKeyCommands(program: Command, env: Environment): void {
+  const keys = program.command('keys').description('create, list and revoke API keys');
+  const scopes = new Option(
+    '--scopes <scopes>',
+    'events:write, read or admin; several separated by commas',
+  ).argParser(commaSeparated);
+  required(client(keys.command('create')), scopes)
+    .description('create an API key, which is shown this once')
+    .option('--name <name>', 'what it is for')
+    .option('--customer <id>', 'restrict it to one customer')
+    .action(async (options: CreateKeyOptions) => {
+      const { createKey } = await import('./commands/keys.js');
+      await createKey(env, options);
+    });
+  client(paged(keys.command('list')))
+    .description('list the keys that are valid')
+    .action(async (options: PageOptions) => {
+      const { listKeys } = await import('./commands/keys.js');
+      await listKeys(env, options);
+    });
+  client(keys.command('revoke'))
+    .description('make a key invalid')
+    .argument('<id>', 'the id of the key, key_…')
+    .action(async (id: string, options: ClientOptions) => {
+      const { revokeKey } = await import('./commands/keys.js');
+      await revokeKey(env, id, options);
+    });
+}
+
+function addEventCommands(program: Command, env: Environment): void {
+  const events = program.command('events').description('send events');
+  required(client(events.command('send')), new Option('--customer <id>', 'whose event it is'))
+    .description('send one event')
+    .argument('<type>', 'such as invoice.paid')
+    .option('--data <json>', 'its data: JSON, @file, or - for standard input', '{}')
+    .option('--external-id <id>', 'your own id of it')
+    .option('--timestamp <time>', 'your own time of it, ISO 8601')
+    .option('--idempotency-key <key>', 'a repeat with the same key creates nothing')
+    .action(async (type: string, options: SendEventOptions) => {
+      const { sendEvent } = await import('./commands/events.js');
+      await sendEvent(env, type, options);
+    });
+}
+
+function addDeliveryCommands(program: Command, env: Environment): void {
+  const deliveries = program.command('deliveries').description('look at deliveries and their attempts');
+  client(paged(deliveries.command('list')))
+    .description('list deliveries, newest first')
+    .option('--customer <id>')
+    .option('--endpoint <id>')
+    .option('--event <id>')
+    .option('--type <type>', 'event type')
+    .addOption(
+      new Option('--status <status>').choices(['pending', 'held', 'delivered', 'dead_lettered', 'cancelled']),
+    )
+    .option('--since <time>', 'ISO 8601, inclusive')
+    .option('--until <time>', 'ISO 8601, exclusive')
+    .action(async (options: ListDeliveriesOptions) => {
+      const { listDeliveries } = await import('./commands/deliveries.js');
+      await listDeliveries(env, options);
+    });
+  client(deliveries.command('show'))
+    .description('show one delivery and its attempts')
+    .argument('<id>', 'the id of the delivery, dlv_…')
+    .action(async (id: string, options: ClientOptions) => {
+      const { showDelivery } = await import('./commands/deliveries.js');
+      await showDelivery(env, id, options);
+    });
+  client(program.command('replay'))
+    .description('send one delivery again, whatever its status')
+    .argument('<delivery>', 'the id of the delivery, dlv_…')
+    .action(async (id: string, options: ClientOptions) => {
+      const { replay } = await import('./commands/replay.js');
+      await replay(env, id, options);
+    });
+}
+
+/** Asked for only when all that was given is known: `--scope` is a misspelt `--scopes`, not a missing one. */
+function required(command: Command, option: Option): Command {
+  return command.addOption(option).hook('preAction', (_, run) => {
+    if (run.getOptionValue(option.attributeName()) === undefined)
+      run.error(`error: required option '${option.flags}' not specified`);
+  });
+}
+
+/** The options of every command that talks to a running Posthorn. */
+function client(command: Command): Command {
+  return command
+    .option('--url <url>', 'where Posthorn is (POSTHORN_URL; default: the `dev` of this folder)')
+    .option('--key <key>', 'an API key (POSTHORN_API_KEY; default: the one that `dev` keeps)')
+    .option('--json', 'print the answer as JSON');
+}
+
+function paged(command: Command): Command {
+  return command
+    .option('--limit <n>', 'rows, at most 250', wholeNumber, 20)
+    .option('--cursor <cursor>', 'go on where an earlier page ended');
+}
+
+function commaSeparated(text: string): string[] {
+  return text.split(',').map((part) => part.trim());
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+function version(): string {
+  return (createRequire(import.meta.url)('../package.json') as { version: string }).version;
+}

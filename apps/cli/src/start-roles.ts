@@ -1,0 +1,151 @@
+import { createConsoleRouter } from '@posthorn/console';
+import {
+  createApiKeyStore,
+  createEndpointStore,
+  openChangeFeed,
+  openDatabase,
+  readMigrationNames,
+} from '@posthorn/database';
+import {
+  authenticate,
+  createApiKeyDirectory,
+  createHttpApp,
+  createHttpServer,
+  createOperationRouter,
+} from '@posthorn/http';
+import { createIngestRouter } from '@posthorn/ingest';
+import {
+  createDeliveryEnqueuer,
+  createEndpointCache,
+  createEventAcceptor,
+  createRouteCache,
+} from '@posthorn/pipeline';
+import { createQueueProducer } from '@posthorn/queue';
+import { createSecretBox, type Logger, type Role, type ServeConfig, type Shutdown } from '@posthorn/runtime';
+import { checkTargetUrl } from '@posthorn/sender';
+import { createWorker } from '@posthorn/worker';
+import type { Router } from 'express';
+
+import { readyChecks } from './ready-checks.js';
+
+export interface StartRolesDeps {
+  config: ServeConfig;
+  roles: readonly Role[];
+  migrationsDir: string;
+  logger: Logger;
+  /** Gets everything opened here; closing takes nothing new first, then ends what is in flight, then disconnects. */
+  shutdown: Shutdown;
+}
+
+/** Starts the roles of one process on one port, in reading order. Rejects when the port cannot be had. */
+export async function startRoles({
+  config,
+  roles,
+  migrationsDir,
+  logger,
+  shutdown,
+}: StartRolesDeps): Promise<{ port: number }> {
+  const has = (role: Role): boolean => roles.includes(role);
+  const { databaseUrl, redisUrl } = config;
+
+  const database = openDatabase({ url: databaseUrl, poolMax: config.databasePoolMax, logger });
+  shutdown.onClose('database', () => database.close());
+  const { pool, prisma, clock } = database;
+  await clock.sample();
+
+  const secretBox = createSecretBox(config.encryptionKeys);
+  const endpointStore = createEndpointStore({ prisma, secretBox, clock });
+  const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
+  const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
+  const apiKeyStore = createApiKeyStore({ prisma, clock });
+  const apiKeys = createApiKeyDirectory({ apiKeys: apiKeyStore, clock, logger });
+  shutdown.onClose('api keys', () => apiKeys.close());
+
+  const caches = [routes, endpoints, apiKeys];
+  const feed = openChangeFeed({
+    databaseUrl,
+    logger,
+    onChange: (kind, id) => {
+      for (const cache of caches) cache.onChange(kind, id);
+    },
+    onGap: () => {
+      for (const cache of caches) cache.onGap();
+    },
+  });
+  shutdown.onClose('change feed', () => feed.close());
+
+  const queue = createQueueProducer({ redisUrl, prefix: config.queuePrefix, logger });
+  shutdown.onClose('queue', () => queue.close());
+
+  const worker = has('worker')
+    ? createWorker({ database, endpoints, queue, logger, settings: config })
+    : undefined;
+  if (worker) shutdown.onClose('worker', (deadlineMs) => worker.stop({ deadlineMs }));
+
+  if (config.adminKey !== null) {
+    const outcome = await apiKeyStore.ensure(config.adminKey, {
+      name: 'POSTHORN_ADMIN_KEY',
+      scopes: ['admin'],
+    });
+    if (outcome === 'revoked') {
+      logger.warn('admin_key.revoked', {
+        problem:
+          'POSTHORN_ADMIN_KEY is an API key that was revoked, so it is not valid: set another, or none.',
+      });
+    }
+  }
+
+  const authentication = authenticate(apiKeys);
+  let ingest: Router | undefined;
+  const routers: Router[] = [];
+  if (has('ingest')) {
+    const acceptor = createEventAcceptor({
+      pool,
+      clock,
+      routes,
+      enqueuer: createDeliveryEnqueuer(queue, logger),
+      logger,
+      idempotencyWindowHours: config.idempotencyWindowHours,
+      retentionDays: config.retentionDays,
+    });
+    shutdown.onClose('accepting', () => acceptor.close());
+    ingest = createIngestRouter({
+      acceptor,
+      apiKeys,
+      logger,
+      payloadBytesMax: config.payloadBytesMax,
+      batchBytesMax: config.batchBytesMax,
+    });
+  }
+  if (has('console')) {
+    const { allowTargets } = config;
+    routers.push(
+      createConsoleRouter({
+        authentication,
+        database,
+        secretBox,
+        checkTargetUrl: (url) => checkTargetUrl(url, { allowTargets }),
+        queue,
+        logger,
+        retentionDays: config.retentionDays,
+      }),
+    );
+  }
+  const checks = readyChecks({
+    database,
+    queue,
+    migrations: await readMigrationNames(migrationsDir),
+    redisRequired: has('worker'),
+    logger,
+  });
+  routers.push(createOperationRouter({ checks }));
+
+  const server = await createHttpServer({
+    handler: createHttpApp({ logger, ingest, routers }),
+    host: config.host,
+    port: config.port,
+  });
+  shutdown.onClose('http', (deadlineMs) => server.close({ deadlineMs }));
+  worker?.start();
+  return { port: server.port };
+}

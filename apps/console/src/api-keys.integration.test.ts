@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { startTestConsole, type TestConsole } from './test-support/test-console.js';
+
+let testDatabase: TestDatabase;
+let app: TestConsole;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  app = await startTestConsole(testDatabase.url);
+});
+afterAll(async () => {
+  await app.close();
+  await testDatabase.drop();
+});
+beforeEach(() => app.clear());
+
+it('creates a key that works, shows it once, and lists it by its hint', async () => {
+  await app.putCustomer('acme');
+  const { body } = await app.admin
+    .post('/v1/api-keys')
+    .send({ name: 'acme reader', scopes: ['read'], customerId: 'acme' })
+    .expect(201);
+  const { key, ...apiKey } = body;
+  expect(apiKey).toEqual({
+    id: expect.stringMatching(/^key_[0-9a-z]{26}$/),
+    name: 'acme reader',
+    scopes: ['read'],
+    customerId: 'acme',
+    hint: key.slice(0, 10),
+    createdAt: expect.any(String),
+    lastUsedAt: null,
+  });
+  await app.as(key).get('/v1/events').expect(200);
+  const list = await app.admin.get('/v1/api-keys').expect(200);
+  expect(list.body.data).toContainEqual(expect.objectContaining({ id: apiKey.id, hint: apiKey.hint }));
+  expect(list.text).not.toContain(key);
+});
+
+it('revokes a key: it is listed no more and cannot be revoked again', async () => {
+  const { id } = (
+    await app.admin
+      .post('/v1/api-keys')
+      .send({ scopes: ['admin'] })
+      .expect(201)
+  ).body;
+  await app.admin.delete(`/v1/api-keys/${id}`).expect(204);
+  await app.admin.delete(`/v1/api-keys/${id}`).expect(404);
+  const { data } = (await app.admin.get('/v1/api-keys').expect(200)).body;
+  expect(data.map((apiKey) => apiKey.id)).not.toContain(id);
+});
+
+it('lists in pages, newest first', async () => {
+  const ids: string[] = [];
+  for (let n = 0; n < 4; n++)
+    ids.push((await app.admin.post('/v1/api-keys').send({ scopes: ['read'] })).body.id);
+  const first = await app.admin.get('/v1/api-keys?limit=2').expect(200);
+  const second = await app.admin.get(`/v1/api-keys?limit=2&cursor=${first.body.nextCursor}`).expect(200);
+  const seen = [...first.body.data, ...second.body.data].map(({ id }) => id);
+  expect(seen).toEqual(ids.toReversed());
+});
+
+it('refuses unknown scopes and fields, and a customer that does not exist', async () => {
+  for (const body of [{ scopes: ['root'] }, { scopes: [] }, {}, { scopes: ['read'], customer: 'acme' }]) {
+    expect((await app.admin.post('/v1/api-keys').send(body).expect(400)).body.code).toBe('invalid_request');
+  }
+  const refused = await app.admin
+    .post('/v1/api-keys')
+    .send({ scopes: ['read'], customerId: 'nobody' })
+    .expect(422);
+  expect(refused.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'customerId' }] });
+});
+
+it('is for operators: no key, no scope and no restricted key get through', async () => {
+  await app.putCustomer('acme');
+  const { id } = (await app.admin.post('/v1/api-keys').send({ scopes: ['read'] })).body;
+  for (const [agent, status] of [
+    [app.anyone, 401],
+    [app.as(await app.createKey(['read', 'events:write'])), 403],
+    [app.as(await app.createKey(['admin'], 'acme')), 403],
+  ] as const) {
+    await agent.get('/v1/api-keys').expect(status);
+    await agent
+      .post('/v1/api-keys')
+      .send({ scopes: ['admin'] })
+      .expect(status);
+    await agent.delete(`/v1/api-keys/${id}`).expect(status);
+  }
+});

@@ -1,0 +1,59 @@
+import { type ApiKeyResource, idPrefixes, operations } from '@posthorn/api-contract';
+import type { ApiKey, ApiKeyStore } from '@posthorn/database';
+import { encodeId } from '@posthorn/domain';
+import { AppError, mountOperation, notFound } from '@posthorn/http';
+import type { RequestHandler, Router } from 'express';
+import { idCursor, pageResource, readCursor } from './cursor.js';
+
+export interface ApiKeysDeps {
+  authentication: RequestHandler;
+  apiKeys: ApiKeyStore;
+}
+
+const cursorForm = idCursor('api-keys');
+
+export function mountApiKeys(router: Router, { authentication, apiKeys }: ApiKeysDeps): void {
+  mountOperation(router, operations.createApiKey, authentication, async ({ body }) => {
+    const { name = null, scopes, customerId = null } = body;
+    const outcome = await apiKeys.create({ name, scopes, customerId });
+    if (outcome.kind === 'unknown_customer') {
+      throw new AppError({
+        code: 'unprocessable',
+        detail: 'The customer of the key does not exist.',
+        errors: [{ path: 'customerId', message: '"customerId" must be an existing customer' }],
+      });
+    }
+    return { status: 201, body: { ...apiKeyResource(outcome.apiKey), key: outcome.key } };
+  });
+
+  mountOperation(router, operations.listApiKeys, authentication, async ({ query }) => {
+    const before = readCursor(cursorForm, query.cursor);
+    const page = await apiKeys.list({ limit: query.limit, before });
+    return { status: 200, body: pageResource(cursorForm, page, apiKeyResource) };
+  });
+
+  mountOperation(router, operations.revokeApiKey, authentication, async ({ params }) => {
+    if (!(await apiKeys.revoke(params.apiKeyId))) throw notFound();
+    return { status: 204 };
+  });
+}
+
+function apiKeyResource({
+  id,
+  name,
+  scopes,
+  customerId,
+  hint,
+  createdAt,
+  lastUsedAt,
+}: ApiKey): ApiKeyResource {
+  return {
+    id: encodeId(idPrefixes.apiKey, id),
+    name,
+    scopes,
+    customerId,
+    hint,
+    createdAt: createdAt.toISOString(),
+    lastUsedAt: lastUsedAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,65 @@
+import {
+  createApiKeyStore,
+  createAttemptStore,
+  createCustomerStore,
+  createDeliveryStore,
+  createEndpointStore,
+  createEventStore,
+  createLedgerStore,
+  type Database,
+} from '@posthorn/database';
+import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
+import type { Logger, SecretBox } from '@posthorn/runtime';
+import { type RequestHandler, Router } from 'express';
+import { mountApiKeys } from './api-keys.js';
+import { mountCustomers } from './customers.js';
+import { mountDeliveries } from './deliveries.js';
+import { mountDeliveryChanges } from './delivery-changes.js';
+import { mountEndpointStatus } from './endpoint-status.js';
+import { mountEndpoints } from './endpoints.js';
+import { mountEvents } from './events.js';
+import { mountLedger } from './ledger.js';
+import type { CheckTargetUrl } from './target-check.js';
+
+export interface ConsoleRouterDeps {
+  authentication: RequestHandler;
+  database: Pick<Database, 'pool' | 'prisma' | 'clock'>;
+  secretBox: SecretBox;
+  checkTargetUrl: CheckTargetUrl;
+  /** Gets what a replay or a resume makes due; while it is away the sweep does its work. */
+  queue: ReplayDeps['queue'];
+  logger: Logger;
+  retentionDays: number;
+}
+
+/** The management API: customers, endpoints, API keys, and the history of events, deliveries and attempts. */
+export function createConsoleRouter({
+  authentication,
+  database,
+  secretBox,
+  checkTargetUrl,
+  queue,
+  logger,
+  retentionDays,
+}: ConsoleRouterDeps): Router {
+  const { pool, prisma, clock } = database;
+  const customers = createCustomerStore({ prisma });
+  const endpoints = createEndpointStore({ prisma, secretBox, clock });
+  const apiKeys = createApiKeyStore({ prisma, clock });
+  const events = createEventStore({ prisma });
+  const deliveries = createDeliveryStore({ prisma });
+  const attempts = createAttemptStore({ prisma });
+  const ledger = createLedgerStore({ prisma });
+  const reopening = { pool, queue, logger, heldForMs: heldForMs(retentionDays) };
+
+  const router = Router({ caseSensitive: true });
+  mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
+  mountEndpoints(router, { authentication, pool, customers, endpoints, checkTargetUrl });
+  mountApiKeys(router, { authentication, apiKeys });
+  mountEvents(router, { authentication, customers, events, deliveries });
+  mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });
+  mountEndpointStatus(router, { authentication, endpoints, ...reopening });
+  mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
+  mountLedger(router, { authentication, customers, endpoints, ledger });
+  return router;
+}

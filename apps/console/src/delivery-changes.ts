@@ -1,0 +1,86 @@
+import { operations, type DeliveryResource } from '@posthorn/api-contract';
+import type { CustomerStore, DeliveryStore, EndpointStore, EventStore } from '@posthorn/database';
+import { deliveryIdOf } from '@posthorn/domain';
+import { AppError, type Caller, mayAccess, mountOperation, notFound } from '@posthorn/http';
+import {
+  cancelDelivery,
+  cancelMatchingDeliveries,
+  replayDelivery,
+  type ReplayDeps,
+  replayEvent,
+  type ReplayOutcome,
+} from '@posthorn/pipeline';
+import type { RequestHandler, Router } from 'express';
+import { findCustomer } from './customers.js';
+import { deliveryResource } from './delivery-resource.js';
+import { findDelivery } from './find-delivery.js';
+
+export interface DeliveryChangesDeps extends ReplayDeps {
+  authentication: RequestHandler;
+  customers: CustomerStore;
+  endpoints: EndpointStore;
+  events: EventStore;
+  deliveries: DeliveryStore;
+}
+
+export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps): void {
+  const { authentication, pool, customers, endpoints, events } = deps;
+
+  mountOperation(router, operations.cancelDeliveries, authentication, async ({ body, caller }) => {
+    const { customerId, endpointId, type, status, since, until } = body;
+    await findCustomer(customers, caller, customerId);
+    if (endpointId !== undefined && (await endpoints.customerOf(endpointId)) !== customerId) throw notFound();
+    const filter = { customerId, endpointId, type, status, sinceMs: since, untilMs: until };
+    return { status: 200, body: await cancelMatchingDeliveries(pool, filter) };
+  });
+
+  mountOperation(router, operations.cancelDelivery, authentication, async ({ params, caller }) => {
+    const { id } = await findDelivery(deps, caller, params.deliveryId);
+    if (!(await cancelDelivery(pool, id))) {
+      throw new AppError({ code: 'conflict', detail: 'The delivery is finished.' });
+    }
+    return { status: 200, body: await current(deps, caller, id) };
+  });
+
+  mountOperation(router, operations.replayDelivery, authentication, async ({ params, caller }) => {
+    const { id } = await findDelivery(deps, caller, params.deliveryId);
+    const outcome = await replayDelivery(deps, id);
+    if (outcome === 'due') {
+      throw new AppError({
+        code: 'delivery_in_flight',
+        detail: 'The delivery is being sent, or is due and about to be.',
+      });
+    }
+    refuse(outcome);
+    return { status: 200, body: await current(deps, caller, id) };
+  });
+
+  mountOperation(router, operations.replayEvent, authentication, async ({ params, body, caller }) => {
+    const event = await events.get(params.eventId);
+    if (!event) throw notFound();
+    await findCustomer(customers, caller, event.customerId);
+    const owner = await endpoints.customerOf(body.endpointId);
+    if (owner !== event.customerId || !mayAccess(caller, owner)) throw notFound();
+    refuse(await replayEvent(deps, event.id, body.endpointId));
+    return { status: 200, body: await current(deps, caller, deliveryIdOf(event.id, body.endpointId)) };
+  });
+}
+
+function refuse(outcome: ReplayOutcome): void {
+  switch (outcome) {
+    case 'opened':
+    case 'held':
+    case 'due':
+      return;
+    case 'not_found':
+      throw notFound();
+    case 'endpoint_deleted':
+      throw new AppError({ code: 'conflict', detail: 'The endpoint is deleted.' });
+    case 'expired':
+      throw new AppError({ code: 'conflict', detail: 'The event is too old to be sent again.' });
+  }
+}
+
+async function current(deps: DeliveryChangesDeps, caller: Caller, id: string): Promise<DeliveryResource> {
+  return deliveryResource(await findDelivery(deps, caller, id));
+}

@@ -1,0 +1,126 @@
+import { operations, patchEndpointSettings, type PatchEndpointBody } from '@posthorn/api-contract';
+import {
+  type CustomerStore,
+  type Database,
+  endpointSecretsMax,
+  type EndpointSettings,
+  type EndpointStore,
+} from '@posthorn/database';
+import { isSigningSecret } from '@posthorn/domain';
+import { AppError, mountOperation, notFound, requireCustomer } from '@posthorn/http';
+import { deleteEndpoint } from '@posthorn/pipeline';
+import type { RequestHandler, Router } from 'express';
+import { idCursor, pageResource, readCursor } from './cursor.js';
+import { findCustomer } from './customers.js';
+import { endpointResource } from './endpoint-resource.js';
+import { findEndpoint } from './find-endpoint.js';
+import { type CheckTargetUrl, requireTarget } from './target-check.js';
+
+export interface EndpointsDeps {
+  authentication: RequestHandler;
+  pool: Database['pool'];
+  customers: CustomerStore;
+  endpoints: EndpointStore;
+  checkTargetUrl: CheckTargetUrl;
+}
+
+const cursorForm = idCursor('endpoints');
+
+export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
+  const { authentication, pool, customers, endpoints, checkTargetUrl } = deps;
+
+  mountOperation(router, operations.createEndpoint, authentication, async ({ params, body, caller }) => {
+    requireCustomer(caller, params.customerId);
+    requireTarget(checkTargetUrl, body.url, 'url');
+    const outcome = await endpoints.create(params.customerId, body);
+    switch (outcome.kind) {
+      case 'created':
+        return { status: 201, body: { ...endpointResource(outcome.endpoint), secret: outcome.secret } };
+      case 'unknown_customer':
+        throw notFound();
+      case 'limit_reached':
+        throw new AppError({
+          code: 'conflict',
+          detail: `The customer has its maximum of ${outcome.maxEndpoints} endpoints.`,
+        });
+    }
+  });
+
+  mountOperation(router, operations.listEndpoints, authentication, async ({ params, query, caller }) => {
+    const before = readCursor(cursorForm, query.cursor);
+    const { id } = await findCustomer(customers, caller, params.customerId);
+    const page = await endpoints.list({ customerId: id, limit: query.limit, before });
+    return { status: 200, body: pageResource(cursorForm, page, endpointResource) };
+  });
+
+  mountOperation(router, operations.getEndpoint, authentication, async ({ params, caller }) => ({
+    status: 200,
+    body: endpointResource(await findEndpoint(endpoints, caller, params.endpointId)),
+  }));
+
+  mountOperation(router, operations.patchEndpoint, authentication, async ({ params, body, caller }) => {
+    const { id } = await findEndpoint(endpoints, caller, params.endpointId);
+    const endpoint = await endpoints.patch(id, (current) => patched(current, body, checkTargetUrl));
+    if (!endpoint) throw notFound();
+    return { status: 200, body: endpointResource(endpoint) };
+  });
+
+  mountOperation(router, operations.deleteEndpoint, authentication, async ({ params, caller }) => {
+    const { id } = await findEndpoint(endpoints, caller, params.endpointId);
+    if (!(await deleteEndpoint(pool, id))) throw notFound();
+    return { status: 204 };
+  });
+
+  mountOperation(router, operations.rotateSecret, authentication, async ({ params, body, caller }) => {
+    const { id } = await findEndpoint(endpoints, caller, params.endpointId);
+    if (body.secret !== undefined) requireSigningSecret(body.secret);
+    const outcome = await endpoints.rotateSecret(id, body);
+    switch (outcome.kind) {
+      case 'rotated':
+        return {
+          status: 200,
+          body: {
+            secret: outcome.secret,
+            createdAt: outcome.createdAt.toISOString(),
+            previousExpiresAt: outcome.previousExpiresAt?.toISOString() ?? null,
+          },
+        };
+      case 'unknown_endpoint':
+        throw notFound();
+      case 'too_many_secrets':
+        throw new AppError({
+          code: 'conflict',
+          detail:
+            `The endpoint has ${endpointSecretsMax} secrets that still sign. ` +
+            'Wait until one expires, or rotate with an overlap of 0, which leaves only the new one.',
+        });
+    }
+  });
+}
+
+/** One that does not decode would fail every signature from now on. */
+function requireSigningSecret(secret: string): void {
+  if (isSigningSecret(secret)) return;
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The body is not valid.',
+    errors: [{ path: 'secret', message: '"secret" must be whsec_ and the padded base64 of 24 to 64 bytes' }],
+  });
+}
+
+function patched(
+  current: EndpointSettings,
+  patch: PatchEndpointBody,
+  checkTargetUrl: CheckTargetUrl,
+): EndpointSettings {
+  const merged = patchEndpointSettings(current, patch);
+  if (!merged.ok) {
+    throw new AppError({
+      code: 'unprocessable',
+      detail: 'The patch would leave the endpoint with settings that are not valid.',
+      errors: merged.errors,
+    });
+  }
+  if (merged.value.url !== current.url) requireTarget(checkTargetUrl, merged.value.url, 'url');
+  return merged.value;
+}

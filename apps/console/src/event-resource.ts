@@ -1,0 +1,31 @@
+import { type EventResource, idPrefixes } from '@posthorn/api-contract';
+import type { Delivery, Event, EventSummary } from '@posthorn/database';
+import { encodeId, readTopLevelMembers } from '@posthorn/domain';
+import { deliveryResource } from './delivery-resource.js';
+
+export function eventResource(event: EventSummary): EventResource {
+  return {
+    id: encodeId(idPrefixes.event, event.id),
+    customerId: event.customerId,
+    type: event.type,
+    externalId: event.externalId,
+    timestamp: event.occurredAt.toISOString(),
+    acceptedAt: event.acceptedAt.toISOString(),
+    deliveryCount: event.deliveryCount,
+  };
+}
+
+/**
+ * The answer is put together as text around the stored source of `data`: parsing it and writing it again would change
+ * numbers past 2^53, 1.0, escapes and the order of keys.
+ */
+export function eventDetailJson(event: Event, deliveries: readonly Delivery[]): string {
+  const facts = JSON.stringify(eventResource(event)).slice(0, -1);
+  return `${facts},"data":${dataSourceOf(event)},"deliveries":${JSON.stringify(deliveries.map(deliveryResource))}}`;
+}
+
+function dataSourceOf({ id, body }: Event): string {
+  const source = readTopLevelMembers(body).get('data');
+  if (source === undefined) throw new Error(`The stored envelope of event ${id} has no data`);
+  return source;
+}

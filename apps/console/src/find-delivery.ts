@@ -1,0 +1,15 @@
+import type { CustomerStore, Delivery, DeliveryStore } from '@posthorn/database';
+import { type Caller, notFound } from '@posthorn/http';
+import { findCustomer } from './customers.js';
+
+/** The delivery, if it is there and the caller's. */
+export async function findDelivery(
+  { customers, deliveries }: { customers: CustomerStore; deliveries: DeliveryStore },
+  caller: Caller,
+  id: string,
+): Promise<Delivery> {
+  const delivery = await deliveries.get(id);
+  if (!delivery) throw notFound();
+  await findCustomer(customers, caller, delivery.customerId);
+  return delivery;
+}

@@ -1,0 +1,2 @@
+export { createConsoleRouter, type ConsoleRouterDeps } from './console-router.js';
+export type { CheckTargetUrl } from './target-check.js';

@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Scope } from '@posthorn/api-contract';
+import {
+  createApiKeyStore,
+  createCustomerStore,
+  type Database,
+  ensurePartitions,
+  openDatabase,
+} from '@posthorn/database';
+import { authenticate, createApiKeyDirectory, createHttpApp } from '@posthorn/http';
+import { createLogger, createSecretBox } from '@posthorn/runtime';
+import supertest from 'supertest';
+import { type ConsoleRouterDeps, createConsoleRouter } from '../console-router.js';
+
+/** supertest's agent, with answers that are not `any`. */
+export interface Agent {
+  get(path: string): Exchange;
+  put(path: string): Exchange;
+  post(path: string): Exchange;
+  patch(path: string): Exchange;
+  delete(path: string): Exchange;
+}
+
+export interface Exchange extends Promise<{ type: string; text: string; body: Body }> {
+  send(body: object | string): Exchange;
+  set(header: string, value: string): Exchange;
+  expect(status: number, text?: string): Exchange;
+}
+
+/** The members that tests take out of answers, whichever answer it is. */
+export interface Body {
+  id: string;
+  number: number;
+  data: Body[];
+  nextCursor: string;
+  code: string;
+  key: string;
+  hint: string;
+  secret: string;
+  secrets: unknown[];
+  previousExpiresAt: string;
+  nextAttemptAt: string;
+  createdAt: string;
+  requestId: string;
+}
+
+export type EnqueuedJob = Parameters<ConsoleRouterDeps['queue']['enqueue']>[0][number];
+
+export interface TestConsole {
+  database: Database;
+  /** What the console handed to the queue. */
+  enqueued: EnqueuedJob[];
+  /** Requests with this key. */
+  as(key: string): Agent;
+  admin: Agent;
+  anyone: Agent;
+  createKey(scopes: Scope[], customerId?: string): Promise<string>;
+  putCustomer(id: string): Promise<void>;
+  /** Empties the tables, but for the admin key. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The real app on the real database. Targets at `refused.example` are refused. */
+export async function startTestConsole(databaseUrl: string): Promise<TestConsole> {
+  const logger = createLogger({ level: 'silent', role: 'test' });
+  const database = openDatabase({ url: databaseUrl, poolMax: 10, logger });
+  await ensurePartitions(database.pool, { nowMs: Date.now() });
+  const apiKeys = createApiKeyStore(database);
+  const directory = createApiKeyDirectory({ apiKeys, clock: database.clock, logger });
+  const enqueued: EnqueuedJob[] = [];
+  const router = createConsoleRouter({
+    authentication: authenticate(directory),
+    database,
+    secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
+    checkTargetUrl: (url) =>
+      new URL(url).hostname === 'refused.example'
+        ? { ok: false, message: 'The target is not a public address.' }
+        : { ok: true },
+    queue: {
+      enqueue: (jobs) => {
+        enqueued.push(...jobs);
+        return Promise.resolve();
+      },
+    },
+    logger,
+    retentionDays: 30,
+  });
+  const server: Server = createHttpApp({ logger, routers: [router] }).listen(0, '127.0.0.1');
+
+  const anyone = supertest.agent(server) as unknown as Agent;
+  const as = (key: string) =>
+    supertest.agent(server).set('Authorization', `Bearer ${key}`) as unknown as Agent;
+  const createKey = async (scopes: Scope[], customerId: string | null = null) => {
+    const outcome = await apiKeys.create({ name: null, scopes, customerId });
+    if (outcome.kind !== 'created') throw new Error(outcome.kind);
+    return outcome.key;
+  };
+  const adminKey = await createKey(['admin']);
+  return {
+    database,
+    enqueued,
+    as,
+    admin: as(adminKey),
+    anyone,
+    createKey,
+    async putCustomer(id) {
+      await createCustomerStore(database).put(id, {
+        name: null,
+        metadata: null,
+        notificationUrl: null,
+        maxInFlight: null,
+        rateLimit: null,
+        maxEndpoints: null,
+      });
+    },
+    async clear() {
+      await database.pool.query('TRUNCATE event, delivery, attempt, endpoint_secret, endpoint');
+      await database.pool.query('DELETE FROM api_key WHERE hint <> $1', [adminKey.slice(0, 10)]);
+      await database.pool.query('DELETE FROM customer');
+    },
+    async close() {
+      await new Promise((resolve) => server.close(resolve));
+      await directory.close();
+      await database.close();
+    },
+  };
+}

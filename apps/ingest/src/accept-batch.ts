@@ -1,0 +1,81 @@
+import { batchBody, type BatchItemResource, problemCodes, validateValue } from '@posthorn/api-contract';
+import { encodeId, readTopLevelElements, readTopLevelMembers } from '@posthorn/domain';
+import { AppError, type Caller, parseJson, readJsonText, sendAnswer, unavailable } from '@posthorn/http';
+import type { Request, Response } from 'express';
+
+import { readIdempotencyKey } from './idempotency-key.js';
+import type { IngestContext } from './ingest-router.js';
+import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge } from './refusal.js';
+import { toEvent } from './to-event.js';
+
+/** `POST /v1/events/batch`: every event for itself, results in order. All go to the acceptor at once, which groups them. */
+export async function acceptBatch(
+  context: IngestContext,
+  caller: Caller,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const idempotencyKey = readIdempotencyKey(request);
+  const text = await readJsonText(request, { bytesMax: context.batchBytesMax });
+  const items = readItems(text);
+  const results = await Promise.all(
+    items.map((item, index) => acceptItem(context, caller, item, itemKey(idempotencyKey, index))),
+  );
+  if (results.every(isUnavailable))
+    throw unavailable('None of the events could be committed; send the batch again.');
+  sendAnswer(response, { status: 202, body: { results } });
+}
+
+interface Item {
+  value: unknown;
+  source: string;
+}
+
+function readItems(text: string): Item[] {
+  const batch = validateValue(batchBody, parseJson(text), { convert: false });
+  if (!batch.ok)
+    throw new AppError({ code: 'invalid_request', detail: 'The batch is not valid.', errors: batch.errors });
+  const sources = readTopLevelElements(readTopLevelMembers(text).get('events') ?? '[]');
+  return batch.value.events.map((value, index) => ({ value, source: sources[index] ?? '' }));
+}
+
+/** A batch that is sent again under its key repeats place by place. No key of a single event holds a line break. */
+function itemKey(idempotencyKey: string | null, index: number): string | null {
+  return idempotencyKey === null ? null : `${idempotencyKey}\n${index}`;
+}
+
+async function acceptItem(
+  { acceptor, logger, payloadBytesMax }: IngestContext,
+  caller: Caller,
+  { value, source }: Item,
+  idempotencyKey: string | null,
+): Promise<BatchItemResource> {
+  const event = toEvent(value, () => readTopLevelMembers(source), idempotencyKey);
+  if (!event.ok) {
+    return {
+      ...resultOf({ code: 'invalid_request', detail: 'The event is not valid.' }),
+      errors: event.errors,
+    };
+  }
+  if (Buffer.byteLength(event.value.dataSource) > payloadBytesMax) return resultOf(tooLarge(payloadBytesMax));
+  const refused = refusedCustomer(caller, event.value.customerId);
+  if (refused) return resultOf(refused);
+  try {
+    const outcome = await acceptor.accept(event.value);
+    return outcome.kind === 'accepted'
+      ? { status: 202, id: encodeId('evt', outcome.id) }
+      : resultOf(refusalOf(outcome));
+  } catch (error) {
+    // The other events of the batch may be committed: their results must not be lost with this one's.
+    logger.error('event.accept_failed', { customer_id: event.value.customerId, error });
+    return resultOf(internalRefusal);
+  }
+}
+
+function resultOf({ code, detail }: Refusal) {
+  return { status: problemCodes[code].status, code, detail };
+}
+
+function isUnavailable({ status }: BatchItemResource): boolean {
+  return status === problemCodes.unavailable.status;
+}

@@ -1,0 +1,44 @@
+import { idempotencyHeaders, type AcceptedEventResource } from '@posthorn/api-contract';
+import { encodeId, readTopLevelMembers } from '@posthorn/domain';
+import { AppError, type Caller, parseJson, readJsonText, sendAnswer } from '@posthorn/http';
+import type { Request, Response } from 'express';
+
+import { readIdempotencyKey } from './idempotency-key.js';
+import type { IngestContext } from './ingest-router.js';
+import { type Refusal, refusalOf, refusedCustomer } from './refusal.js';
+import { toEvent } from './to-event.js';
+
+/** `POST /v1/events`: answered after the commit. */
+export async function acceptOne(
+  { acceptor, payloadBytesMax }: IngestContext,
+  caller: Caller,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const idempotencyKey = readIdempotencyKey(request);
+  const text = await readJsonText(request, { bytesMax: payloadBytesMax });
+  const event = toEvent(parseJson(text), () => readTopLevelMembers(text), idempotencyKey);
+  if (!event.ok) throw invalidEvent(event.errors);
+  const refused = refusedCustomer(caller, event.value.customerId);
+  if (refused) throw asError(refused);
+
+  const outcome = await acceptor.accept(event.value);
+  if (outcome.kind !== 'accepted') throw asError(refusalOf(outcome));
+  const body: AcceptedEventResource = {
+    id: encodeId('evt', outcome.id),
+    customerId: outcome.customerId,
+    type: outcome.type,
+    timestamp: new Date(outcome.occurredAtMs).toISOString(),
+    deliveries: outcome.deliveries,
+  };
+  if (outcome.replayed) response.setHeader(idempotencyHeaders.replayed, 'true');
+  sendAnswer(response, { status: 202, body });
+}
+
+function invalidEvent(errors: { path: string; message: string }[]): AppError {
+  return new AppError({ code: 'invalid_request', detail: 'The event is not valid.', errors });
+}
+
+function asError({ code, detail }: Refusal): AppError {
+  return new AppError({ code, detail, ...(code === 'unavailable' && { headers: { 'Retry-After': '1' } }) });
+}

@@ -1,0 +1,15 @@
+import { idempotencyHeaders, idempotencyKey, validateValue } from '@posthorn/api-contract';
+import { AppError } from '@posthorn/http';
+import type { Request } from 'express';
+
+export function readIdempotencyKey(request: Request): string | null {
+  const header = request.headers[idempotencyHeaders.key];
+  if (header === undefined) return null;
+  const key = validateValue(idempotencyKey, header, { convert: false });
+  if (key.ok) return key.value;
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The Idempotency-Key must be 1 to 255 printable ASCII characters.',
+    errors: [{ path: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' }],
+  });
+}

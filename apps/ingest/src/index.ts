@@ -1,0 +1,1 @@
+export { createIngestRouter, type IngestRouterDeps } from './ingest-router.js';

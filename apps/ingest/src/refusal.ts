@@ -1,0 +1,41 @@
+import type { ProblemCode } from '@posthorn/api-contract';
+import { type Caller, mayAccess } from '@posthorn/http';
+import type { AcceptOutcome } from '@posthorn/pipeline';
+
+/** Why an event was not accepted, in the words of the API. */
+export interface Refusal {
+  code: ProblemCode;
+  detail: string;
+}
+
+export const internalRefusal: Refusal = {
+  code: 'internal_error',
+  detail: 'Something went wrong on our side.',
+};
+
+export function tooLarge(bytesMax: number): Refusal {
+  return { code: 'payload_too_large', detail: `The data is larger than ${bytesMax} bytes.` };
+}
+
+/** Another customer's is answered like one that does not exist. */
+export function refusedCustomer(caller: Caller, customerId: string): Refusal | null {
+  return mayAccess(caller, customerId) ? null : unknownCustomer;
+}
+
+export function refusalOf(outcome: Exclude<AcceptOutcome, { kind: 'accepted' }>): Refusal {
+  switch (outcome.kind) {
+    case 'unknown_customer':
+      return unknownCustomer;
+    case 'idempotency_conflict':
+      return {
+        code: 'idempotency_conflict',
+        detail: 'The idempotency key or externalId was used for a different event.',
+      };
+    case 'unavailable':
+      return outcome.because === 'overload'
+        ? { code: 'unavailable', detail: 'Too many events are waiting to be committed; try again shortly.' }
+        : { code: 'unavailable', detail: 'The database cannot be reached right now; try again shortly.' };
+  }
+}
+
+const unknownCustomer: Refusal = { code: 'not_found', detail: 'There is no customer with this id.' };

@@ -1,0 +1,22 @@
+import { eventInput, type Validated, validateValue } from '@posthorn/api-contract';
+import type { EventToAccept } from '@posthorn/pipeline';
+
+/**
+ * The event in a parsed value. `data` is taken from the source text, never from the value: large integers, 1.0, escapes
+ * and the order of keys are the producer's. `readMembers` is called for valid events only.
+ */
+export function toEvent(
+  parsed: unknown,
+  readMembers: () => Map<string, string>,
+  idempotencyKey: string | null,
+): Validated<EventToAccept> {
+  const event = validateValue(eventInput, parsed, { convert: false });
+  if (!event.ok) return event;
+  const { customerId, type, externalId = null, timestamp = null } = event.value;
+  const dataSource = readMembers().get('data');
+  if (dataSource === undefined) throw new Error('A validated event has no data in its source');
+  return {
+    ok: true,
+    value: { customerId, type, dataSource, externalId, occurredAtMs: timestamp, idempotencyKey },
+  };
+}

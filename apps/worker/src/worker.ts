@@ -1,0 +1,139 @@
+import { ensurePartitions, expireHeldDeliveries, type Database } from '@posthorn/database';
+import {
+  createDeliveryAttempter,
+  createDeliverySettler,
+  createHeldReconciler,
+  createSweep,
+  heldForMs,
+  type EndpointCache,
+} from '@posthorn/pipeline';
+import { createDispatcher, type LaneLimits, type QueueProducer } from '@posthorn/queue';
+import type { Logger } from '@posthorn/runtime';
+import { createSender } from '@posthorn/sender';
+import { randomUUID } from 'node:crypto';
+
+import { runEvery } from './run-every.js';
+
+const PARTITIONS_EVERY_MS = 300_000;
+const EXPIRY_EVERY_MS = 60_000;
+const RECONCILE_EVERY_MS = 10_000;
+
+export interface WorkerSettings {
+  redisUrl: string;
+  queuePrefix: string;
+  allowTargets: readonly string[];
+  dnsServers: readonly string[];
+  timeoutMs: number;
+  inFlightMax: number;
+  customerInFlightMax: number;
+  endpointInFlightMax: number;
+  jobLockMs: number;
+  stalledCheckMs: number;
+  sweepIntervalMs: number;
+  sweepGraceMs: number;
+  retentionDays: number;
+}
+
+export interface WorkerDeps {
+  database: Database;
+  endpoints: EndpointCache;
+  /** For the sweep. */
+  queue: QueueProducer;
+  logger: Logger;
+  settings: WorkerSettings;
+}
+
+export interface Worker {
+  /** Does not wait: while Redis is away, claiming begins when it is there. */
+  start(): void;
+  /** Takes nothing new, lets sends in flight end until the deadline, hands its customers over. */
+  stop(options: { deadlineMs: number }): Promise<void>;
+}
+
+/** The worker role: leases customers and delivers; runs the sweep and makes partitions ahead. */
+export function createWorker({ database, endpoints, queue, logger, settings }: WorkerDeps): Worker {
+  const { pool, clock } = database;
+  const heldMs = heldForMs(settings.retentionDays);
+  const sender = createSender({
+    allowTargets: settings.allowTargets,
+    dnsServers: settings.dnsServers.length > 0 ? settings.dnsServers : undefined,
+    timeoutMsDefault: settings.timeoutMs,
+    logger,
+  });
+  const settler = createDeliverySettler({ pool, clock, logger, heldForMs: heldMs });
+  const dispatcher = createDispatcher({
+    redisUrl: settings.redisUrl,
+    prefix: settings.queuePrefix,
+    workerId: randomUUID(),
+    logger,
+    handle: createDeliveryAttempter({
+      pool,
+      clock,
+      endpoints,
+      sender,
+      settler,
+      logger,
+      timeoutMs: settings.timeoutMs,
+      endpointMaxInFlight: settings.endpointInFlightMax,
+      heldForMs: heldMs,
+    }),
+    laneLimits: (_customerId, endpointId) => laneLimits(endpoints, endpointId, settings),
+    inFlightMax: settings.inFlightMax,
+    jobLockMs: settings.jobLockMs,
+    stalledIntervalMs: settings.stalledCheckMs,
+  });
+  const sweep = createSweep({
+    pool,
+    queue,
+    logger,
+    shard: settings.queuePrefix,
+    graceMs: settings.sweepGraceMs,
+  });
+  const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
+  const stopping = new AbortController();
+  let stopped = false;
+  let stopTasks: () => Promise<unknown> = () => Promise.resolve();
+
+  return {
+    start() {
+      const tasks = [
+        runEvery(
+          PARTITIONS_EVERY_MS,
+          'partitions',
+          () => ensurePartitions(pool, { nowMs: clock.nowMs() }),
+          logger,
+        ),
+        runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
+        runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
+        runEvery(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal), logger),
+      ];
+      stopTasks = () => Promise.all(tasks.map((task) => task.stop()));
+      dispatcher.start().then(
+        () => logger.info('worker.claiming'),
+        (error: unknown) => {
+          if (!stopped) logger.error('worker.start_failed', { error });
+        },
+      );
+    },
+    async stop({ deadlineMs }) {
+      stopped = true;
+      stopping.abort();
+      await Promise.all([dispatcher.stop({ deadlineMs }), stopTasks()]);
+      await settler.idle();
+      await sender.close();
+    },
+  };
+}
+
+async function laneLimits(
+  endpoints: EndpointCache,
+  endpointId: string,
+  settings: WorkerSettings,
+): Promise<LaneLimits> {
+  const target = await endpoints.get(endpointId);
+  const own = target?.kind === 'ready' ? target : undefined;
+  return {
+    customerMaxInFlight: own?.customer.maxInFlight ?? settings.customerInFlightMax,
+    endpointMaxInFlight: own?.maxInFlight ?? settings.endpointInFlightMax,
+  };
+}

@@ -1,0 +1,38 @@
+const project = (displayName, testMatch, extra = {}) => ({
+  displayName,
+  testMatch,
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  // Workspace packages resolve to their TypeScript sources, so unit and integration tests need no build.
+  testEnvironmentOptions: { customExportConditions: ['posthorn-source', 'node', 'node-addons'] },
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['/dist/', '<rootDir>/\\.posthorn/'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2023' },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  ...extra,
+});
+
+const services = {
+  globalSetup: '<rootDir>/scripts/jest-services.mjs',
+  globalTeardown: '<rootDir>/scripts/jest-services-stop.mjs',
+};
+
+export default {
+  projects: [
+    project('unit', ['<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts']),
+    project('integration', ['<rootDir>/{apps,packages}/*/src/**/*.integration.test.ts'], services),
+    project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts'], services),
+  ],
+  collectCoverageFrom: ['{apps,packages}/*/src/**/*.ts', '!**/generated/**', '!**/*.test.ts'],
+  coverageProvider: 'v8',
+  testTimeout: 30_000,
+};

@@ -1,0 +1,76 @@
+import { Joi } from './strict-joi.js';
+
+import { customerId, maxInFlight, type RateLimit, rateLimit, text, time } from './fields.js';
+import { endpointUrl } from './endpoint-url.js';
+
+export interface CustomerLimits {
+  maxInFlight?: number | null;
+  rateLimit?: RateLimit | null;
+  maxEndpoints?: number | null;
+}
+
+/** PUT replaces: what is left out is reset. */
+export interface PutCustomerBody {
+  name?: string | null;
+  metadata?: Record<string, string | number | boolean> | null;
+  notificationUrl?: string | null;
+  limits?: CustomerLimits | null;
+}
+
+export interface CustomerResource {
+  id: string;
+  name: string | null;
+  metadata: Record<string, string | number | boolean>;
+  notificationUrl: string | null;
+  limits: { maxInFlight: number | null; rateLimit: RateLimit | null; maxEndpoints: number | null };
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** What erasing a customer removed: rows per table. */
+export interface ErasureReceiptResource {
+  customerId: string;
+  erasedAt: string;
+  removed: Record<string, number>;
+}
+
+const metadata = Joi.object()
+  .pattern(text(64), Joi.alternatives(text(500).allow(''), Joi.number(), Joi.boolean()))
+  .max(50)
+  .description('Up to 50 flat entries of the operator’s own.');
+
+const maxEndpoints = Joi.number().integer().min(0).max(10_000);
+
+export const putCustomerBody = Joi.object<PutCustomerBody>({
+  name: text(200).allow(null),
+  metadata: metadata.allow(null),
+  notificationUrl: endpointUrl.allow(null),
+  limits: Joi.object<CustomerLimits>({
+    maxInFlight: maxInFlight.allow(null),
+    rateLimit: rateLimit.allow(null),
+    maxEndpoints: maxEndpoints.allow(null),
+  }).allow(null),
+});
+
+export const customerResource = Joi.object<CustomerResource>({
+  id: customerId.required(),
+  name: Joi.string().allow(null).required(),
+  metadata: metadata.required(),
+  notificationUrl: Joi.string().allow(null).required(),
+  limits: Joi.object({
+    maxInFlight: maxInFlight.allow(null).required(),
+    rateLimit: rateLimit.allow(null).required(),
+    maxEndpoints: maxEndpoints.allow(null).required(),
+  }).required(),
+  createdAt: time.required(),
+  updatedAt: time.required(),
+});
+
+export const erasureReceiptResource = Joi.object<ErasureReceiptResource>({
+  customerId: customerId.required(),
+  erasedAt: time.required(),
+  removed: Joi.object()
+    .pattern(Joi.string(), Joi.number().integer().min(0))
+    .required()
+    .description('Rows per table.'),
+});

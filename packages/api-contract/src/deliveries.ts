@@ -1,0 +1,127 @@
+import {
+  type AttemptStatus,
+  attemptStatuses,
+  type AttemptTrigger,
+  attemptTriggers,
+  type DeliveryStatus,
+  deliveryStatuses,
+  type WaitingFor,
+  waitingForReasons,
+} from '@posthorn/domain';
+import { Joi } from './strict-joi.js';
+
+import { customerId, eventType, idInput, idText, time, timestampInput } from './fields.js';
+import { pageFields, type PageQuery } from './page.js';
+
+/** Ids are uuids, `since` and `until` milliseconds: the query after validation. */
+export interface ListDeliveriesQuery extends PageQuery {
+  customerId?: string;
+  endpointId?: string;
+  eventId?: string;
+  type?: string;
+  status?: DeliveryStatus;
+  since?: number;
+  until?: number;
+}
+
+export interface DeliveryResource {
+  id: string;
+  eventId: string;
+  endpointId: string;
+  customerId: string;
+  type: string;
+  status: DeliveryStatus;
+  waitingFor: WaitingFor | null;
+  reason: string | null;
+  attempts: number;
+  expiresAt: string;
+  nextAttemptAt: string | null;
+  lastAttemptAt: string | null;
+  lastResponseCode: number | null;
+  lastError: string | null;
+  createdAt: string;
+  finishedAt: string | null;
+}
+
+export interface AttemptResource {
+  number: number;
+  trigger: AttemptTrigger;
+  status: AttemptStatus;
+  responseCode: number | null;
+  latencyMs: number;
+  error: { code: string; message: string } | null;
+  /** As sent, custom header values masked; `body` is the text that was signed. */
+  request: { headers: Record<string, string>; body: string };
+  /** Null when no response came. `body` is the kept beginning, read as UTF-8. */
+  response: { headers: Record<string, string>; body: string; truncated: boolean } | null;
+  address: string | null;
+  startedAt: string;
+  nextAttemptAt: string | null;
+}
+
+export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery>({
+  ...pageFields,
+  customerId,
+  endpointId: idInput('endpoint'),
+  eventId: idInput('event'),
+  type: eventType,
+  status: Joi.string().valid(...deliveryStatuses),
+  since: timestampInput(),
+  until: timestampInput(),
+});
+
+export const deliveryResource = Joi.object<DeliveryResource>({
+  id: idText('delivery').required(),
+  eventId: idText('event').required(),
+  endpointId: idText('endpoint').required(),
+  customerId: customerId.required(),
+  type: eventType.required(),
+  status: Joi.string()
+    .valid(...deliveryStatuses)
+    .required(),
+  waitingFor: Joi.string()
+    .valid(...waitingForReasons, null)
+    .required()
+    .description('Why a pending one is not sent now.'),
+  reason: Joi.string().allow(null).required().description('Why it is held or ended.'),
+  attempts: Joi.number().integer().min(0).required(),
+  expiresAt: time.required(),
+  nextAttemptAt: time.allow(null).required(),
+  lastAttemptAt: time.allow(null).required(),
+  lastResponseCode: Joi.number().integer().allow(null).required(),
+  lastError: Joi.string().allow(null).required(),
+  createdAt: time.required(),
+  finishedAt: time.allow(null).required(),
+});
+
+const headerMap = Joi.object().pattern(Joi.string(), Joi.string().allow(''));
+
+export const attemptResource = Joi.object<AttemptResource>({
+  number: Joi.number().integer().min(1).required(),
+  trigger: Joi.string()
+    .valid(...attemptTriggers)
+    .required(),
+  status: Joi.string()
+    .valid(...attemptStatuses)
+    .required(),
+  responseCode: Joi.number().integer().allow(null).required(),
+  latencyMs: Joi.number().integer().min(0).required(),
+  error: Joi.object({ code: Joi.string().required(), message: Joi.string().allow('').required() })
+    .allow(null)
+    .required(),
+  request: Joi.object({
+    headers: headerMap.required().description('As sent; custom values are masked.'),
+    body: Joi.string().allow('').required().description('The text that was signed and sent.'),
+  }).required(),
+  response: Joi.object({
+    headers: headerMap.required(),
+    body: Joi.string().allow('').required().description('The kept beginning (16 KiB), read as UTF-8.'),
+    truncated: Joi.boolean().required(),
+  })
+    .allow(null)
+    .required()
+    .description('Null when no response came.'),
+  address: Joi.string().allow(null).required().description('The resolved address that was connected to.'),
+  startedAt: time.required(),
+  nextAttemptAt: time.allow(null).required(),
+});

@@ -1,0 +1,53 @@
+import { Joi } from './strict-joi.js';
+
+import { customerId, eventType, idInput, timestampInput } from './fields.js';
+
+/** Ids are uuids, `since` and `until` milliseconds: the body after validation. */
+export interface CancelDeliveriesBody {
+  customerId: string;
+  endpointId?: string;
+  type?: string;
+  status?: 'pending' | 'held';
+  since?: number;
+  until?: number;
+}
+
+export interface CancelledDeliveriesResource {
+  cancelled: number;
+  more: boolean;
+}
+
+export interface ReplayEventBody {
+  endpointId: string;
+}
+
+export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
+  customerId: customerId.required(),
+  endpointId: idInput('endpoint'),
+  type: eventType,
+  status: Joi.string().valid('pending', 'held').description('Both when left out.'),
+  since: timestampInput(),
+  until: timestampInput(),
+});
+
+export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({
+  cancelled: Joi.number().integer().min(0).required(),
+  more: Joi.boolean()
+    .required()
+    .description('True when the call ended at its bound of 20,000: call again for the rest.'),
+});
+
+export const replayEventBody = Joi.object<ReplayEventBody>({
+  endpointId: idInput('endpoint').required().description('An endpoint of the event’s customer.'),
+});
+
+export interface ResumeEndpointBody {
+  held: 'release' | 'cancel';
+}
+
+export const resumeEndpointBody = Joi.object<ResumeEndpointBody>({
+  held: Joi.string()
+    .valid('release', 'cancel')
+    .default('release')
+    .description('What becomes of the deliveries it holds: sent, or cancelled.'),
+});

@@ -1,0 +1,57 @@
+import { deliveryHeaderProblems, deliveryHeadersLimits } from '@posthorn/domain';
+import type joi from 'joi';
+
+import { Joi } from './strict-joi.js';
+
+/** What stands in place of a custom header's value wherever an endpoint or an attempt is shown. */
+export const maskedHeaderValue = '********';
+
+const description =
+  'Custom request headers by name. Hop-by-hop, framing and signing headers cannot be set. Values are kept encrypted and shown masked.';
+
+export const deliveryHeaders = Joi.object<Record<string, string>>()
+  .pattern(Joi.string(), Joi.string().allow(''))
+  .max(deliveryHeadersLimits.countMax)
+  .custom((value: Record<string, string>, helpers) => refuseProblems(value, helpers))
+  .description(description);
+
+/** For a merge patch: null takes a header out. */
+export const deliveryHeadersPatch = Joi.object<Record<string, string | null>>()
+  .pattern(Joi.string(), Joi.string().allow('', null))
+  .custom((value: Record<string, string | null>, helpers) => {
+    const set = Object.fromEntries(Object.entries(value).filter(isSet));
+    const checked = refuseProblems(set, helpers);
+    return checked === set ? value : checked;
+  })
+  .description(`${description} Null takes one out.`);
+
+/** The headers themselves when they may be set, otherwise joi's report. */
+function refuseProblems(
+  headers: Record<string, string>,
+  helpers: joi.CustomHelpers,
+): Record<string, string> | joi.ErrorReport {
+  const masked = Object.keys(headers).find((name) => headers[name] === maskedHeaderValue);
+  if (masked !== undefined) {
+    return problem(
+      helpers,
+      `${JSON.stringify(masked)} has the masked value; leave it out to keep the one that is set`,
+    );
+  }
+  const problems = deliveryHeaderProblems(headers);
+  if (problems.length === 0) return headers;
+  return problem(
+    helpers,
+    problems
+      .map(({ name, message }) => (name === null ? message : `${JSON.stringify(name)} ${message}`))
+      .join('; '),
+  );
+}
+
+/** As data of the template, so that a header name with braces is not read as one. */
+function problem(helpers: joi.CustomHelpers, text: string): joi.ErrorReport {
+  return helpers.message({ custom: '{{#label}}: {{#problems}}' }, { problems: text });
+}
+
+function isSet(entry: [string, string | null]): entry is [string, string] {
+  return entry[1] !== null;
+}

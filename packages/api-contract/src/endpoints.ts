@@ -1,0 +1,178 @@
+import {
+  type EndpointStatus,
+  endpointStatuses,
+  isSigningSecret,
+  type RetryPolicyInput,
+  type SigningScheme,
+  signingSchemes,
+} from '@posthorn/domain';
+import { Joi } from './strict-joi.js';
+
+import { deliveryHeaders, deliveryHeadersPatch } from './delivery-headers-schema.js';
+import { endpointUrl } from './endpoint-url.js';
+import {
+  customerId,
+  eventFilter,
+  idText,
+  maxInFlight,
+  type RateLimit,
+  rateLimit,
+  text,
+  time,
+} from './fields.js';
+import { retryPolicy, retryPolicyPatch } from './retry-policy-schema.js';
+
+/** Everything about an endpoint that its owner sets. */
+export interface EndpointSettings {
+  url: string;
+  eventTypes: string[];
+  description: string | null;
+  /** Header names with their values; values are kept encrypted and not shown again. */
+  headers: Record<string, string>;
+  signing: { scheme: SigningScheme };
+  retryPolicy: RetryPolicyInput | null;
+  maxInFlight: number | null;
+  rateLimit: RateLimit | null;
+}
+
+/** After validation: defaults filled in. */
+export type CreateEndpointBody = EndpointSettings;
+
+/** RFC 7396: a member that is null goes back to its default, one that is left out stays. Apply with `patchEndpointSettings`. */
+export interface PatchEndpointBody {
+  url?: string;
+  eventTypes?: string[] | null;
+  description?: string | null;
+  headers?: Record<string, string | null> | null;
+  signing?: { scheme?: SigningScheme | null } | null;
+  retryPolicy?: { [K in keyof RetryPolicyInput]?: RetryPolicyInput[K] | null } | null;
+  maxInFlight?: number | null;
+  rateLimit?: Partial<RateLimit> | null;
+}
+
+export interface EndpointResource {
+  id: string;
+  customerId: string;
+  url: string;
+  eventTypes: string[];
+  description: string | null;
+  /** Values are masked with `maskedHeaderValue`. */
+  headers: Record<string, string>;
+  signing: { scheme: SigningScheme };
+  retryPolicy: RetryPolicyInput | null;
+  maxInFlight: number | null;
+  rateLimit: RateLimit | null;
+  status: EndpointStatus;
+  disabledReason: string | null;
+  /** Signing secrets without values; the one without an expiry is current. */
+  secrets: { createdAt: string; expiresAt: string | null }[];
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface CreatedEndpointResource extends EndpointResource {
+  /** Shown this once. */
+  secret: string;
+}
+
+export interface RotateSecretBody {
+  /** How long the secret before keeps signing along. */
+  overlapSeconds: number;
+  /** A secret of the caller's; made when left out. */
+  secret?: string;
+}
+
+export interface RotatedSecretResource {
+  /** Shown this once. */
+  secret: string;
+  createdAt: string;
+  /** Until when the secret before signs along; null when it stopped at once. */
+  previousExpiresAt: string | null;
+}
+
+const overlapSecondsDefault = 86_400;
+
+const eventTypes = Joi.array().items(eventFilter).min(1).max(100).unique();
+const signing = Joi.object({
+  scheme: Joi.string()
+    .valid(...signingSchemes)
+    .default('standard'),
+});
+
+const settings = {
+  url: endpointUrl.required(),
+  eventTypes: eventTypes.default(['*']),
+  description: text(500).allow('', null).default(null),
+  headers: deliveryHeaders.default({}),
+  signing: signing.default({ scheme: 'standard' }),
+  retryPolicy: retryPolicy.allow(null).default(null),
+  maxInFlight: maxInFlight.allow(null).default(null),
+  rateLimit: rateLimit.allow(null).default(null),
+};
+
+export const createEndpointBody = Joi.object<CreateEndpointBody>(settings);
+
+export const patchEndpointBody = Joi.object<PatchEndpointBody>({
+  url: endpointUrl,
+  eventTypes: eventTypes.allow(null),
+  description: text(500).allow('', null),
+  headers: deliveryHeadersPatch.allow(null),
+  signing: Joi.object({ scheme: Joi.string().valid(...signingSchemes, null) }).allow(null),
+  retryPolicy: retryPolicyPatch.allow(null),
+  maxInFlight: maxInFlight.allow(null),
+  rateLimit: Joi.object({
+    max: Joi.number().integer().min(1).max(1_000_000),
+    perSeconds: Joi.number().integer().min(1).max(86_400),
+  }).allow(null),
+}).min(1);
+
+const secret = Joi.string()
+  .max(128)
+  .pattern(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'signing secret')
+  .custom((value: string, helpers) => (isSigningSecret(value) ? value : helpers.error('any.invalid')))
+  .description('`whsec_` and base64 of 24 to 64 bytes.');
+
+export const rotateSecretBody = Joi.object<RotateSecretBody>({
+  overlapSeconds: Joi.number().integer().min(0).max(604_800).default(overlapSecondsDefault),
+  secret,
+});
+
+export const endpointResource = Joi.object<EndpointResource>({
+  id: idText('endpoint').required(),
+  customerId: customerId.required(),
+  url: Joi.string().required(),
+  eventTypes: Joi.array().items(eventFilter).required(),
+  description: Joi.string().allow('', null).required(),
+  headers: Joi.object()
+    .pattern(Joi.string(), Joi.string())
+    .required()
+    .description('Names; values are masked.'),
+  signing: Joi.object({
+    scheme: Joi.string()
+      .valid(...signingSchemes)
+      .required(),
+  }).required(),
+  retryPolicy: retryPolicy.allow(null).required(),
+  maxInFlight: maxInFlight.allow(null).required(),
+  rateLimit: rateLimit.allow(null).required(),
+  status: Joi.string()
+    .valid(...endpointStatuses)
+    .required(),
+  disabledReason: Joi.string().allow(null).required(),
+  secrets: Joi.array()
+    .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
+    .required()
+    .description('Signing secrets without values; the one without an expiry is current.'),
+  createdAt: time.required(),
+  updatedAt: time.required(),
+});
+
+export const createdEndpointResource = endpointResource.append<CreatedEndpointResource>({
+  secret: secret.required().description('The signing secret, shown this once.'),
+});
+
+export const rotatedSecretResource = Joi.object<RotatedSecretResource>({
+  secret: secret.required().description('The new signing secret, shown this once.'),
+  createdAt: time.required(),
+  previousExpiresAt: time.allow(null).required().description('Until when the secret before signs along.'),
+});

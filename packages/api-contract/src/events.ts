@@ -1,0 +1,129 @@
+import { Joi } from './strict-joi.js';
+
+import { type DeliveryResource, deliveryResource } from './deliveries.js';
+import { customerId, eventType, idText, text, time, timestampInput } from './fields.js';
+import { pageFields, type PageQuery } from './page.js';
+import { problemCodes, type FieldError, type ProblemCode } from './problem.js';
+
+const batchEventsMax = 1_000;
+export const batchBytesMax = 5 * 1024 * 1024;
+
+/** One event as a producer writes it, `timestamp` in milliseconds after validation. */
+export interface EventInput {
+  customerId: string;
+  type: string;
+  data: unknown;
+  externalId?: string;
+  timestamp?: number;
+}
+
+export interface AcceptedEventResource {
+  id: string;
+  customerId: string;
+  type: string;
+  timestamp: string;
+  deliveries: number;
+}
+
+export type BatchItemResource =
+  { status: 202; id: string } | { status: number; code: ProblemCode; detail: string; errors?: FieldError[] };
+
+/** `since` and `until` are milliseconds and bound the time of acceptance: the query after validation. */
+export interface ListEventsQuery extends PageQuery {
+  customerId?: string;
+  type?: string;
+  since?: number;
+  until?: number;
+}
+
+export interface EventResource {
+  id: string;
+  customerId: string;
+  type: string;
+  externalId: string | null;
+  /** The producer's own time, or the time of acceptance. */
+  timestamp: string;
+  acceptedAt: string;
+  deliveryCount: number;
+}
+
+/** `data` must be written as the raw text that was received, not parsed and serialised again. */
+export interface EventDetailResource extends EventResource {
+  data: unknown;
+  deliveries: DeliveryResource[];
+}
+
+/** 1 to 255 printable ASCII characters. */
+export const idempotencyKey = Joi.string()
+  .max(255)
+  .pattern(/^[\x20-\x7e]+$/, 'printable ASCII')
+  .description('A repeat with the same key within the window gets the first answer and creates nothing.');
+
+export const eventInput = Joi.object<EventInput>({
+  customerId: customerId.required(),
+  type: eventType.required(),
+  data: Joi.any().required().description('Any JSON value; kept and sent as the bytes that were received.'),
+  externalId: text(255).description('The producer’s own id; idempotent like the header.'),
+  timestamp: timestampInput().description(
+    'The producer’s own time of the event; the time of acceptance when left out.',
+  ),
+});
+
+/** The shape of the whole; items are checked one by one, so that a bad one does not refuse the others. */
+export const batchBody = Joi.object<{ events: unknown[] }>({
+  events: Joi.array().items(Joi.any()).min(1).max(batchEventsMax).required(),
+});
+
+/** As documented: what each item must be. */
+export const documentedBatchBody = Joi.object<{ events: EventInput[] }>({
+  events: Joi.array().items(eventInput).min(1).max(batchEventsMax).required(),
+});
+
+export const acceptedEventResource = Joi.object<AcceptedEventResource>({
+  id: idText('event').required(),
+  customerId: customerId.required(),
+  type: eventType.required(),
+  timestamp: time.required(),
+  deliveries: Joi.number().integer().min(0).required().description('How many endpoints it goes to.'),
+});
+
+const batchItem = Joi.alternatives(
+  Joi.object({ status: Joi.number().valid(202).required(), id: idText('event').required() }),
+  Joi.object({
+    status: Joi.number().integer().min(400).max(599).required(),
+    code: Joi.string()
+      .valid(...Object.keys(problemCodes))
+      .required(),
+    detail: Joi.string().required(),
+    errors: Joi.array().items(
+      Joi.object({ path: Joi.string().allow('').required(), message: Joi.string().required() }),
+    ),
+  }),
+);
+
+export const batchResource = Joi.object<{ results: BatchItemResource[] }>({
+  results: Joi.array().items(batchItem).required().description('In the order of the request.'),
+});
+
+export const listEventsQuery = Joi.object<ListEventsQuery>({
+  ...pageFields,
+  customerId,
+  type: eventType,
+  since: timestampInput(),
+  until: timestampInput(),
+});
+
+export const eventResource = Joi.object<EventResource>({
+  id: idText('event').required(),
+  customerId: customerId.required(),
+  type: eventType.required(),
+  externalId: Joi.string().allow(null).required(),
+  timestamp: time.required(),
+  acceptedAt: time.required(),
+  deliveryCount: Joi.number().integer().min(0).required(),
+});
+
+export const eventDetailResource = eventResource.append<EventDetailResource>({
+  data: Joi.any().required().description('The raw JSON that was received.'),
+  deliveries: Joi.array().items(deliveryResource).required(),
+});

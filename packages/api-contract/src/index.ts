@@ -1,0 +1,56 @@
+export { operationList, operations } from './operations.js';
+export type { Method, Operation, ResponseShape } from './operation.js';
+export {
+  type FieldError,
+  type ProblemCode,
+  problemCodes,
+  type ProblemDocument,
+  problemDocument,
+  type ProblemFacts,
+} from './problem.js';
+export { allows, type Scope } from './scope.js';
+export { type Validated, validateValue, type ValidateOptions } from './validate-value.js';
+export { decodeCursor, encodeCursor, type Page, type PageQuery } from './page.js';
+export { type IdKind, idPrefixes, type RateLimit } from './fields.js';
+export { patchEndpointSettings } from './endpoint-patch.js';
+export { maskedHeaderValue } from './delivery-headers-schema.js';
+export {
+  type AcceptedEventResource,
+  batchBody,
+  batchBytesMax,
+  type BatchItemResource,
+  eventInput,
+  type EventDetailResource,
+  type EventInput,
+  type EventResource,
+  idempotencyKey,
+  type ListEventsQuery,
+} from './events.js';
+export { idempotencyHeaders } from './operations-events.js';
+export type { AttemptResource, DeliveryResource, ListDeliveriesQuery } from './deliveries.js';
+export type {
+  CustomerLimits,
+  CustomerResource,
+  ErasureReceiptResource,
+  PutCustomerBody,
+} from './customers.js';
+export type {
+  CreatedEndpointResource,
+  CreateEndpointBody,
+  EndpointResource,
+  EndpointSettings,
+  PatchEndpointBody,
+  RotatedSecretResource,
+  RotateSecretBody,
+} from './endpoints.js';
+export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
+export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
+export {
+  buildOpenApi,
+  type OpenApiContent,
+  type OpenApiDocument,
+  type OpenApiOperation,
+  type OpenApiParameter,
+  type OpenApiResponse,
+} from './openapi.js';
+export type { JsonSchema } from './json-schema.js';

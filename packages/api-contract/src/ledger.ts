@@ -1,0 +1,47 @@
+import { Joi } from './strict-joi.js';
+
+import { customerId, idInput, timestampInput } from './fields.js';
+
+/** `endpointId` is a uuid, `since` and `until` milliseconds: the query after validation. */
+export interface LedgerQuery {
+  customerId?: string;
+  endpointId?: string;
+  since?: number;
+  until?: number;
+}
+
+export interface LedgerResource {
+  accepted: number;
+  delivered: number;
+  pending: number;
+  held: number;
+  deadLettered: number;
+  cancelled: number;
+  unmatchedEvents: number | null;
+}
+
+export const ledgerQuery = Joi.object<LedgerQuery>({
+  customerId,
+  endpointId: idInput('endpoint'),
+  since: timestampInput(),
+  until: timestampInput(),
+});
+
+const count = Joi.number().integer().min(0).required();
+
+export const ledgerResource = Joi.object<LedgerResource>({
+  accepted: count.description(
+    'Deliveries promised: the fan-out counts stored with the events, and what replays added. Of one endpoint: its deliveries.',
+  ),
+  delivered: count,
+  pending: count,
+  held: count,
+  deadLettered: count,
+  cancelled: count,
+  unmatchedEvents: Joi.number()
+    .integer()
+    .min(0)
+    .allow(null)
+    .required()
+    .description('Events without a delivery; null for one endpoint.'),
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import { Validator } from '@seriousme/openapi-schema-validator';
+
+import { buildOpenApi } from './openapi.js';
+import { operationList } from './operations.js';
+import { problemCodes } from './problem.js';
+
+const document = buildOpenApi({ version: '1.2.3' });
+
+describe('buildOpenApi', () => {
+  it('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(
+      JSON.parse(JSON.stringify(document)) as Record<string, unknown>,
+    );
+    expect(result.errors).toBeUndefined();
+    expect(result.valid).toBe(true);
+    expect(document.openapi).toMatch(/^3\.1\./);
+  });
+
+  it('has every operation of the table, each under an id of its own', () => {
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, { operationId }]) => `${operationId} ${method} ${path}`),
+    );
+    const expected = operationList.map(({ operationId, method, path }) => `${operationId} ${method} ${path}`);
+    expect(described.sort()).toEqual(expected.sort());
+    expect(new Set(operationList.map(({ operationId }) => operationId)).size).toBe(operationList.length);
+  });
+
+  it('refers to components only that exist, and uses them all', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)].map(
+      ([, kind, name]) => `${kind}/${name}`,
+    );
+    const { schemas, responses } = document.components;
+    const names = [
+      ...Object.keys(schemas).map((n) => `schemas/${n}`),
+      ...Object.keys(responses).map((n) => `responses/${n}`),
+    ];
+    expect(names).toEqual(expect.arrayContaining(references));
+    expect(Object.keys(schemas).filter((name) => !references.includes(`schemas/${name}`))).toEqual([]);
+  });
+
+  it('describes a response for every problem code', () => {
+    const described = JSON.stringify(document.components.responses);
+    for (const code of Object.keys(problemCodes)) expect(described).toContain(`\`${code}\``);
+  });
+
+  it('names each path parameter of the template', () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      const inTemplate = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      for (const { parameters = [] } of Object.values(methods)) {
+        expect(parameters.filter((p) => p.in === 'path').map((p) => p.name)).toEqual(inTemplate);
+      }
+    }
+  });
+
+  it('closes what is sent and leaves open what is answered', () => {
+    const { Event, Endpoint, RetryPolicy } = document.components.schemas;
+    expect(Event?.additionalProperties).toBe(false);
+    expect(RetryPolicy?.additionalProperties).toBe(false);
+    expect(Endpoint).not.toHaveProperty('additionalProperties');
+  });
+
+  it('lists null among the values of what can be null', () => {
+    expect(document.components.schemas.Delivery?.properties?.waitingFor?.enum).toContain(null);
+  });
+
+  it('asks for a key everywhere but at the service’s own pages', () => {
+    const open = Object.entries(document.paths).filter(([, methods]) =>
+      Object.values(methods).some(({ security }) => security.length === 0),
+    );
+    expect(open.map(([path]) => path).sort()).toEqual(['/docs', '/health', '/openapi.json', '/ready']);
+  });
+});

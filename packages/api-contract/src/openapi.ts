@@ -1,0 +1,299 @@
+import type Joi from 'joi';
+
+import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
+import { customerResource, erasureReceiptResource, putCustomerBody } from './customers.js';
+import { attemptResource, deliveryResource } from './deliveries.js';
+import {
+  createdEndpointResource,
+  createEndpointBody,
+  endpointResource,
+  patchEndpointBody,
+  rotatedSecretResource,
+  rotateSecretBody,
+} from './endpoints.js';
+import {
+  acceptedEventResource,
+  batchResource,
+  eventDetailResource,
+  eventInput,
+  eventResource,
+} from './events.js';
+import { rateLimit } from './fields.js';
+import { type JsonSchema, jsonSchemaOf, open, withReferences } from './json-schema.js';
+import type { Operation, ResponseShape } from './operation.js';
+import { operationList } from './operations.js';
+import { type ProblemCode, problemCodes } from './problem.js';
+import { problemResource } from './problem-schema.js';
+import { retryPolicy } from './retry-policy-schema.js';
+import { scopes } from './scope.js';
+import { healthResource, readyResource } from './service.js';
+
+export interface OpenApiDocument {
+  openapi: '3.1.1';
+  info: { title: string; version: string; description: string };
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, OpenApiOperation>>;
+  components: {
+    schemas: Record<string, JsonSchema>;
+    responses: Record<string, OpenApiResponse>;
+    securitySchemes: Record<string, unknown>;
+  };
+}
+
+export interface OpenApiOperation {
+  operationId: string;
+  summary: string;
+  description?: string;
+  tags: string[];
+  security: Record<string, string[]>[];
+  parameters?: OpenApiParameter[];
+  requestBody?: { required: boolean; content: OpenApiContent };
+  responses: Record<string, OpenApiResponse | { $ref: string }>;
+}
+
+export interface OpenApiParameter {
+  name: string;
+  in: 'path' | 'query' | 'header';
+  required: boolean;
+  description?: string;
+  schema: JsonSchema;
+}
+
+export interface OpenApiResponse {
+  description: string;
+  headers?: Record<string, { description?: string; schema: JsonSchema }>;
+  content?: OpenApiContent;
+}
+
+export type OpenApiContent = Record<string, { schema: JsonSchema; example?: unknown }>;
+
+/** OpenAPI 3.1 of the operations table, its schemas made from the ones the routes validate with. */
+export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefined } = {}): OpenApiDocument {
+  const paths: OpenApiDocument['paths'] = {};
+  for (const operation of operationList) {
+    (paths[operation.path] ??= {})[operation.method] = describeOperation(operation);
+  }
+  return {
+    openapi: '3.1.1',
+    info: { title: 'Posthorn', version, description },
+    tags,
+    paths,
+    components: {
+      schemas: componentSchemas(),
+      responses: Object.fromEntries(codes.map((code) => [responseName(code), describeProblem(code)])),
+      securitySchemes: {
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'phk_…',
+          description: `An API key with one of the scopes ${scopes.join(', ')}; admin allows everything.`,
+        },
+      },
+    },
+  };
+}
+
+const description =
+  'Self-hosted webhook delivery. Times are ISO 8601 in UTC, ids are TypeIDs such as `evt_…`. ' +
+  'Every answer carries `X-Request-Id`; errors are problem documents (RFC 9457) with a stable `code`. ' +
+  'Unknown members of a body and unknown query parameters are refused.';
+
+const tags = [
+  {
+    name: 'Ingest',
+    description:
+      'Producers send events. A 202 means committed: the event will be delivered or end as a dead letter.',
+  },
+  { name: 'Customers', description: 'Owners of endpoints and events. Their ids are chosen by the operator.' },
+  { name: 'Endpoints', description: 'URLs that customers want their events at.' },
+  { name: 'History', description: 'What was accepted and what became of it.' },
+  { name: 'API keys', description: 'Access for producers and operators.' },
+  { name: 'Service', description: 'No key needed.' },
+];
+
+const codes = Object.keys(problemCodes) as ProblemCode[];
+
+/** What stands in components; wherever one of these occurs in another schema it becomes a reference. */
+const requestComponents: Readonly<Record<string, Joi.Schema>> = {
+  Event: eventInput,
+  CustomerSettings: putCustomerBody,
+  EndpointSettings: createEndpointBody,
+  EndpointPatch: patchEndpointBody,
+  RetryPolicy: retryPolicy,
+  RateLimit: rateLimit,
+  SecretRotation: rotateSecretBody,
+  ApiKeySettings: createApiKeyBody,
+};
+
+/** Answers may gain members, so these are written as allowing more than is listed; requests may not have more. */
+const answerComponents: Readonly<Record<string, Joi.Schema>> = {
+  AcceptedEvent: acceptedEventResource,
+  BatchResult: batchResource,
+  Customer: customerResource,
+  ErasureReceipt: erasureReceiptResource,
+  Endpoint: endpointResource,
+  CreatedEndpoint: createdEndpointResource,
+  RotatedSecret: rotatedSecretResource,
+  StoredEvent: eventResource,
+  StoredEventDetail: eventDetailResource,
+  Delivery: deliveryResource,
+  Attempt: attemptResource,
+  ApiKey: apiKeyResource,
+  CreatedApiKey: createdApiKeyResource,
+  Health: healthResource,
+  Readiness: readyResource,
+  Problem: problemResource,
+};
+
+const componentJson = Object.fromEntries(
+  Object.entries({ ...requestComponents, ...answerComponents }).map(([name, schema]) => [
+    name,
+    jsonSchemaOf(schema),
+  ]),
+);
+
+function componentSchemas(): Record<string, JsonSchema> {
+  return Object.fromEntries(
+    Object.entries(componentJson).map(([name, schema]) => {
+      const referenced = withReferences(schema, componentJson, name);
+      return [name, name in answerComponents ? open(referenced) : referenced];
+    }),
+  );
+}
+
+function describeOperation(operation: Operation): OpenApiOperation {
+  const { operationId, summary, group, scope, body } = operation;
+  const parameters = describeParameters(operation);
+  const notes = [operation.description, accessNote(operation)].filter((note) => note !== undefined);
+  return {
+    operationId,
+    summary,
+    ...(notes.length > 0 && { description: notes.join('\n\n') }),
+    tags: [group],
+    security: scope ? [{ apiKey: [] }] : [],
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && { requestBody: describeBody(operation, operation.documentedBody ?? body) }),
+    responses: describeResponses(operation),
+  };
+}
+
+function accessNote({ scope, operatorOnly }: Operation): string | undefined {
+  if (!scope) return undefined;
+  return `Scope: \`${scope}\`${operatorOnly ? ', by a key that is not restricted to one customer' : ''}.`;
+}
+
+function describeParameters({ params, query, headers = {} }: Operation): OpenApiParameter[] {
+  return [
+    ...describeMembers(params, 'path'),
+    ...describeMembers(query, 'query'),
+    ...Object.entries(headers).map(([name, schema]) =>
+      describeParameter(name, 'header', false, jsonSchemaOf(schema)),
+    ),
+  ];
+}
+
+function describeMembers(schema: Joi.Schema, place: OpenApiParameter['in']): OpenApiParameter[] {
+  const { properties = {}, required = [] } = jsonSchemaOf(schema);
+  return Object.entries(properties).map(([name, member]) =>
+    describeParameter(name, place, required.includes(name), member),
+  );
+}
+
+function describeParameter(
+  name: string,
+  place: OpenApiParameter['in'],
+  required: boolean,
+  { description: text, ...schema }: JsonSchema,
+): OpenApiParameter {
+  return { name, in: place, required, ...(text !== undefined && { description: text }), schema };
+}
+
+function describeBody(operation: Operation, body: Joi.Schema): OpenApiOperation['requestBody'] {
+  const { example, bodyOptional = false, bodyTypes = ['application/json'] } = operation;
+  const content = { schema: referencedSchema(body), ...(example !== undefined && { example }) };
+  return { required: !bodyOptional, content: Object.fromEntries(bodyTypes.map((type) => [type, content])) };
+}
+
+function describeResponses(operation: Operation): OpenApiOperation['responses'] {
+  const answers = Object.entries(operation.responses).map(([status, shape]) => [
+    status,
+    describeResponse(shape),
+  ]);
+  return {
+    ...(Object.fromEntries(answers) as Record<string, OpenApiResponse>),
+    ...Object.fromEntries(groupByStatus(problemsOf(operation))),
+  };
+}
+
+/** Those of the operation, and those that anything can answer. */
+function problemsOf({ scope, problems, responses, body }: Operation): ProblemCode[] {
+  const access: ProblemCode[] = scope ? ['unauthorized', 'forbidden'] : [];
+  const always: ProblemCode[] = scope ? ['invalid_request', 'internal_error', 'unavailable'] : [];
+  const ofBodies: ProblemCode[] = body ? ['payload_too_large', 'unsupported_media_type'] : [];
+  return codes.filter(
+    (code) =>
+      [...access, ...problems, ...always, ...ofBodies].includes(code) &&
+      !(problemCodes[code].status in responses),
+  );
+}
+
+function groupByStatus(problems: ProblemCode[]): [string, OpenApiResponse | { $ref: string }][] {
+  const statuses = [...new Set(problems.map((code) => problemCodes[code].status))];
+  return statuses.map((status) => {
+    const group = problems.filter((code) => problemCodes[code].status === status);
+    const [first, ...others] = group;
+    if (first && others.length === 0)
+      return [String(status), { $ref: `#/components/responses/${responseName(first)}` }];
+    return [
+      String(status),
+      problemResponse(group.map((code) => `\`${code}\`: ${problemCodes[code].title}.`).join(' ')),
+    ];
+  });
+}
+
+function describeResponse({
+  description: text,
+  schema,
+  mediaType = 'application/json',
+  headers,
+}: ResponseShape): OpenApiResponse {
+  return {
+    description: text,
+    headers: {
+      'X-Request-Id': requestIdHeader,
+      ...Object.fromEntries(
+        Object.entries(headers ?? {}).map(([name, about]) => [
+          name,
+          { description: about, schema: { type: 'string' } },
+        ]),
+      ),
+    },
+    ...(schema && { content: { [mediaType]: { schema: open(referencedSchema(schema)) } } }),
+  };
+}
+
+function describeProblem(code: ProblemCode): OpenApiResponse {
+  return problemResponse(`\`${code}\`: ${problemCodes[code].title}.`);
+}
+
+function problemResponse(text: string): OpenApiResponse {
+  return {
+    description: text,
+    headers: { 'X-Request-Id': requestIdHeader },
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
+}
+
+const requestIdHeader = {
+  description: 'The caller’s, if sane, or ours.',
+  schema: { type: 'string' },
+} as const;
+
+function referencedSchema(schema: Joi.Schema): JsonSchema {
+  return withReferences(jsonSchemaOf(schema), componentJson);
+}
+
+/** `not_found` → `NotFound`. */
+function responseName(code: ProblemCode): string {
+  return code.replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,58 @@
+import { Joi } from './strict-joi.js';
+
+import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
+import { idInput, noParams, noQuery } from './fields.js';
+import { operation } from './operation.js';
+import { pageOf, pageQuery } from './page.js';
+
+const group = 'API keys';
+
+export const accessOperations = {
+  createApiKey: operation({
+    operationId: 'createApiKey',
+    method: 'post',
+    path: '/v1/api-keys',
+    group,
+    summary: 'Create an API key',
+    description:
+      'The answer holds the key, this once. Scope `admin` allows everything, the other scopes included.',
+    scope: 'admin',
+    operatorOnly: true,
+    params: noParams,
+    query: noQuery,
+    body: createApiKeyBody,
+    example: { name: 'billing backend', scopes: ['events:write'] },
+    responses: { 201: { description: 'The key.', schema: createdApiKeyResource } },
+    problems: ['invalid_request', 'unprocessable'],
+  }),
+  listApiKeys: operation({
+    operationId: 'listApiKeys',
+    method: 'get',
+    path: '/v1/api-keys',
+    group,
+    summary: 'List API keys',
+    description: 'Revoked keys are not listed.',
+    scope: 'admin',
+    operatorOnly: true,
+    params: noParams,
+    query: pageQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(apiKeyResource) } },
+    problems: ['invalid_request'],
+  }),
+  revokeApiKey: operation({
+    operationId: 'revokeApiKey',
+    method: 'delete',
+    path: '/v1/api-keys/{apiKeyId}',
+    group,
+    summary: 'Revoke an API key',
+    description: 'Every process refuses the key within a second, ten at the worst.',
+    scope: 'admin',
+    operatorOnly: true,
+    params: Joi.object<{ apiKeyId: string }>({ apiKeyId: idInput('apiKey').required() }),
+    query: noQuery,
+    body: null,
+    responses: { 204: { description: 'Revoked.' } },
+    problems: ['not_found'],
+  }),
+} as const;

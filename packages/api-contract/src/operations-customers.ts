@@ -1,0 +1,76 @@
+import { Joi } from './strict-joi.js';
+
+import { customerResource, erasureReceiptResource, putCustomerBody } from './customers.js';
+import { customerId, noQuery } from './fields.js';
+import { operation } from './operation.js';
+import { pageOf, pageQuery } from './page.js';
+
+const group = 'Customers';
+
+export const customerParams = Joi.object<{ customerId: string }>({ customerId: customerId.required() });
+
+export const customerOperations = {
+  putCustomer: operation({
+    operationId: 'putCustomer',
+    method: 'put',
+    path: '/v1/customers/{customerId}',
+    group,
+    summary: 'Create or replace a customer',
+    description: 'What the body leaves out is reset.',
+    scope: 'admin',
+    operatorOnly: true,
+    createsNamed: true,
+    params: customerParams,
+    query: noQuery,
+    body: putCustomerBody,
+    bodyOptional: true,
+    example: { name: 'Acme Inc.', limits: { maxInFlight: 20 } },
+    responses: {
+      200: { description: 'Replaced.', schema: customerResource },
+      201: { description: 'Created.', schema: customerResource },
+    },
+    problems: ['invalid_request', 'conflict', 'unprocessable'],
+  }),
+  listCustomers: operation({
+    operationId: 'listCustomers',
+    method: 'get',
+    path: '/v1/customers',
+    group,
+    summary: 'List customers',
+    scope: 'admin',
+    params: Joi.object<Record<string, never>>({}),
+    query: pageQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(customerResource) } },
+    problems: ['invalid_request'],
+  }),
+  getCustomer: operation({
+    operationId: 'getCustomer',
+    method: 'get',
+    path: '/v1/customers/{customerId}',
+    group,
+    summary: 'Read a customer',
+    scope: 'admin',
+    params: customerParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The customer.', schema: customerResource } },
+    problems: ['not_found'],
+  }),
+  eraseCustomer: operation({
+    operationId: 'eraseCustomer',
+    method: 'delete',
+    path: '/v1/customers/{customerId}',
+    group,
+    summary: 'Erase a customer',
+    description:
+      'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys. Not reversible.',
+    scope: 'admin',
+    operatorOnly: true,
+    params: customerParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The receipt.', schema: erasureReceiptResource } },
+    problems: ['not_found'],
+  }),
+} as const;

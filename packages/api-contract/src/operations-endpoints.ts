@@ -1,0 +1,167 @@
+import { Joi } from './strict-joi.js';
+
+import { resumeEndpointBody } from './delivery-changes.js';
+import {
+  createdEndpointResource,
+  createEndpointBody,
+  endpointResource,
+  patchEndpointBody,
+  rotatedSecretResource,
+  rotateSecretBody,
+} from './endpoints.js';
+import { idInput, noQuery } from './fields.js';
+import { operation } from './operation.js';
+import { customerParams } from './operations-customers.js';
+import { pageOf, pageQuery } from './page.js';
+
+const group = 'Endpoints';
+
+/** The id is a uuid after validation. */
+const endpointParams = Joi.object<{ endpointId: string }>({ endpointId: idInput('endpoint').required() });
+
+export const endpointOperations = {
+  createEndpoint: operation({
+    operationId: 'createEndpoint',
+    method: 'post',
+    path: '/v1/customers/{customerId}/endpoints',
+    group,
+    summary: 'Create an endpoint',
+    description: 'The answer holds the signing secret, this once.',
+    scope: 'admin',
+    params: customerParams,
+    query: noQuery,
+    body: createEndpointBody,
+    example: {
+      url: 'https://example.com/webhooks',
+      eventTypes: ['invoice.*'],
+      retryPolicy: { preset: 'patient' },
+    },
+    responses: { 201: { description: 'The endpoint with its secret.', schema: createdEndpointResource } },
+    problems: ['invalid_request', 'not_found', 'conflict', 'unprocessable'],
+  }),
+  listEndpoints: operation({
+    operationId: 'listEndpoints',
+    method: 'get',
+    path: '/v1/customers/{customerId}/endpoints',
+    group,
+    summary: 'List a customer’s endpoints',
+    scope: 'admin',
+    params: customerParams,
+    query: pageQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(endpointResource) } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  getEndpoint: operation({
+    operationId: 'getEndpoint',
+    method: 'get',
+    path: '/v1/endpoints/{endpointId}',
+    group,
+    summary: 'Read an endpoint',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The endpoint.', schema: endpointResource } },
+    problems: ['not_found'],
+  }),
+  patchEndpoint: operation({
+    operationId: 'patchEndpoint',
+    method: 'patch',
+    path: '/v1/endpoints/{endpointId}',
+    group,
+    summary: 'Change an endpoint',
+    description:
+      'A merge patch (RFC 7396): members left out stay, null goes back to the default, nested objects merge. ' +
+      'Applies to what is still waiting as well.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: patchEndpointBody,
+    bodyTypes: ['application/merge-patch+json', 'application/json'],
+    example: { eventTypes: ['*'], headers: { 'X-Team': 'billing', 'X-Old': null } },
+    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    problems: ['invalid_request', 'not_found', 'unprocessable'],
+  }),
+  deleteEndpoint: operation({
+    operationId: 'deleteEndpoint',
+    method: 'delete',
+    path: '/v1/endpoints/{endpointId}',
+    group,
+    summary: 'Delete an endpoint',
+    description: 'Its unfinished deliveries are cancelled; its history stays.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: null,
+    responses: { 204: { description: 'Deleted.' } },
+    problems: ['not_found'],
+  }),
+  pauseEndpoint: operation({
+    operationId: 'pauseEndpoint',
+    method: 'post',
+    path: '/v1/endpoints/{endpointId}/pause',
+    group,
+    summary: 'Pause an endpoint',
+    description:
+      'Its deliveries are held from here on, the pending ones too: up to 100,000, those past it are cancelled. ' +
+      'A disabled endpoint is refused.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    problems: ['not_found', 'conflict'],
+  }),
+  resumeEndpoint: operation({
+    operationId: 'resumeEndpoint',
+    method: 'post',
+    path: '/v1/endpoints/{endpointId}/resume',
+    group,
+    summary: 'Resume a paused endpoint',
+    description:
+      'What it holds is released or cancelled: some thousands before the answer, the rest soon after. ' +
+      'A disabled endpoint is refused: enable it.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: resumeEndpointBody,
+    bodyOptional: true,
+    example: { held: 'release' },
+    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    problems: ['invalid_request', 'not_found', 'conflict'],
+  }),
+  enableEndpoint: operation({
+    operationId: 'enableEndpoint',
+    method: 'post',
+    path: '/v1/endpoints/{endpointId}/enable',
+    group,
+    summary: 'Enable a disabled endpoint',
+    description:
+      'What it holds is released or cancelled, as with resume. A paused endpoint is refused: resume it.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: resumeEndpointBody,
+    bodyOptional: true,
+    example: { held: 'cancel' },
+    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    problems: ['invalid_request', 'not_found', 'conflict'],
+  }),
+  rotateSecret: operation({
+    operationId: 'rotateSecret',
+    method: 'post',
+    path: '/v1/endpoints/{endpointId}/secret/rotate',
+    group,
+    summary: 'Rotate the signing secret',
+    description: 'The secret before keeps signing along for the overlap, a day by default.',
+    scope: 'admin',
+    params: endpointParams,
+    query: noQuery,
+    body: rotateSecretBody,
+    bodyOptional: true,
+    example: { overlapSeconds: 3600 },
+    responses: { 200: { description: 'The new secret, this once.', schema: rotatedSecretResource } },
+    problems: ['invalid_request', 'not_found', 'conflict'],
+  }),
+} as const;

@@ -1,0 +1,73 @@
+import {
+  acceptedEventResource,
+  batchBody,
+  batchResource,
+  documentedBatchBody,
+  eventInput,
+  idempotencyKey,
+} from './events.js';
+import { noParams, noQuery } from './fields.js';
+import { operation } from './operation.js';
+
+const group = 'Ingest';
+
+export const eventOperations = {
+  createEvent: operation({
+    operationId: 'createEvent',
+    method: 'post',
+    path: '/v1/events',
+    group,
+    summary: 'Send an event',
+    description:
+      'Answered after the event and its deliveries are committed. `data` is kept and sent as the exact bytes that were received. ' +
+      'The request may have 256 KiB by default.',
+    scope: 'events:write',
+    params: noParams,
+    query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
+    body: eventInput,
+    example: { customerId: 'acme', type: 'invoice.paid', data: { invoice: 'in_1042', total: 99.5 } },
+    responses: {
+      202: {
+        description: 'Accepted, or the first answer to a repeat.',
+        schema: acceptedEventResource,
+        headers: { 'Idempotent-Replayed': '`true` when this repeats the answer to an earlier request.' },
+      },
+    },
+    problems: [
+      'invalid_request',
+      'not_found',
+      'idempotency_conflict',
+      'payload_too_large',
+      'unsupported_media_type',
+      'unavailable',
+    ],
+  }),
+  createEvents: operation({
+    operationId: 'createEvents',
+    method: 'post',
+    path: '/v1/events/batch',
+    group,
+    summary: 'Send up to 1,000 events',
+    description:
+      'Events are checked and committed independently; the results are in order. With an `Idempotency-Key` each place in the ' +
+      'list has a key of its own, made of the header and its index. The request may have 5 MiB, each `data` as much as a single event.',
+    scope: 'events:write',
+    params: noParams,
+    query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
+    body: batchBody,
+    documentedBody: documentedBatchBody,
+    example: {
+      events: [
+        { customerId: 'acme', type: 'invoice.paid', data: { invoice: 'in_1042' } },
+        { customerId: 'acme', type: 'invoice.voided', data: { invoice: 'in_1043' }, externalId: 'void-1043' },
+      ],
+    },
+    responses: { 202: { description: 'A result for each event.', schema: batchResource } },
+    problems: ['invalid_request', 'payload_too_large', 'unsupported_media_type', 'unavailable'],
+  }),
+} as const;
+
+/** Names of the header that marks a repeated answer and of the one that asks for it, in lower case. */
+export const idempotencyHeaders = { key: 'idempotency-key', replayed: 'Idempotent-Replayed' } as const;

@@ -1,0 +1,166 @@
+import { Joi } from './strict-joi.js';
+
+import { cancelDeliveriesBody, cancelledDeliveriesResource, replayEventBody } from './delivery-changes.js';
+import { attemptResource, deliveryResource, listDeliveriesQuery } from './deliveries.js';
+import { eventDetailResource, eventResource, listEventsQuery } from './events.js';
+import { idInput, noParams, noQuery } from './fields.js';
+import { ledgerQuery, ledgerResource } from './ledger.js';
+import { operation } from './operation.js';
+import { pageOf, pageQuery } from './page.js';
+
+const group = 'History';
+
+const eventParams = Joi.object<{ eventId: string }>({ eventId: idInput('event').required() });
+const deliveryParams = Joi.object<{ deliveryId: string }>({ deliveryId: idInput('delivery').required() });
+
+export const historyOperations = {
+  listEvents: operation({
+    operationId: 'listEvents',
+    method: 'get',
+    path: '/v1/events',
+    group,
+    summary: 'List events',
+    description: '`since` (inclusive) and `until` (exclusive) bound the time of acceptance.',
+    scope: 'read',
+    params: noParams,
+    query: listEventsQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(eventResource) } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  getEvent: operation({
+    operationId: 'getEvent',
+    method: 'get',
+    path: '/v1/events/{eventId}',
+    group,
+    summary: 'Read an event with its payload and deliveries',
+    scope: 'read',
+    params: eventParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The event.', schema: eventDetailResource } },
+    problems: ['not_found'],
+  }),
+  listDeliveries: operation({
+    operationId: 'listDeliveries',
+    method: 'get',
+    path: '/v1/deliveries',
+    group,
+    summary: 'List deliveries',
+    description: '`since` (inclusive) and `until` (exclusive) bound the time at which the delivery was made.',
+    scope: 'read',
+    params: noParams,
+    query: listDeliveriesQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(deliveryResource) } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  getDelivery: operation({
+    operationId: 'getDelivery',
+    method: 'get',
+    path: '/v1/deliveries/{deliveryId}',
+    group,
+    summary: 'Read a delivery',
+    scope: 'read',
+    params: deliveryParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The delivery.', schema: deliveryResource } },
+    problems: ['not_found'],
+  }),
+  listAttempts: operation({
+    operationId: 'listAttempts',
+    method: 'get',
+    path: '/v1/deliveries/{deliveryId}/attempts',
+    group,
+    summary: 'List a delivery’s attempts',
+    scope: 'read',
+    params: deliveryParams,
+    query: pageQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(attemptResource) } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  replayEvent: operation({
+    operationId: 'replayEvent',
+    method: 'post',
+    path: '/v1/events/{eventId}/replay',
+    group,
+    summary: 'Send an event to an endpoint',
+    description:
+      'Also to an endpoint that the event did not match or that did not exist then. The delivery is made if there was ' +
+      'none; otherwise it is replayed. One that is due already is left as it is.',
+    scope: 'read',
+    params: eventParams,
+    query: noQuery,
+    body: replayEventBody,
+    example: { endpointId: 'ep_01h455vb4pex5vsknk084sn02q' },
+    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    problems: ['invalid_request', 'not_found', 'conflict'],
+  }),
+  replayDelivery: operation({
+    operationId: 'replayDelivery',
+    method: 'post',
+    path: '/v1/deliveries/{deliveryId}/replay',
+    group,
+    summary: 'Replay a delivery',
+    description:
+      'A finished one opens again with a fresh budget; the `webhook-id` stays, attempts are numbered on, and one that was ' +
+      'delivered ends as delivered however the replay goes. One that waits is brought forward. One that is due is being ' +
+      'sent or about to be: 409. Where the endpoint is paused or disabled it is held.',
+    scope: 'read',
+    params: deliveryParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    problems: ['not_found', 'conflict', 'delivery_in_flight'],
+  }),
+  cancelDelivery: operation({
+    operationId: 'cancelDelivery',
+    method: 'post',
+    path: '/v1/deliveries/{deliveryId}/cancel',
+    group,
+    summary: 'Cancel an unfinished delivery',
+    description:
+      'An attempt that is on its way is recorded all the same, and its success makes the delivery delivered. ' +
+      'The replay of a delivered one ends as delivered.',
+    scope: 'read',
+    params: deliveryParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    problems: ['not_found', 'conflict'],
+  }),
+  cancelDeliveries: operation({
+    operationId: 'cancelDeliveries',
+    method: 'post',
+    path: '/v1/deliveries/cancel',
+    group,
+    summary: 'Cancel unfinished deliveries by filter',
+    description:
+      '`since` (inclusive) and `until` (exclusive) bound the time of the event. At most 20,000 per call.',
+    scope: 'read',
+    params: noParams,
+    query: noQuery,
+    body: cancelDeliveriesBody,
+    example: { customerId: 'acme', status: 'held' },
+    responses: { 200: { description: 'How many were cancelled.', schema: cancelledDeliveriesResource } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  getLedger: operation({
+    operationId: 'getLedger',
+    method: 'get',
+    path: '/v1/ledger',
+    group,
+    summary: 'Read the ledger',
+    description:
+      'accepted = delivered + pending + held + deadLettered + cancelled, at any time. `since` (inclusive) and `until` ' +
+      '(exclusive) bound the time at which events were accepted. Counted anew for every request: give bounds on a long history.',
+    scope: 'read',
+    params: noParams,
+    query: ledgerQuery,
+    body: null,
+    responses: { 200: { description: 'The counts.', schema: ledgerResource } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+} as const;

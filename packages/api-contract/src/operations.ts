@@ -1,0 +1,20 @@
+import type { Operation } from './operation.js';
+import { accessOperations } from './operations-access.js';
+import { customerOperations } from './operations-customers.js';
+import { endpointOperations } from './operations-endpoints.js';
+import { eventOperations } from './operations-events.js';
+import { historyOperations } from './operations-history.js';
+import { serviceOperations } from './operations-service.js';
+
+/** Every operation there is. Routes, refusals of methods (405) and the OpenAPI document come from this one table. */
+export const operations = {
+  ...eventOperations,
+  ...customerOperations,
+  ...endpointOperations,
+  ...historyOperations,
+  ...accessOperations,
+  ...serviceOperations,
+} as const;
+
+/** The same, for those who look at all of them. */
+export const operationList = Object.values(operations) as readonly Operation[];

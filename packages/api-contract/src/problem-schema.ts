@@ -1,0 +1,26 @@
+import { Joi } from './strict-joi.js';
+
+import { type ProblemDocument, problemCodes } from './problem.js';
+
+export const problemResource = Joi.object<ProblemDocument>({
+  type: Joi.string().required().description('A reference to the description of the code.'),
+  title: Joi.string().required(),
+  status: Joi.number().integer().required(),
+  code: Joi.string()
+    .valid(...Object.keys(problemCodes))
+    .required()
+    .description('Stable; decide by this.'),
+  detail: Joi.string().required().description('For people; may change.'),
+  requestId: Joi.string().required(),
+  errors: Joi.array()
+    .items(
+      Joi.object({
+        path: Joi.string()
+          .allow('')
+          .required()
+          .description('Dotted, such as `events.3.type`; empty for the whole.'),
+        message: Joi.string().required(),
+      }),
+    )
+    .description('All problems of the request at once.'),
+});

@@ -1,0 +1,38 @@
+import { Joi } from './strict-joi.js';
+
+export interface HealthResource {
+  status: 'ok';
+}
+
+export interface ReadyResource {
+  status: 'ready' | 'degraded' | 'not_ready';
+  checks: Record<string, ReadyCheckResource>;
+}
+
+export interface ReadyCheckResource {
+  ok: boolean;
+  /** A failed check that is not required leaves the process ready. */
+  required: boolean;
+  latencyMs: number;
+  detail?: string;
+}
+
+export const healthResource = Joi.object<HealthResource>({ status: Joi.string().valid('ok').required() });
+
+export const readyResource = Joi.object<ReadyResource>({
+  status: Joi.string()
+    .valid('ready', 'degraded', 'not_ready')
+    .required()
+    .description('`degraded`: only checks that are not required fail.'),
+  checks: Joi.object()
+    .pattern(
+      Joi.string(),
+      Joi.object({
+        ok: Joi.boolean().required(),
+        required: Joi.boolean().required(),
+        latencyMs: Joi.number().min(0).required(),
+        detail: Joi.string(),
+      }),
+    )
+    .required(),
+});

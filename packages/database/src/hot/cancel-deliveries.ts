@@ -1,0 +1,31 @@
+import type pg from 'pg';
+
+import { idBounds } from './id-bounds.js';
+
+/**
+ * Cancels those of the deliveries that are in one of the statuses; one that was delivered before its replay is delivered
+ * again. Returns how many.
+ */
+export async function cancelDeliveries(
+  pool: pg.Pool,
+  ids: readonly string[],
+  from: readonly ('pending' | 'held')[],
+  reason: string,
+): Promise<number> {
+  if (ids.length === 0) return 0;
+  const { min, max } = idBounds(ids);
+  const { rowCount } = await pool.query(
+    `WITH locked AS MATERIALIZED (
+       SELECT id FROM delivery
+        WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 AND status = ANY ($4)
+        ORDER BY id FOR UPDATE
+     )
+     UPDATE delivery d
+        SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END, reason = $5,
+            next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
+       FROM locked
+      WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3`,
+    [ids, min, max, from, reason],
+  );
+  return rowCount ?? 0;
+}

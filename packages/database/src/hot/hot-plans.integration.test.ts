@@ -1,0 +1,176 @@
+import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+
+import { ensurePartitions } from '../partitions.js';
+import { closeDeliveries } from './close-deliveries.js';
+import { findFirstEvents } from './find-first-events.js';
+import { insertEvents, type EventToInsert } from './insert-events.js';
+import { loadDeliveries } from './load-deliveries.js';
+import { settleAttempts, type AttemptToSettle } from './settle-attempts.js';
+
+const DAY_MS = 86_400_000;
+const DAYS = 20;
+const PER_DAY = 1_500;
+const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
+/** After five executions Postgres may change to a plan that does not look at the values. */
+const EXECUTIONS = 9;
+
+let database: TestDatabase;
+let pool: pg.Pool;
+const byDay: EventToInsert[][] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  // One connection: its statements are prepared once, and its statistics are its own.
+  pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  for (let day = DAYS; day >= 0; day -= 10)
+    await ensurePartitions(pool, { nowMs: Date.now() - day * DAY_MS });
+  await pool.query("INSERT INTO customer (id) VALUES ('acme')");
+  for (let day = 0; day < DAYS; day += 1) {
+    const events = Array.from({ length: PER_DAY }, (_, index) =>
+      eventAt(Date.now() - day * DAY_MS, keyHashOf(day * PER_DAY + index)),
+    );
+    for (let from = 0; from < PER_DAY; from += 500)
+      await insertEvents(pool, events.slice(from, from + 500), DAY_MS);
+    byDay.push(events);
+  }
+  await pool.query('ANALYZE');
+}, 120_000);
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+describe('the hot statements over many partitions', () => {
+  it('read about as many deliveries as they are asked for, however far apart, also with a generic plan', async () => {
+    const read: Record<string, number[]> = { load: [], settle: [], close: [], insert: [], findFirst: [] };
+    for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+      const spread = byDay.map((events) => events[execution]!);
+      read['load']!.push(
+        await rowsRead(async () => {
+          await loadDeliveries(
+            pool,
+            spread.map((event) => ({ deliveryId: event.deliveries[0]!.id, eventId: event.id })),
+          );
+        }),
+      );
+      read['settle']!.push(await rowsRead(() => settleAttempts(pool, spread.map(attemptOf))));
+      const others = byDay.map((events) => events[events.length - 1 - execution]!);
+      read['close']!.push(
+        await rowsRead(() =>
+          closeDeliveries(
+            pool,
+            others.map((event) => ({
+              id: event.deliveries[0]!.id,
+              generation: 1,
+              status: 'cancelled',
+              reason: 'test',
+            })),
+            DAY_MS,
+          ),
+        ),
+      );
+      const repeats = Array.from({ length: 20 }, (_, index) => keyHashOf(execution * 20 + index));
+      read['insert']!.push(
+        await rowsRead(() =>
+          insertEvents(
+            pool,
+            repeats.map((keyHash) => eventAt(Date.now(), keyHash)),
+            30 * DAY_MS,
+          ),
+        ),
+      );
+      read['findFirst']!.push(
+        await rowsRead(() =>
+          findFirstEvents(
+            pool,
+            repeats.map((keyHash) => ({ customerId: 'acme', keyHashes: [keyHash] })),
+            {
+              sinceMs: Date.now() - 30 * DAY_MS,
+              untilMs: Date.now(),
+            },
+          ),
+        ),
+      );
+    }
+    // Twenty rows each, looked up at most a few times over; the days between them hold thirty thousand.
+    for (const counts of Object.values(read)) expect(Math.max(...counts)).toBeLessThan(600);
+  });
+});
+
+async function rowsRead(work: () => Promise<unknown>): Promise<number> {
+  const before = await tuplesRead();
+  await work();
+  return (await tuplesRead()) - before;
+}
+
+async function tuplesRead(): Promise<number> {
+  await pool.query('SELECT pg_stat_force_next_flush()');
+  const { rows } = await pool.query<{ n: string }>(
+    `SELECT (SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname LIKE 'delivery%' OR relname LIKE 'event%' OR relname LIKE 'idempotency%')
+          + (SELECT COALESCE(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname LIKE 'delivery%' OR relname LIKE 'idempotency%') AS n`,
+  );
+  return Number(rows[0]?.n);
+}
+
+function attemptOf(event: EventToInsert): AttemptToSettle {
+  return {
+    deliveryId: event.deliveries[0]!.id,
+    generation: 1,
+    number: 1,
+    trigger: 'automatic',
+    status: 'failed',
+    responseCode: 500,
+    latencyMs: 1,
+    errorCode: null,
+    errorMessage: null,
+    requestHeaders: '{}',
+    responseHeaders: null,
+    responseBody: null,
+    responseTruncated: false,
+    address: null,
+    startedAtMs: Date.now(),
+    next: {
+      status: 'pending',
+      reason: null,
+      waitingFor: 'retry',
+      nextAttemptAtMs: Date.now() + 1_000,
+      nextBecause: 'policy',
+      finishedAtMs: null,
+      expiresAtMs: null,
+    },
+  };
+}
+
+function keyHashOf(index: number): Buffer {
+  return createHash('sha256').update(String(index)).digest();
+}
+
+function eventAt(acceptedAtMs: number, keyHash: Buffer): EventToInsert {
+  const id = createUuidV7(acceptedAtMs);
+  return {
+    id,
+    customerId: 'acme',
+    type: 'invoice.paid',
+    externalId: null,
+    occurredAtMs: acceptedAtMs,
+    acceptedAtMs,
+    body: '{}',
+    endpointsVersion: 0,
+    deliveries: [
+      {
+        id: deliveryIdOf(id, ENDPOINT),
+        endpointId: ENDPOINT,
+        status: 'pending',
+        reason: null,
+        expiresAtMs: acceptedAtMs + DAY_MS,
+      },
+    ],
+    keyHashes: [keyHash],
+    requestHash: keyHash,
+  };
+}

@@ -1,0 +1,88 @@
+export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
+export { openDatabase, type Database, type PrismaClient } from './database.js';
+export type { DatabaseClock } from './database-clock.js';
+export { cancelDeliveries } from './hot/cancel-deliveries.js';
+export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js';
+export { closeDeliveries, type DeliveryToClose } from './hot/close-deliveries.js';
+export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
+export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
+export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
+export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
+export { findHeldPastLimit } from './hot/find-held-past-limit.js';
+export { findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
+export { idBounds } from './hot/id-bounds.js';
+export { inTransaction } from './hot/in-transaction.js';
+export {
+  insertEvents,
+  type DeliveryToInsert,
+  type EventToInsert,
+  type InsertOutcome,
+} from './hot/insert-events.js';
+export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';
+export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
+export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
+export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
+export { settleAttempts, type AttemptToSettle, type SettleOutcome } from './hot/settle-attempts.js';
+export { settleConflictedAttempt, type ConflictOutcome } from './hot/settle-conflicted-attempt.js';
+export {
+  loadSweepState,
+  lockSweep,
+  saveSweepState,
+  sweepStart,
+  unlockSweep,
+  type SweepState,
+} from './hot/sweep-state.js';
+export { isDatabaseUnavailable } from './is-database-unavailable.js';
+export {
+  deployMigrations,
+  MigrationError,
+  migrationStatus,
+  type MigrationLogger,
+  readMigrationNames,
+  type MigrationStatus,
+} from './migrate.js';
+export { ensurePartitions, partitionDaysAhead } from './partitions.js';
+export {
+  createApiKeyStore,
+  type ApiKey,
+  type ApiKeyScope,
+  type ApiKeyStore,
+  type CreateApiKeyOutcome,
+  type NewApiKey,
+} from './stores/api-key-store.js';
+export { createAttemptStore, type Attempt, type AttemptStore } from './stores/attempt-store.js';
+export {
+  createCustomerStore,
+  type Customer,
+  type CustomerPosition,
+  type CustomerSettings,
+  type CustomerStore,
+  type PutCustomerOutcome,
+} from './stores/customer-store.js';
+export {
+  createDeliveryStore,
+  type Delivery,
+  type DeliveryStore,
+  type ListDeliveriesQuery,
+} from './stores/delivery-store.js';
+export type { Endpoint, EndpointSettings, SecretDescription } from './stores/endpoint-record.js';
+export {
+  createEndpointStore,
+  endpointSecretsMax,
+  type CreateEndpointOutcome,
+  type EndpointStore,
+  type EndpointStoreDeps,
+  type RotateSecretOutcome,
+} from './stores/endpoint-store.js';
+export {
+  createEventStore,
+  type Event,
+  type EventStore,
+  type EventSummary,
+  type ListEventsQuery,
+} from './stores/event-store.js';
+export { createLedgerStore, type Ledger, type LedgerStore } from './stores/ledger-store.js';
+export type { Page } from './stores/page.js';
+export type { RateLimit } from './stores/rate-limit.js';
+export type { DeliveryEndpoint, EndpointForDelivery } from './stores/read-for-delivery.js';
+export type { CustomerRoutes, RoutedEndpoint } from './stores/read-routes.js';

@@ -1,0 +1,219 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+
+export type MigrationErrorCode = 'P3005' | 'P3009' | 'P3015' | 'P3018';
+
+/** The codes are Prisma's own, so that its documentation about resolving them applies. */
+export class MigrationError extends Error {
+  override name = 'MigrationError';
+  constructor(
+    readonly code: MigrationErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${code}: ${message}`, options);
+  }
+}
+
+export interface MigrationLogger {
+  info(event: string, fields?: object): void;
+  warn(event: string, fields?: object): void;
+}
+
+export interface MigrationStatus {
+  /** Wanted, not in the database. */
+  pending: string[];
+  /** Began and did not end. */
+  failed: string[];
+  /** In the database, not wanted: it has been migrated by a newer version. */
+  unknown: string[];
+}
+
+/**
+ * Applies the migrations that the database does not have yet, in order of name, and returns their names. It does what
+ * `prisma migrate deploy` does, in the same table under the same lock, so either can continue after the other; that
+ * command needs a native engine which cannot be downloaded everywhere.
+ */
+export async function deployMigrations(
+  databaseUrl: string,
+  migrationsDir: string,
+  { logger }: { logger?: MigrationLogger } = {},
+): Promise<string[]> {
+  const migrations = await readMigrations(migrationsDir);
+  const client = new pg.Client(databaseUrl);
+  client.on('error', () => undefined); // the query in flight reports it
+  await client.connect();
+  try {
+    await waitForLock(client);
+    await ensureTable(client);
+    const recorded = await readRecords(client);
+    refuseAfterFailure(recorded);
+    const applied: string[] = [];
+    for (const migration of migrations) {
+      const record = recorded.find(({ name, state }) => name === migration.name && state === 'applied');
+      if (record === undefined) {
+        await apply(client, migration);
+        applied.push(migration.name);
+        logger?.info('migration.applied', { migration: migration.name });
+      } else if (!checksums(migration.sql).includes(record.checksum)) {
+        logger?.warn('migration.edited_after_it_was_applied', { migration: migration.name });
+      }
+    }
+    return applied;
+  } finally {
+    await client.end(); // gives the lock back
+  }
+}
+
+/** What `migrationStatus` compares with: the names of all migrations in the folder. */
+export async function readMigrationNames(migrationsDir: string): Promise<string[]> {
+  return (await readMigrations(migrationsDir)).map(({ name }) => name);
+}
+
+/**
+ * How the database stands to the migrations that a process was started with; for readiness checks. The folder is not
+ * read anew: an update of the files in place is no concern of processes that run. Takes any pool or client.
+ */
+export async function migrationStatus(
+  database: Pick<pg.Pool, 'query'> | Pick<pg.Client, 'query'>,
+  names: readonly string[],
+): Promise<MigrationStatus> {
+  const recorded = (await hasTable(database)) ? await readRecords(database) : [];
+  const applied = recorded.filter(({ state }) => state === 'applied').map(({ name }) => name);
+  return {
+    pending: names.filter((name) => !applied.includes(name)),
+    failed: recorded.filter(({ state }) => state === 'failed').map(({ name }) => name),
+    unknown: applied.filter((name) => !names.includes(name)),
+  };
+}
+
+interface Migration {
+  name: string;
+  sql: string;
+}
+
+interface MigrationRecord {
+  name: string;
+  checksum: string;
+  state: 'applied' | 'failed' | 'rolled back';
+}
+
+type Database = Pick<pg.Pool, 'query'> | Pick<pg.Client, 'query'>;
+
+const prismaLock = 72707369;
+
+async function readMigrations(migrationsDir: string): Promise<Migration[]> {
+  const entries = await readdir(migrationsDir, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const file = path.join(migrationsDir, name, 'migration.sql');
+      const sql = await readFile(file, 'utf8').catch((cause: unknown) => {
+        throw new MigrationError('P3015', `could not read the migration file at ${file}`, { cause });
+      });
+      return { name, sql };
+    }),
+  );
+}
+
+// Asked for again and again: a session that waits inside pg_advisory_lock would hold up the CREATE INDEX CONCURRENTLY of
+// the one that has it, which waits for every older statement to end.
+async function waitForLock(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+      prismaLock,
+    ]);
+    if (rows[0]?.locked) return;
+    await pause(100);
+  }
+}
+
+async function ensureTable(client: pg.Client): Promise<void> {
+  if (await hasTable(client)) return;
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm') LIMIT 1`,
+  );
+  if (rowCount !== 0)
+    throw new MigrationError('P3005', 'the database is not empty and was not made by these migrations');
+  await client.query(`CREATE TABLE _prisma_migrations (
+    id                  VARCHAR(36) PRIMARY KEY NOT NULL,
+    checksum            VARCHAR(64) NOT NULL,
+    finished_at         TIMESTAMPTZ,
+    migration_name      VARCHAR(255) NOT NULL,
+    logs                TEXT,
+    rolled_back_at      TIMESTAMPTZ,
+    started_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_steps_count INTEGER NOT NULL DEFAULT 0
+  )`);
+}
+
+async function hasTable(database: Database): Promise<boolean> {
+  const { rows } = await (database as pg.Pool).query<{ found: boolean }>(
+    `SELECT to_regclass(quote_ident(current_schema()) || '._prisma_migrations') IS NOT NULL AS found`,
+  );
+  return rows[0]?.found === true;
+}
+
+async function readRecords(database: Database): Promise<MigrationRecord[]> {
+  const { rows } = await (database as pg.Pool).query<MigrationRecord>(
+    `SELECT migration_name AS name, checksum, CASE
+       WHEN rolled_back_at IS NOT NULL THEN 'rolled back' WHEN finished_at IS NULL THEN 'failed' ELSE 'applied' END AS state
+     FROM _prisma_migrations ORDER BY started_at`,
+  );
+  return rows;
+}
+
+function refuseAfterFailure(recorded: MigrationRecord[]): void {
+  const failed = recorded.filter(({ state }) => state === 'failed').map(({ name }) => name);
+  if (failed.length === 0) return;
+  throw new MigrationError(
+    'P3009',
+    `failed migrations must be resolved before new ones are applied: ${failed.join(', ')}`,
+  );
+}
+
+// Not one transaction: a migration may need to end it (CREATE INDEX CONCURRENTLY), and one that died half way must leave
+// its row behind.
+async function apply(client: pg.Client, { name, sql }: Migration): Promise<void> {
+  const id = randomUUID();
+  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [
+    id,
+    sha256(sql),
+    name,
+  ]);
+  try {
+    await client.query(sql);
+  } catch (cause) {
+    const said = describe(cause, sql);
+    await client.query('ROLLBACK; RESET ALL').catch(() => undefined);
+    await client
+      .query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, said])
+      .catch(() => undefined);
+    throw new MigrationError('P3018', `migration ${name} failed: ${said}`, { cause });
+  }
+  await client.query('RESET ALL'); // a migration's own lock_timeout or search_path ends with it
+  await client.query(
+    'UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = applied_steps_count + 1 WHERE id = $1',
+    [id],
+  );
+}
+
+function describe(error: unknown, sql: string): string {
+  if (!(error instanceof pg.DatabaseError)) return String(error);
+  const line =
+    error.position === undefined ? '' : ` (line ${sql.slice(0, Number(error.position)).split('\n').length})`;
+  return [`${error.code ?? ''} ${error.message}${line}`, error.detail, error.hint].filter(Boolean).join('\n');
+}
+
+// Git may have rewritten the line ends of either copy.
+function checksums(sql: string): string[] {
+  const unix = sql.replaceAll('\r\n', '\n');
+  return [sql, unix, unix.replaceAll('\n', '\r\n')].map(sha256);
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

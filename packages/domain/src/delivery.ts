@@ -1,0 +1,37 @@
+export const deliveryStatuses = ['pending', 'held', 'delivered', 'dead_lettered', 'cancelled'] as const;
+export type DeliveryStatus = (typeof deliveryStatuses)[number];
+
+/** Why a pending delivery is not being sent now. */
+export const waitingForReasons = ['retry', 'breaker', 'rate_limit', 'concurrency'] as const;
+export type WaitingFor = (typeof waitingForReasons)[number];
+
+export type DeadLetterReason = 'attempts_exhausted' | 'expired';
+
+export const attemptTriggers = ['automatic', 'replay', 'test'] as const;
+export type AttemptTrigger = (typeof attemptTriggers)[number];
+
+/** `overlapped`: the loser of two settles of one attempt, kept under a number of its own. */
+export const attemptStatuses = ['delivered', 'failed', 'timeout', 'refused', 'overlapped'] as const;
+export type AttemptStatus = (typeof attemptStatuses)[number];
+
+/** True when the delivery will not be tried again by itself; only a replay opens it again. */
+export function isFinished(status: DeliveryStatus): boolean {
+  return status === 'delivered' || status === 'dead_lettered' || status === 'cancelled';
+}
+
+export function canTransition(from: DeliveryStatus, to: DeliveryStatus): boolean {
+  return allowedTransitions[from].includes(to);
+}
+
+/**
+ * Leaving an unfinished status happens only together with the record of what ended it. A send that is on the wire while
+ * its delivery is held, cancelled or given up may still succeed: then the customer has the event, and the delivery says
+ * so. A replay opens a finished one, or holds it when its endpoint takes nothing now.
+ */
+const allowedTransitions: Readonly<Record<DeliveryStatus, readonly DeliveryStatus[]>> = {
+  pending: ['held', 'delivered', 'dead_lettered', 'cancelled'],
+  held: ['pending', 'delivered', 'dead_lettered', 'cancelled'],
+  delivered: ['pending', 'held'],
+  dead_lettered: ['pending', 'held', 'delivered'],
+  cancelled: ['pending', 'held', 'delivered'],
+};

@@ -1,0 +1,15 @@
+/** Customer ids become part of queue names, which allow no colon, and of paths. */
+export const customerIdPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Dot-separated names such as `invoice.paid`; the length is limited apart, by `eventTypeLengthMax`. */
+export const eventTypePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+
+export const eventTypeLengthMax = 128;
+
+export function isCustomerId(text: string): boolean {
+  return customerIdPattern.test(text);
+}
+
+export function isEventType(text: string): boolean {
+  return text.length <= eventTypeLengthMax && eventTypePattern.test(text);
+}

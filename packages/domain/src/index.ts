@@ -1,0 +1,52 @@
+export { createUuidV7, decodeId, encodeId, firstUuidAt, lastUuidAt, uuidTimeMs } from './ids.js';
+export { deliveryIdOf } from './delivery-id.js';
+export { customerIdPattern, eventTypeLengthMax, eventTypePattern, isCustomerId } from './identifiers.js';
+export { isEventFilter } from './event-filter.js';
+export { fanOut, openingStatus } from './fan-out.js';
+export {
+  type EndpointDisabledReason,
+  type EndpointStatus,
+  endpointStatuses,
+  type SigningScheme,
+  signingSchemes,
+} from './endpoint.js';
+export {
+  type AttemptStatus,
+  attemptStatuses,
+  type AttemptTrigger,
+  attemptTriggers,
+  type DeadLetterReason,
+  type DeliveryStatus,
+  deliveryStatuses,
+  isFinished,
+  type WaitingFor,
+  waitingForReasons,
+} from './delivery.js';
+export type { AttemptError, AttemptFacts, AttemptOutcome, RecordedOutcome } from './attempt-outcome.js';
+export {
+  resolveRetryPolicy,
+  type RetryPolicy,
+  type RetryPolicyInput,
+  retryPolicyLimits,
+  retryPolicyProblem,
+  type RetryPreset,
+  retryPresets,
+  retrySpanMs,
+} from './retry-policy.js';
+export { buildEnvelope, type EnvelopeParts } from './event-envelope.js';
+export { readTopLevelElements, readTopLevelMembers } from './json-source.js';
+export { decideNextStep, type NextStep, type NextStepInput } from './next-step.js';
+export { generateSigningSecret, isSigningSecret } from './signing-secret.js';
+export {
+  signStandard,
+  type StandardSignatureHeaders,
+  type StandardSignatureInput,
+  type StandardVerification,
+  type StandardVerificationInput,
+  verifyStandard,
+} from './signature.js';
+export {
+  type DeliveryHeaderProblem,
+  deliveryHeaderProblems,
+  deliveryHeadersLimits,
+} from './delivery-headers.js';

@@ -1,0 +1,8 @@
+export {
+  startEmbeddedPostgres,
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+} from './embedded-postgres.js';
+export { EmbeddedServiceError } from './embedded-service-error.js';
+export { findFreePort } from './free-port.js';
+export { startPrivateRedis, type PrivateRedis, type PrivateRedisOptions } from './private-redis.js';

@@ -1,0 +1,25 @@
+import type { Response } from 'express';
+
+export interface Answer {
+  status: number;
+  headers?: Readonly<Record<string, string>>;
+  /** Serialised as JSON; absent: no body. */
+  body?: unknown;
+  /** JSON text that is sent as it is, for payloads that must not be parsed and written again. Instead of `body`. */
+  json?: string;
+}
+
+export function sendAnswer(response: Response, { status, headers, body, json }: Answer): void {
+  response.statusCode = status;
+  if (headers) for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
+  if (text === undefined) {
+    response.end();
+    return;
+  }
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  // As a string, not as bytes: Node then writes head and body in one piece.
+  response.end(text);
+}

@@ -1,0 +1,36 @@
+import { type FieldError, type ProblemCode, problemCodes } from '@posthorn/api-contract';
+
+export interface AppErrorFacts {
+  code: ProblemCode;
+  /** Shown to the caller; what only we should know goes into `cause`. */
+  detail: string;
+  errors?: readonly FieldError[];
+  headers?: Readonly<Record<string, string>>;
+  cause?: unknown;
+}
+
+/** Thrown only to refuse a request; `problemHandler` renders it. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ProblemCode;
+  readonly status: number;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor({ code, detail, errors, headers = {}, cause }: AppErrorFacts) {
+    super(detail, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.status = problemCodes[code].status;
+    this.errors = errors;
+    this.headers = headers;
+  }
+}
+
+/** The same words for what is not there and for what is another customer's. */
+export function notFound(): AppError {
+  return new AppError({ code: 'not_found', detail: 'There is nothing here, or it is not yours.' });
+}
+
+export function unavailable(detail: string, cause?: unknown): AppError {
+  return new AppError({ code: 'unavailable', detail, headers: { 'Retry-After': '1' }, cause });
+}

@@ -1,0 +1,29 @@
+import type { Logger } from '@posthorn/runtime';
+import express, { type Express, type Router } from 'express';
+
+import { methodNotAllowed } from './method-not-allowed.js';
+import { problemHandler } from './problem-handler.js';
+import { requestId } from './request-id.js';
+import { securityHeaders } from './security-headers.js';
+
+export interface HttpAppOptions {
+  logger: Logger;
+  /** The hot path, in front of all others. Its answers are JSON and go without the headers that only pages need. */
+  ingest?: Router | undefined;
+  routers: readonly Router[];
+}
+
+/** The one way to put routers on a port: request ids, security headers, and problem documents for whatever is left. */
+export function createHttpApp({ logger, ingest, routers }: HttpAppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  // An entity tag costs a hash of every answer, and nobody revalidates these.
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  app.use(requestId);
+  if (ingest) app.use(ingest);
+  app.use(securityHeaders());
+  for (const router of routers) app.use(router);
+  app.use(methodNotAllowed(), problemHandler({ logger }));
+  return app;
+}

@@ -1,0 +1,16 @@
+export { AppError, type AppErrorFacts, notFound, unavailable } from './app-error.js';
+export { type Answer, sendAnswer } from './answer.js';
+export {
+  type ApiKeyDirectory,
+  type ApiKeyDirectoryDeps,
+  createApiKeyDirectory,
+  type KnownApiKey,
+} from './api-key-directory.js';
+export { authenticate, identifyCaller } from './authenticate.js';
+export { type Caller, customerFilter, mayAccess, requireCustomer, requireScope } from './caller.js';
+export { createHttpApp, type HttpAppOptions } from './create-http-app.js';
+export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.js';
+export { createOperationRouter, type OperationRouterOptions } from './operation-router.js';
+export type { ReadyCheck, ReadyCheckResult } from './ready-checks.js';
+export { mountOperation, type OperationHandler, type OperationRequest } from './mount-operation.js';
+export { parseJson, readJsonText, type ReadJsonOptions } from './read-json-text.js';

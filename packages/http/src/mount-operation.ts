@@ -1,0 +1,66 @@
+import { type Operation, validateValue } from '@posthorn/api-contract';
+import type { Request, RequestHandler, Response, Router } from 'express';
+
+import { type Answer, sendAnswer } from './answer.js';
+import { AppError, notFound } from './app-error.js';
+import { type Caller, callerOf, requireOperator, requireScope } from './caller.js';
+import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
+import { requestIdOf } from './request-id.js';
+
+/** A request that has passed everything the operation says. */
+export interface OperationRequest<P, Q, B> {
+  params: P;
+  query: Q;
+  body: B;
+  caller: Caller;
+  requestId: string;
+}
+
+export type OperationHandler<P, Q, B> = (request: OperationRequest<P, Q, B>) => Promise<Answer>;
+
+/** Routes one operation: authentication, scope, parameters, query, body, then the handler with checked values. */
+export function mountOperation<P, Q, B>(
+  router: Router,
+  operation: Operation<P, Q, B>,
+  authentication: RequestHandler,
+  handle: OperationHandler<P, Q, B>,
+): void {
+  const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
+  router[operation.method](path, authentication, async (request: Request, response: Response) => {
+    // Answers are for one caller only, and some hold a secret or a key.
+    response.setHeader('Cache-Control', 'no-store');
+    const caller = callerOf(response);
+    if (operation.scope) requireScope(caller, operation.scope);
+    if (operation.operatorOnly) requireOperator(caller);
+    const params = checkedParams(operation, request);
+    const query = checkedQuery(operation, request);
+    const body = await checkedBody(operation, request);
+    sendAnswer(response, await handle({ params, query, body, caller, requestId: requestIdOf(response) }));
+  });
+}
+
+function checkedParams<P>(operation: Operation<P>, request: Request): P {
+  const params = validateValue(operation.params, request.params, { convert: false });
+  if (params.ok) return params.value;
+  if (!operation.createsNamed) throw notFound();
+  throw new AppError({ code: 'invalid_request', detail: 'The path is not valid.', errors: params.errors });
+}
+
+function checkedQuery<Q>(operation: Operation<unknown, Q>, request: Request): Q {
+  const query = validateValue(operation.query, request.query, { convert: true });
+  if (query.ok) return query.value;
+  throw new AppError({ code: 'invalid_request', detail: 'The query is not valid.', errors: query.errors });
+}
+
+async function checkedBody<B>(operation: Operation<unknown, unknown, B>, request: Request): Promise<B> {
+  // Such an operation's handler has no use for the value: its B is whatever the table left it.
+  if (!operation.body) return undefined as B;
+  const text = await readJsonText(request, {
+    bytesMax: jsonBytesMax,
+    mediaTypes: operation.bodyTypes,
+    emptyAs: operation.bodyOptional ? '{}' : undefined,
+  });
+  const body = validateValue(operation.body, parseJson(text), { convert: false });
+  if (body.ok) return body.value;
+  throw new AppError({ code: 'invalid_request', detail: 'The body is not valid.', errors: body.errors });
+}

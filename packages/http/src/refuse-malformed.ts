@@ -1,0 +1,74 @@
+import { problemDocument } from '@posthorn/api-contract';
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
+
+/** Answers with a problem document what Node would refuse by itself, before any handler sees it. */
+export function refuseMalformed(server: Server): void {
+  const newest = new WeakMap<Socket, ServerResponse>();
+  server.on('request', (request, response) => newest.set(request.socket, response));
+  server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const { status, headers, text } = refusal(417, 'The only expectation that can be met is 100-continue.');
+    response.writeHead(status, headers).end(text);
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!(socket instanceof Socket) || !socket.writable || !mayAnswer(newest.get(socket))) {
+      socket.destroy();
+      return;
+    }
+    const { status, headers, text } = refusalOf(error.code);
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${text}`);
+    socket.destroySoon();
+  });
+}
+
+/** For a server with `requireHostHeader: false`, which leaves it to us to say so. True: it has been answered. */
+export function refuseMissingHost(request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.httpVersion !== '1.1' || request.headers.host !== undefined) return false;
+  const { status, headers, text } = refusal(400, 'The Host header is missing.');
+  response.writeHead(status, headers).end(text);
+  return true;
+}
+
+/**
+ * The sender of a request that is complete waits for its own answer, and must not take this one for it: the request may
+ * be done all the same.
+ */
+function mayAnswer(newest: ServerResponse | undefined): boolean {
+  if (newest === undefined || newest.writableFinished) return true;
+  return newest.socket !== null && !newest.headersSent && !newest.req.complete;
+}
+
+function refusalOf(code: string | undefined): Refusal {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return refusal(408, 'The request did not arrive in time.');
+    case 'HPE_HEADER_OVERFLOW':
+      return refusal(431, 'The headers are larger than 16 KiB.');
+    default:
+      return refusal(400, 'The request is not valid HTTP/1.1.');
+  }
+}
+
+interface Refusal {
+  status: number;
+  headers: Readonly<Record<string, string | number>>;
+  text: string;
+}
+
+function refusal(status: number, detail: string): Refusal {
+  const requestId = randomUUID();
+  const text = JSON.stringify({ ...problemDocument({ code: 'invalid_request', detail, requestId }), status });
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/problem+json; charset=utf-8',
+      'Content-Length': Buffer.byteLength(text),
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+      Connection: 'close',
+    },
+    text,
+  };
+}

@@ -1,0 +1,54 @@
+import { operations } from '@posthorn/api-contract';
+import { createLogger } from '@posthorn/runtime';
+import { Router } from 'express';
+import { Writable } from 'node:stream';
+
+import type { ApiKeyDirectory, KnownApiKey } from '../api-key-directory.js';
+import { hashApiKey } from '../api-key-hash.js';
+import { authenticate } from '../authenticate.js';
+import { createHttpApp } from '../create-http-app.js';
+import { mountOperation, type OperationHandler } from '../mount-operation.js';
+
+export const keys = {
+  admin: `phk_${'a'.repeat(43)}`,
+  reader: `phk_${'r'.repeat(43)}`,
+  acmeAdmin: `phk_${'c'.repeat(43)}`,
+};
+
+type Handlers = {
+  [K in keyof typeof operations]?: (typeof operations)[K] extends { params: infer _ }
+    ? OperationHandler<never, never, never>
+    : never;
+};
+
+/** An app with the given operations; keys come from a list, everything else is what runs in production. */
+export function testApp(handlers: Handlers, routers: Router[] = []) {
+  const router = Router();
+  for (const [id, handler] of Object.entries(handlers)) {
+    const operation = operations[id as keyof typeof operations];
+    mountOperation(router, operation as never, authenticate(directory), handler);
+  }
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  const logger = createLogger({ level: 'debug', role: 'test', destination });
+  return { app: createHttpApp({ logger, routers: [...routers, router] }), lines };
+}
+
+const known = new Map<string, KnownApiKey>([
+  [keys.admin, { id: 'admin', scopes: ['admin'], customerId: null }],
+  [keys.reader, { id: 'reader', scopes: ['read'], customerId: null }],
+  [keys.acmeAdmin, { id: 'acme', scopes: ['admin'], customerId: 'acme' }],
+]);
+const byHash = new Map([...known].map(([key, value]) => [hashApiKey(key).toString('hex'), value]));
+
+const directory: ApiKeyDirectory = {
+  find: (hash) => Promise.resolve(byHash.get(hash.toString('hex')) ?? null),
+  onChange: () => undefined,
+  onGap: () => undefined,
+  close: () => Promise.resolve(),
+};

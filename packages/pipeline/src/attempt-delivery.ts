@@ -1,0 +1,159 @@
+import {
+  closeDeliveries,
+  isDatabaseUnavailable,
+  loadDeliveries,
+  type DeliveryToClose,
+  type LoadedDelivery,
+} from '@posthorn/database';
+import { decideNextStep, type AttemptOutcome } from '@posthorn/domain';
+import type { JobVerdict, LaneJob } from '@posthorn/queue';
+import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
+import type { Sender } from '@posthorn/sender';
+import type pg from 'pg';
+
+import { buildRequest } from './build-request.js';
+import { createEndpointDisabler } from './disable-endpoint.js';
+import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
+import type { DeliverySettler, SettledStep } from './settle-delivery.js';
+
+/** A job may come this much before its delivery is due: BullMQ promotes by another clock than ours. */
+const EARLY_TOLERANCE_MS = 500;
+
+const DONE: JobVerdict = { kind: 'done' };
+
+export interface DeliveryAttempterDeps {
+  pool: pg.Pool;
+  clock: Clock;
+  endpoints: EndpointCache;
+  sender: Pick<Sender, 'send'>;
+  settler: DeliverySettler;
+  logger: Logger;
+  timeoutMs: number;
+  endpointMaxInFlight: number;
+  /** How long after its event a delivery may be held. */
+  heldForMs: number;
+  random?: () => number;
+}
+
+/** Makes the handler of a delivery's job: one attempt, or none where the delivery is no longer to be attempted. */
+export function createDeliveryAttempter(
+  deps: DeliveryAttempterDeps,
+): (job: LaneJob, signal: AbortSignal) => Promise<JobVerdict> {
+  const {
+    pool,
+    clock,
+    endpoints,
+    sender,
+    settler,
+    logger,
+    timeoutMs,
+    heldForMs,
+    random = Math.random,
+  } = deps;
+  const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs });
+
+  const load = createGroupCommit<LaneJob, LoadedDelivery | undefined>({
+    commit: (jobs) => loadDeliveries(pool, jobs),
+    isRetryableRowByRow: () => false,
+  });
+  const close = createGroupCommit<DeliveryToClose, boolean>({
+    commit: async (rows) => {
+      const closed = await closeDeliveries(pool, rows, heldForMs);
+      return rows.map(({ id }) => closed.has(id));
+    },
+    isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
+  });
+
+  return async function attemptDelivery(job, signal) {
+    const [delivery, target] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
+    if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
+
+    const closing = closeInstead(delivery, target, clock.nowMs());
+    if (closing) return closeDelivery(closing, job.endpointId);
+    if (target?.kind !== 'ready') throw new Error('The endpoint cannot be read', { cause: target?.error });
+
+    const earlyMs = (delivery.nextAttemptAtMs ?? 0) - clock.nowMs();
+    if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
+
+    const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
+    const outcome = await send(delivery, target, headers, signal);
+    // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.
+    if (outcome.status === 'aborted') return { kind: 'retry', delayMs: 0 };
+
+    let step: SettledStep = decideNextStep({
+      outcome,
+      failedAttempts: delivery.attempts - delivery.attemptsBefore + 1,
+      policy: target.retryPolicy,
+      nowMs: clock.nowMs(),
+      expiresAtMs: delivery.expiresAtMs,
+      random,
+    });
+    // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
+    if (step.kind === 'disable_endpoint' && !(await disabler.disable(target.id, step.reason))) {
+      step = { kind: 'cancel', reason: 'endpoint_deleted' };
+    }
+
+    const trigger = delivery.attempts === delivery.replayedAfter ? 'replay' : 'automatic';
+    const settlement = await settler.settle({ delivery, trigger, outcome, recordedHeaders, step }, signal);
+    logAttempt(delivery, outcome, step.kind);
+    if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
+    if (settlement.kind === 'given_up') throw new Error('The attempt could not be recorded');
+    if (settlement.nextAttemptAtMs === null) return DONE;
+    return { kind: 'retry', delayMs: Math.max(0, settlement.nextAttemptAtMs - clock.nowMs()) };
+  };
+
+  async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {
+    const closed = await close(closing);
+    if (closed) logger.info(`delivery.${closing.status}`, { deliveryId: closing.id, reason: closing.reason });
+    if (closed || closing.status !== 'held') return DONE;
+    // It changed meanwhile, or the endpoint is enabled again and only our cache does not know.
+    endpoints.drop(endpointId);
+    return { kind: 'retry', delayMs: 0 };
+  }
+
+  function send(
+    delivery: LoadedDelivery,
+    target: ReadyTarget,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<AttemptOutcome> {
+    return sender.send({
+      poolKey: target.id,
+      url: target.url,
+      headers,
+      body: delivery.body,
+      timeoutMs,
+      maxConnections: target.maxInFlight ?? deps.endpointMaxInFlight,
+      signal,
+    });
+  }
+
+  function logAttempt(delivery: LoadedDelivery, outcome: AttemptOutcome, step: string): void {
+    const fields = {
+      deliveryId: delivery.id,
+      eventId: delivery.eventId,
+      endpointId: delivery.endpointId,
+      customerId: delivery.customerId,
+      number: delivery.attempts + 1,
+      status: outcome.status,
+      responseCode: outcome.responseCode,
+      error: outcome.error?.code,
+      latencyMs: outcome.latencyMs,
+    };
+    if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields);
+    else logger[outcome.status === 'delivered' ? 'debug' : 'info']('delivery.attempted', fields);
+  }
+}
+
+/** Why a pending delivery gets no attempt now, if so: its endpoint takes none, or its time is over. */
+function closeInstead(
+  { id, generation, expiresAtMs }: LoadedDelivery,
+  target: DeliveryTarget | undefined,
+  nowMs: number,
+): DeliveryToClose | undefined {
+  if (!target) return { id, generation, status: 'cancelled', reason: 'endpoint_deleted' };
+  if (target.status !== 'enabled')
+    return { id, generation, status: 'held', reason: `endpoint_${target.status}` };
+  if (expiresAtMs <= nowMs) return { id, generation, status: 'dead_lettered', reason: 'expired' };
+  return undefined;
+}

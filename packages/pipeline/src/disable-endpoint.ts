@@ -1,0 +1,58 @@
+import { closeDeliveriesOfEndpoint } from '@posthorn/database';
+import type { EndpointDisabledReason } from '@posthorn/domain';
+import type { Logger } from '@posthorn/runtime';
+import type pg from 'pg';
+
+import type { EndpointCache } from './endpoint-cache.js';
+
+export interface EndpointDisablerDeps {
+  pool: pg.Pool;
+  endpoints: Pick<EndpointCache, 'drop'>;
+  logger: Logger;
+  /** How long after its event a delivery may be held. */
+  heldForMs: number;
+}
+
+export interface EndpointDisabler {
+  /** Disables an endpoint: from here on whatever comes up for it is held instead of sent. False when it was deleted. */
+  disable(endpointId: string, reason: EndpointDisabledReason): Promise<boolean>;
+  /** Holds what is pending for it now, rather than when each delivery's turn comes. */
+  holdPending(endpointId: string): Promise<void>;
+}
+
+export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisabler {
+  const { pool, endpoints, logger, heldForMs } = deps;
+  const holding = new Map<string, Promise<unknown>>();
+
+  return {
+    async disable(endpointId, reason) {
+      const { rows } = await pool.query<{ was: string }>(
+        `UPDATE endpoint e SET status = 'disabled', disabled_reason = COALESCE(e.disabled_reason, $2), updated_at = now()
+           FROM (SELECT id, status FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE) before
+          WHERE e.id = before.id
+         RETURNING before.status AS was`,
+        [endpointId, reason],
+      );
+      endpoints.drop(endpointId);
+      const [before] = rows;
+      if (before && before.was !== 'disabled') logger.warn('endpoint.disabled', { endpointId, reason });
+      return before !== undefined;
+    },
+
+    async holdPending(endpointId) {
+      // Many sends may be answered 410 at once; one walk serves them all.
+      const underway = holding.get(endpointId);
+      if (underway) {
+        await underway;
+        return;
+      }
+      const walk = closeDeliveriesOfEndpoint(pool, endpointId, {
+        status: 'held',
+        reason: 'endpoint_disabled',
+        heldForMs,
+      }).finally(() => holding.delete(endpointId));
+      holding.set(endpointId, walk);
+      await walk;
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { idBounds, inTransaction } from '@posthorn/database';
+import type pg from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const BATCH = 1_000;
+const POLL_MS = 25;
+/** Any constant will do; the customer's id is the second half of the lock. */
+const ERASE_LOCK = 727_043;
+
+/** What an erasure removed, by kind. */
+export interface ErasureReceipt {
+  customerId: string;
+  erasedAt: Date;
+  events: number;
+  deliveries: number;
+  attempts: number;
+  idempotencyKeys: number;
+  endpoints: number;
+  apiKeys: number;
+}
+
+/**
+ * Removes a customer and everything of it. The tombstone comes first: from its commit on nothing more is accepted and
+ * nothing more is sent. Then the rows go in bounded batches, the customer's own row last, so an erasure that was cut
+ * short goes on when it is asked for again. Returns null when there is no such customer, or it is being erased already.
+ */
+export async function eraseCustomer(pool: pg.Pool, customerId: string): Promise<ErasureReceipt | null> {
+  // One at a time: a second one that is late would remove the customer that was made again under the same id.
+  const client = await pool.connect();
+  let broken = true;
+  try {
+    const { rows } = await client.query<{ locked: boolean }>(
+      'SELECT pg_try_advisory_lock($1, hashtext($2)) AS locked',
+      [ERASE_LOCK, customerId],
+    );
+    const locked = rows[0]?.locked ?? false;
+    const receipt = locked ? await erase(pool, customerId) : null;
+    if (locked) await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [ERASE_LOCK, customerId]);
+    broken = false;
+    return receipt;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt | null> {
+  const { rows } = await pool.query<{ erased_at: Date }>(
+    `UPDATE customer SET erased_at = COALESCE(erased_at, now()), updated_at = now() WHERE id = $1 RETURNING erased_at`,
+    [customerId],
+  );
+  const tombstone = rows[0];
+  if (!tombstone) return null;
+  // Revoked before they are deleted: the announcement makes every process forget them.
+  await pool.query(
+    'UPDATE api_key SET revoked_at = COALESCE(revoked_at, now()), updated_at = now() WHERE customer_id = $1',
+    [customerId],
+  );
+
+  await untilOlderTransactionsEnd(pool);
+
+  const receipt: ErasureReceipt = {
+    customerId,
+    erasedAt: tombstone.erased_at,
+    events: 0,
+    deliveries: 0,
+    attempts: 0,
+    idempotencyKeys: 0,
+    endpoints: 0,
+    apiKeys: 0,
+  };
+  await eraseDeliveries(pool, customerId, receipt);
+  receipt.events = await eraseInBatches(
+    pool,
+    `DELETE FROM event WHERE id IN (SELECT id FROM event WHERE customer_id = $1 ORDER BY id LIMIT ${BATCH})`,
+    customerId,
+  );
+  receipt.idempotencyKeys = await eraseInBatches(
+    pool,
+    `DELETE FROM idempotency_key WHERE (customer_id, key_hash, day) IN (
+       SELECT customer_id, key_hash, day FROM idempotency_key WHERE customer_id = $1 LIMIT ${BATCH})`,
+    customerId,
+  );
+  await eraseSettings(pool, customerId, receipt);
+  return receipt;
+}
+
+/**
+ * Statements that began before the tombstone may still be adding rows; what begins after it sees it. Ours last seconds
+ * at most (their timeout), so this ends.
+ */
+async function untilOlderTransactionsEnd(pool: pg.Pool): Promise<void> {
+  const now = await pool.query<{ at: string }>('SELECT clock_timestamp()::text AS at');
+  for (;;) {
+    const { rows } = await pool.query<{ open: boolean }>(
+      `SELECT EXISTS (
+         SELECT FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'posthorn' AND pid <> pg_backend_pid()
+            AND xact_start <= $1::timestamptz
+       ) AS open`,
+      [now.rows[0]?.at],
+    );
+    if (!rows[0]?.open) return;
+    await sleep(POLL_MS);
+  }
+}
+
+async function eraseDeliveries(pool: pg.Pool, customerId: string, receipt: ErasureReceipt): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT id FROM delivery WHERE customer_id = $1 ORDER BY id LIMIT ${BATCH}`,
+      [customerId],
+    );
+    if (rows.length === 0) return;
+    const ids = rows.map(({ id }) => id);
+    const { min, max } = idBounds(ids);
+    const removed = await pool.query<{ deliveries: number; attempts: number }>(
+      `WITH gone AS (
+         DELETE FROM delivery WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 RETURNING 1
+       ), gone_attempts AS (
+         DELETE FROM attempt WHERE delivery_id = ANY ($1::uuid[]) AND delivery_id BETWEEN $2 AND $3 RETURNING 1
+       )
+       SELECT (SELECT count(*)::int FROM gone) AS deliveries, (SELECT count(*)::int FROM gone_attempts) AS attempts`,
+      [ids, min, max],
+    );
+    receipt.deliveries += removed.rows[0]?.deliveries ?? 0;
+    receipt.attempts += removed.rows[0]?.attempts ?? 0;
+  }
+}
+
+async function eraseInBatches(pool: pg.Pool, statement: string, customerId: string): Promise<number> {
+  for (let total = 0; ;) {
+    const { rowCount } = await pool.query(statement, [customerId]);
+    total += rowCount ?? 0;
+    if ((rowCount ?? 0) < BATCH) return total;
+  }
+}
+
+async function eraseSettings(pool: pg.Pool, customerId: string, receipt: ErasureReceipt): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await client.query(
+      'DELETE FROM endpoint_secret s USING endpoint e WHERE e.id = s.endpoint_id AND e.customer_id = $1',
+      [customerId],
+    );
+    const endpoints = await client.query('DELETE FROM endpoint WHERE customer_id = $1', [customerId]);
+    receipt.endpoints = endpoints.rowCount ?? 0;
+    receipt.apiKeys =
+      (await client.query('DELETE FROM api_key WHERE customer_id = $1', [customerId])).rowCount ?? 0;
+    await client.query('DELETE FROM customer WHERE id = $1', [customerId]);
+  });
+}

@@ -1,0 +1,25 @@
+export {
+  createEventAcceptor,
+  type AcceptOutcome,
+  type EventAcceptor,
+  type EventToAccept,
+} from './accept-event.js';
+export { createDeliveryAttempter } from './attempt-delivery.js';
+export { deleteEndpoint } from './delete-endpoint.js';
+export { createEndpointCache, type EndpointCache } from './endpoint-cache.js';
+export { createDeliveryEnqueuer, type DeliveryEnqueuer } from './enqueue-deliveries.js';
+export { eraseCustomer, type ErasureReceipt } from './erase-customer.js';
+export { heldForMs } from './held-for.js';
+export { createRouteCache, type RouteCache } from './route-cache.js';
+export { createDeliverySettler, type DeliverySettler } from './settle-delivery.js';
+export { createSweep, type Sweep, type SweepResult } from './sweep.js';
+export {
+  cancelDelivery,
+  cancelMatchingDeliveries,
+  type BulkCancellation,
+  type CancelFilter,
+} from './cancel-delivery.js';
+export { pauseEndpoint, type EndpointStatusOutcome } from './pause-endpoint.js';
+export { createHeldReconciler } from './reconcile-held-deliveries.js';
+export { replayDelivery, replayEvent, type ReplayDeps, type ReplayOutcome } from './replay-delivery.js';
+export { resumeEndpoint } from './resume-endpoint.js';

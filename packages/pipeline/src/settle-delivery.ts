@@ -1,0 +1,164 @@
+import {
+  isDatabaseUnavailable,
+  settleAttempts,
+  settleConflictedAttempt,
+  type AttemptToSettle,
+  type ConflictOutcome,
+  type LoadedDelivery,
+  type SettleOutcome,
+} from '@posthorn/database';
+import { uuidTimeMs, type AttemptTrigger, type NextStep, type RecordedOutcome } from '@posthorn/domain';
+import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
+import type pg from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 2_000;
+
+export interface AttemptToRecord {
+  delivery: LoadedDelivery;
+  trigger: AttemptTrigger;
+  outcome: RecordedOutcome;
+  recordedHeaders: Record<string, string>;
+  step: SettledStep;
+}
+
+/** What the attempt decided, or that its endpoint was deleted meanwhile. */
+export type SettledStep = NextStep | { readonly kind: 'cancel'; readonly reason: 'endpoint_deleted' };
+
+/**
+ * `recorded`: with the time of the delivery's next attempt under the same generation, if it is to have one; also where
+ * another attempt had already decided. `given_up`: the signal came before Postgres did.
+ */
+export type Settlement = { kind: 'recorded'; nextAttemptAtMs: number | null } | { kind: 'given_up' };
+
+export interface DeliverySettler {
+  /**
+   * Records the attempt and moves the delivery on, in one transaction shared with the attempts that end at the same
+   * time. Waits for Postgres as long as `signal` allows (the job's lock), so that BullMQ hears of nothing that is not
+   * committed.
+   */
+  settle(attempt: AttemptToRecord, signal: AbortSignal): Promise<Settlement>;
+  idle(): Promise<void>;
+}
+
+export interface DeliverySettlerDeps {
+  pool: pg.Pool;
+  clock: Clock;
+  logger: Logger;
+  /** How long after its event a delivery may be held. */
+  heldForMs: number;
+}
+
+export function createDeliverySettler({
+  pool,
+  clock,
+  logger,
+  heldForMs,
+}: DeliverySettlerDeps): DeliverySettler {
+  const commit = createGroupCommit<AttemptToSettle, SettleOutcome>({
+    commit: (attempts) => settleAttempts(pool, attempts),
+    // While Postgres is away no smaller batch would do better; each attempt waits and asks again by itself.
+    isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
+  });
+
+  return {
+    async settle(attempt, signal) {
+      const row = toRow(attempt, clock.nowMs(), heldForMs);
+      const outcome = await untilDone(() => commit(row), signal, logger);
+      if (outcome === undefined) return { kind: 'given_up' };
+      if (outcome === 'settled') return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
+
+      const conflict = await untilDone(() => settleConflictedAttempt(pool, row), signal, logger);
+      if (conflict === undefined) return { kind: 'given_up' };
+      return afterConflict(conflict, row, logger);
+    },
+    idle: () => commit.idle(),
+  };
+}
+
+function afterConflict(conflict: ConflictOutcome, row: AttemptToSettle, logger: Logger): Settlement {
+  // The statement had committed although its answer was lost on the way.
+  if (conflict.kind === 'already_settled')
+    return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
+  logger.info('delivery.attempt_overtaken', { deliveryId: row.deliveryId, number: row.number, ...conflict });
+  const stillOurs = conflict.kind === 'recorded' && conflict.generation === row.generation;
+  return { kind: 'recorded', nextAttemptAtMs: stillOurs ? conflict.nextAttemptAtMs : null };
+}
+
+async function untilDone<T>(
+  work: () => Promise<T>,
+  signal: AbortSignal,
+  logger: Logger,
+): Promise<T | undefined> {
+  for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      logger.warn('delivery.settle_failed', { error, retryInMs: waitMs });
+      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return undefined;
+    }
+  }
+}
+
+function toRow(
+  { delivery, trigger, outcome, recordedHeaders, step }: AttemptToRecord,
+  nowMs: number,
+  heldMs: number,
+): AttemptToSettle {
+  return {
+    deliveryId: delivery.id,
+    generation: delivery.generation,
+    number: delivery.attempts + 1,
+    trigger,
+    status: outcome.status,
+    responseCode: outcome.responseCode,
+    latencyMs: Math.round(outcome.latencyMs),
+    errorCode: outcome.error?.code ?? null,
+    errorMessage: outcome.error?.message ?? null,
+    requestHeaders: JSON.stringify(recordedHeaders),
+    responseHeaders: outcome.responseHeaders && JSON.stringify(outcome.responseHeaders),
+    responseBody: outcome.responseBody,
+    responseTruncated: outcome.responseTruncated,
+    address: outcome.address,
+    startedAtMs: outcome.startedAt.getTime(),
+    next: toNext(step, nowMs, uuidTimeMs(delivery.id) + heldMs),
+  };
+}
+
+function toNext(step: SettledStep, nowMs: number, heldUntilMs: number): AttemptToSettle['next'] {
+  const ended = {
+    expiresAtMs: null,
+    waitingFor: null,
+    nextAttemptAtMs: null,
+    nextBecause: null,
+    finishedAtMs: nowMs,
+  };
+  switch (step.kind) {
+    case 'delivered':
+      return { ...ended, status: 'delivered', reason: null };
+    case 'dead_letter':
+      return { ...ended, status: 'dead_lettered', reason: step.reason };
+    case 'cancel':
+      return { ...ended, status: 'cancelled', reason: step.reason };
+    case 'disable_endpoint':
+      return {
+        ...ended,
+        status: 'held',
+        reason: 'endpoint_disabled',
+        finishedAtMs: null,
+        expiresAtMs: heldUntilMs,
+      };
+    case 'retry':
+      return {
+        status: 'pending',
+        reason: null,
+        waitingFor: 'retry',
+        nextAttemptAtMs: nowMs + step.delayMs,
+        nextBecause: step.because,
+        finishedAtMs: null,
+        expiresAtMs: null,
+      };
+  }
+}

@@ -1,0 +1,177 @@
+import {
+  findDueDeliveries,
+  loadSweepState,
+  lockSweep,
+  saveSweepState,
+  sweepStart,
+  unlockSweep,
+  type DueCursor,
+  type DueDelivery,
+  type SweepState,
+} from '@posthorn/database';
+import type { DeliveryJob } from '@posthorn/queue';
+import type { Logger } from '@posthorn/runtime';
+import type pg from 'pg';
+
+import { cursorAt, slowPassRowsMax, startSlowPassWhenDue } from './sweep-pace.js';
+
+const PAGE_ROWS = 1_000;
+/** After so many pages the loss marker is looked at again. */
+const PAGES_MAX = 50;
+/**
+ * How long after the time it names a row may be committed and still be found by the second walk: accepting waits for a
+ * connection (5 s) and twice for a statement (20 s) at most. What is later yet is the slow pass's.
+ */
+const SECOND_WALK_AFTER_MS = 60_000;
+
+export interface SweepQueue {
+  enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
+  announce(jobs: readonly DeliveryJob[]): Promise<void>;
+  missing(jobs: readonly DeliveryJob[]): Promise<DeliveryJob[]>;
+  renewLossMarker(known: string | null): Promise<{ marker: string; lost: boolean }>;
+}
+
+export interface SweepDeps {
+  pool: pg.Pool;
+  queue: SweepQueue;
+  logger: Logger;
+  /** Names the row that the sweep's state is kept in: the queue's key prefix. */
+  shard: string;
+  /** A delivery this much past its due time should have been attempted. */
+  graceMs: number;
+}
+
+export interface SweepResult {
+  /** Redis may have lost something, or was never looked at: everything is walked from the oldest on. */
+  lost: boolean;
+  /** Due rows read. */
+  read: number;
+  /** Of those, unknown to the queue and enqueued again. */
+  enqueued: number;
+  /** Script calls made in Redis. */
+  scripts: number;
+}
+
+export interface Sweep {
+  /**
+   * One pass. Undefined when another process is sweeping. Ends early when the signal aborts; rejects when Postgres or
+   * Redis does not answer. In both cases the next pass, here or elsewhere, goes on after the last page that was done.
+   */
+  run(signal: AbortSignal): Promise<SweepResult | undefined>;
+}
+
+/**
+ * Enqueues what Postgres says is due and the queue does not know, and announces the rest: a job may be there while the
+ * ready index has forgotten its customer. Three walks over the pending deliveries in the order they are due, see
+ * docs/adr/0007-the-sweep.md: the first reads each once, soon after it is due, the second once more a minute later, for
+ * rows that were committed behind the first; the slow one reads everything within a quarter of an hour. When Redis has
+ * lost something, the first starts over at the oldest.
+ */
+export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps): Sweep {
+  return {
+    async run(signal) {
+      const client = await pool.connect();
+      let failure: Error | undefined;
+      // A connection that breaks while Redis is being asked says so here, and only here.
+      const onError = (error: Error): void => void (failure = error);
+      client.on('error', onError);
+      try {
+        if (!(await lockSweep(client, shard))) return undefined;
+        const result = await sweepShard(client, signal);
+        await unlockSweep(client, shard);
+        if (result.enqueued > 0) logger.warn('sweep.enqueued', { shard, ...result });
+        else logger.debug('sweep.passed', { shard, ...result });
+        return result;
+      } catch (error) {
+        failure ??= error instanceof Error ? error : new Error(String(error));
+        throw error;
+      } finally {
+        client.off('error', onError);
+        // Closing the connection gives the lock back, too.
+        client.release(failure);
+      }
+    },
+  };
+
+  async function sweepShard(client: pg.PoolClient, signal: AbortSignal): Promise<SweepResult> {
+    const result: SweepResult = { lost: false, read: 0, enqueued: 0, scripts: 0 };
+    let more = true;
+    while (more && !signal.aborted) {
+      const { nowMs, state } = await loadSweepState(client, shard);
+      await checkForLoss(state, result);
+      startSlowPassWhenDue(state.slow, nowMs);
+      const untilMs = nowMs - graceMs;
+      const walk = walkOf(client, signal, state, result);
+      const first = await walk('first', untilMs, PAGES_MAX * PAGE_ROWS);
+      const second = await walk('second', untilMs - SECOND_WALK_AFTER_MS, PAGES_MAX * PAGE_ROWS);
+      more = !first.ended || !second.ended;
+      if (!more && !state.slow.ended) {
+        const slow = await walk('slow', untilMs, slowPassRowsMax(state.slow, nowMs, PAGE_ROWS));
+        state.slow.ended = slow.ended;
+      }
+      await saveSweepState(client, shard, state);
+    }
+    return result;
+  }
+
+  /** Saved with the first page that is walked: until then the marker in Postgres does not match the one in Redis. */
+  async function checkForLoss(state: SweepState, result: SweepResult): Promise<void> {
+    const { marker, lost } = await queue.renewLossMarker(state.marker);
+    result.scripts += 1;
+    if (lost && state.marker !== null) logger.warn('sweep.queue_lost', { shard });
+    state.marker = marker;
+    if (!lost) return;
+    result.lost = true;
+    state.first = sweepStart;
+  }
+
+  function walkOf(client: pg.PoolClient, signal: AbortSignal, state: SweepState, result: SweepResult) {
+    return async (
+      name: 'first' | 'second' | 'slow',
+      untilMs: number,
+      rowsMax: number,
+    ): Promise<{ ended: boolean }> => {
+      for (let rows = 0; rows < rowsMax && !signal.aborted;) {
+        const due = await findDueDeliveries(client, state[name], untilMs, PAGE_ROWS);
+        const last = due.at(-1);
+        if (last) await restore(due.map(toJob), result);
+        rows += due.length;
+        result.read += due.length;
+        if (name === 'slow') state.slow.read += due.length;
+        if (!last || due.length < PAGE_ROWS) {
+          // Up to here everything has been seen, so that the next pass reads nothing twice. It may be a step back: the
+          // clock was set back, or another server's is behind, and what becomes due again is walked again.
+          moveTo(state, name, cursorAt(untilMs));
+          return { ended: true };
+        }
+        moveTo(state, name, { nextAttemptAtMs: last.nextAttemptAtMs, id: last.id });
+        await saveSweepState(client, shard, state);
+      }
+      return { ended: false };
+    };
+  }
+
+  async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
+    const missing = await queue.missing(jobs);
+    if (missing.length > 0) await queue.enqueue(missing);
+    await queue.announce(jobs);
+    result.enqueued += missing.length;
+    result.scripts += 2 + (missing.length > 0 ? missing.length + 1 : 0);
+  }
+}
+
+function moveTo(state: SweepState, name: 'first' | 'second' | 'slow', cursor: DueCursor): void {
+  if (name === 'slow') Object.assign(state.slow, cursor);
+  else state[name] = cursor;
+}
+
+function toJob(delivery: DueDelivery): DeliveryJob {
+  return {
+    customerId: delivery.customerId,
+    endpointId: delivery.endpointId,
+    deliveryId: delivery.id,
+    eventId: delivery.eventId,
+    generation: delivery.generation,
+    delayMs: 0,
+  };
+}

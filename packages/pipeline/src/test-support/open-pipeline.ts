@@ -1,0 +1,176 @@
+import {
+  createCustomerStore,
+  createEndpointStore,
+  ensurePartitions,
+  openDatabase,
+  type Database,
+  type EndpointSettings,
+  type EndpointStore,
+} from '@posthorn/database';
+import { deliveryIdOf } from '@posthorn/domain';
+import type { DeliveryJob, LaneJob } from '@posthorn/queue';
+import { createLogger, createSecretBox, parseKeyring, generateKeyring } from '@posthorn/runtime';
+import { createSender, type Sender } from '@posthorn/sender';
+import { createTestDatabase } from '@posthorn/testing';
+
+import { createEventAcceptor, type EventAcceptor, type EventToAccept } from '../accept-event.js';
+import { createDeliveryAttempter } from '../attempt-delivery.js';
+import { createEndpointCache, type EndpointCache } from '../endpoint-cache.js';
+import { createDeliveryEnqueuer } from '../enqueue-deliveries.js';
+import { heldForMs } from '../held-for.js';
+import { createRouteCache, type RouteCache } from '../route-cache.js';
+import { createDeliverySettler } from '../settle-delivery.js';
+
+/** The pipeline over a real database and a real sender; the queue's part is played by the test. */
+export interface OpenPipeline {
+  database: Database;
+  endpointStore: EndpointStore;
+  endpoints: EndpointCache;
+  enqueued: DeliveryJob[];
+  /** An acceptor of another process: with caches of its own, which nobody tells of changes. */
+  openAcceptor(): { acceptor: EventAcceptor; routes: RouteCache };
+  acceptor: EventAcceptor;
+  /** Handles a job as a worker of its own would. */
+  handle: ReturnType<typeof createDeliveryAttempter>;
+  addCustomer(id: string): Promise<void>;
+  addEndpoint(
+    customerId: string,
+    settings: Partial<EndpointSettings> & { url: string },
+  ): Promise<{ id: string; secret: string }>;
+  accept(event: Partial<EventToAccept> & { customerId: string }): Promise<string>;
+  jobOf(eventId: string, endpointId: string): LaneJob;
+  delivery(eventId: string, endpointId: string): Promise<Record<string, unknown>>;
+  attempts(eventId: string, endpointId: string): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+export async function openPipeline(
+  options: { wrapSend?: (send: Sender['send']) => Sender['send'] } = {},
+): Promise<OpenPipeline> {
+  const testDatabase = await createTestDatabase();
+  const logger = createLogger({ level: 'error', role: 'test' });
+  const database = openDatabase({ url: testDatabase.url, poolMax: 8, logger });
+  const { pool, prisma, clock } = database;
+  await ensurePartitions(pool, { nowMs: Date.now() });
+
+  const keyring = parseKeyring(generateKeyring());
+  if (!keyring.ok) throw new Error(keyring.problem);
+  const endpointStore = createEndpointStore({ prisma, secretBox: createSecretBox(keyring.keys), clock });
+  const customers = createCustomerStore({ prisma });
+  const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
+  const sender = createSender({ allowTargets: ['127.0.0.0/8'] });
+  const enqueued: DeliveryJob[] = [];
+  const enqueuer = createDeliveryEnqueuer(
+    {
+      enqueue: (jobs) => {
+        enqueued.push(...jobs);
+        return Promise.resolve();
+      },
+    },
+    logger,
+  );
+
+  const openAcceptor = () => {
+    const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
+    const acceptor = createEventAcceptor({
+      pool,
+      clock,
+      routes,
+      enqueuer,
+      logger,
+      idempotencyWindowHours: 24,
+      retentionDays: 30,
+    });
+    return { acceptor, routes };
+  };
+  const { acceptor } = openAcceptor();
+  const handle = createDeliveryAttempter({
+    pool,
+    clock,
+    endpoints,
+    sender: {
+      send: options.wrapSend
+        ? options.wrapSend((request) => sender.send(request))
+        : (request) => sender.send(request),
+    },
+    settler: createDeliverySettler({ pool, clock, logger, heldForMs: heldForMs(30) }),
+    logger,
+    timeoutMs: 5_000,
+    endpointMaxInFlight: 10,
+    heldForMs: heldForMs(30),
+  });
+  const customerOf = new Map<string, string>();
+
+  return {
+    database,
+    endpointStore,
+    endpoints,
+    enqueued,
+    openAcceptor,
+    acceptor,
+    handle,
+    async addCustomer(id) {
+      const noSettings = {
+        name: null,
+        metadata: null,
+        notificationUrl: null,
+        maxInFlight: null,
+        rateLimit: null,
+      };
+      await customers.put(id, { ...noSettings, maxEndpoints: null });
+    },
+    async addEndpoint(customerId, settings) {
+      const outcome = await endpointStore.create(customerId, {
+        eventTypes: ['*'],
+        description: null,
+        headers: {},
+        signing: { scheme: 'standard' },
+        retryPolicy: null,
+        maxInFlight: null,
+        rateLimit: null,
+        ...settings,
+      });
+      if (outcome.kind !== 'created') throw new Error(outcome.kind);
+      customerOf.set(outcome.endpoint.id, customerId);
+      return { id: outcome.endpoint.id, secret: outcome.secret };
+    },
+    async accept(event) {
+      const outcome = await acceptor.accept({
+        type: 'invoice.paid',
+        dataSource: '{"n":1}',
+        externalId: null,
+        occurredAtMs: null,
+        idempotencyKey: null,
+        ...event,
+      });
+      if (outcome.kind !== 'accepted') throw new Error(outcome.kind);
+      return outcome.id;
+    },
+    jobOf: (eventId, endpointId) => ({
+      customerId: customerOf.get(endpointId) ?? '',
+      endpointId,
+      deliveryId: deliveryIdOf(eventId, endpointId),
+      eventId,
+      generation: 1,
+    }),
+    async delivery(eventId, endpointId) {
+      const { rows } = await pool.query<Record<string, unknown>>('SELECT * FROM delivery WHERE id = $1', [
+        deliveryIdOf(eventId, endpointId),
+      ]);
+      return rows[0] ?? {};
+    },
+    async attempts(eventId, endpointId) {
+      const { rows } = await pool.query<Record<string, unknown>>(
+        'SELECT * FROM attempt WHERE delivery_id = $1 ORDER BY number',
+        [deliveryIdOf(eventId, endpointId)],
+      );
+      return rows;
+    },
+    async close() {
+      await acceptor.close();
+      await sender.close();
+      await database.close();
+      await testDatabase.drop();
+    },
+  };
+}

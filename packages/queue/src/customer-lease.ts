@@ -1,0 +1,210 @@
+import type { LaneLimits } from './dispatcher-options.js';
+import type { SlotHolder } from './in-flight-slots.js';
+import { Lane, type LaneContext } from './lane.js';
+import { parseLaneName } from './lane-name.js';
+import { laneShares } from './lane-shares.js';
+import type { ClaimedCustomer, LaneState } from './ready-index.js';
+
+export interface LeaseContext extends LaneContext {
+  readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
+  readonly idleReleaseMs: number;
+  readonly limitsRefreshMs: number;
+}
+
+/** What is due within this is waited for with an open lane; a customer with nothing due so soon may be released. */
+export const keepMs = 5000;
+
+/** A customer that this process owns: its open lanes, and when those that are not open have something due. */
+export class CustomerLease implements SlotHolder {
+  readonly customerId: string;
+  fence: string;
+  slotsMax = defaultLimits.customerMaxInFlight;
+  /** The lease is lost or given up: nothing opens, what runs may end. */
+  ended = false;
+  /** Somebody else owns the customer. */
+  lost = false;
+  readonly lanes = new Map<string, Lane>();
+  readonly #context: LeaseContext;
+  readonly #opening = new Set<string>();
+  readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
+  readonly #closed = new Set<string>();
+  readonly #dueAtMs = new Map<string, number>();
+  /** Lanes to be checked for stalled jobs when they open. */
+  readonly #suspects = new Set<string>();
+  #missed: Map<string, number> | null = null;
+  #rebalancing = false;
+
+  constructor(context: LeaseContext, { customerId, fence }: ClaimedCustomer) {
+    this.#context = context;
+    this.customerId = customerId;
+    this.fence = fence;
+  }
+
+  /** A lease that had ended here was claimed again before its last lane closed. */
+  renewWith(fence: string): void {
+    this.fence = fence;
+    this.ended = false;
+    this.lost = false;
+  }
+
+  /** What a script read from the lanes: opens those with something due now or soon. */
+  see(states: readonly LaneState[]): void {
+    for (const { lane: name, dueInMs, active } of states) {
+      // Jobs that are active though they do not run here: their worker may be gone.
+      if (active > (this.lanes.get(name)?.inFlight ?? 0)) this.#suspect(name);
+      this.announced(name, dueInMs);
+    }
+  }
+
+  announced(name: string, dueInMs: number): void {
+    if (this.#missed) this.#missed.set(name, Math.min(dueInMs, this.#missed.get(name) ?? Infinity));
+    if (this.ended || this.#missed) return;
+    const dueAtMs = Date.now() + dueInMs;
+    const lane = this.lanes.get(name);
+    if (lane && dueInMs <= 0) lane.announce();
+    else if (lane) lane.noteDueAt(dueAtMs);
+    else if (dueInMs <= keepMs) this.#open(name);
+    else this.#dueAtMs.set(name, Math.min(dueAtMs, this.#dueAtMs.get(name) ?? Infinity));
+  }
+
+  /** Opens what is due soon, closes what is cold, asks for the limits again. */
+  tick(nowMs: number): void {
+    if (this.ended) return;
+    for (const [name, dueAtMs] of this.#dueAtMs) if (dueAtMs - nowMs <= keepMs) this.#open(name);
+    for (const lane of this.lanes.values()) {
+      if (lane.isCold(nowMs, this.#context.idleReleaseMs, keepMs)) this.#close(lane);
+      else if (nowMs - lane.limitsAtMs >= this.#context.limitsRefreshMs) void this.#refreshLimits(lane);
+    }
+  }
+
+  /** Nothing is open, and nothing is known to be due soon. */
+  get quiet(): boolean {
+    return this.lanes.size + this.#opening.size + this.#closing.size === 0;
+  }
+
+  /** Lanes closed since the last call, whose next due time is to be read from their keys. */
+  takeClosed(): string[] {
+    const closed = [...this.#closed];
+    this.#closed.clear();
+    return closed;
+  }
+
+  /** Announcements that arrive while a release is under way are kept: the release may find that the customer must stay. */
+  beginRelease(): void {
+    this.#missed = new Map();
+  }
+
+  get releasing(): boolean {
+    return this.#missed !== null;
+  }
+
+  keep(states: readonly LaneState[]): void {
+    const missed = this.#missed ?? new Map<string, number>();
+    this.#missed = null;
+    this.#dueAtMs.clear();
+    this.see(states);
+    for (const [name, dueInMs] of missed) this.announced(name, dueInMs);
+  }
+
+  /** Fetches nothing more; resolves when the last job has ended. Jobs that wait for a place go back at once. */
+  async end(): Promise<void> {
+    this.ended = true;
+    this.#dueAtMs.clear();
+    for (const lane of this.lanes.values()) this.#close(lane);
+    await Promise.all(Array.from(this.#closing.values(), ({ done }) => done));
+  }
+
+  abortRunning(reason: unknown): void {
+    for (const { lane } of this.#closing.values()) lane.abortRunning(reason);
+  }
+
+  /** A lane became busy or idle: the budget is split anew, once for all that changed in this turn. */
+  laneChanged(): void {
+    if (this.#rebalancing) return;
+    this.#rebalancing = true;
+    setImmediate(() => {
+      this.#rebalancing = false;
+      this.#rebalance();
+    });
+  }
+
+  #open(name: string): void {
+    // A lane that is closing is read from its keys as soon as it has closed.
+    if (this.ended || this.lanes.has(name) || this.#opening.has(name) || this.#closing.has(name)) return;
+    this.#dueAtMs.delete(name);
+    this.#closed.delete(name);
+    this.#opening.add(name);
+    void this.#limitsOf(name, defaultLimits).then((limits) => {
+      this.#opening.delete(name);
+      if (this.ended || !limits) return;
+      this.#applyLimits(limits);
+      const lane = new Lane(this.#context, name, this, limits);
+      this.lanes.set(name, lane);
+      if (this.#suspects.delete(name)) lane.checkStalled();
+      if (this.lanes.size > 1) this.laneChanged();
+    });
+  }
+
+  #suspect(name: string): void {
+    const lane = this.lanes.get(name);
+    if (lane) lane.checkStalled();
+    else this.#suspects.add(name);
+  }
+
+  #close(lane: Lane): void {
+    this.lanes.delete(lane.name);
+    const done = lane.close().then(() => {
+      this.#closing.delete(lane.name);
+      this.#closed.add(lane.name);
+    });
+    this.#closing.set(lane.name, { lane, done });
+  }
+
+  async #refreshLimits(lane: Lane): Promise<void> {
+    lane.limitsAtMs = Date.now();
+    const limits = await this.#limitsOf(lane.name, lane.limits);
+    if (!limits) return;
+    const { endpointMaxInFlight, customerMaxInFlight } = lane.limits;
+    lane.limits = limits;
+    const same =
+      limits.endpointMaxInFlight === endpointMaxInFlight &&
+      limits.customerMaxInFlight === customerMaxInFlight;
+    if (same) return;
+    this.#applyLimits(limits);
+    this.laneChanged();
+  }
+
+  /** Null when the name is not one of ours; `otherwise` when the limits cannot be had just now. */
+  async #limitsOf(name: string, otherwise: LaneLimits): Promise<LaneLimits | null> {
+    const { logger, laneLimits } = this.#context;
+    const ids = parseLaneName(name);
+    if (!ids) {
+      logger.error('lane.unknown_name', { lane: name });
+      return null;
+    }
+    try {
+      return await laneLimits(ids.customerId, ids.endpointId);
+    } catch (error) {
+      logger.warn('lane.limits_unknown', { error, lane: name });
+      return otherwise;
+    }
+  }
+
+  #applyLimits({ customerMaxInFlight }: LaneLimits): void {
+    this.slotsMax = customerMaxInFlight;
+    this.#context.slots.admit(this);
+  }
+
+  #rebalance(): void {
+    const lanes = [...this.lanes.values()];
+    const demands = lanes.map(({ limits, busy }) => ({ endpointMax: limits.endpointMaxInFlight, busy }));
+    // Alone, a lane has all its endpoint may have, also while it has nothing to do.
+    const shares = laneShares(
+      this.slotsMax,
+      demands.length === 1 ? demands.map((demand) => ({ ...demand, busy: true })) : demands,
+    );
+    lanes.forEach((lane, i) => lane.setConcurrency(shares[i] ?? 1));
+  }
+}
+
+const defaultLimits: LaneLimits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };

@@ -1,0 +1,60 @@
+import type { Logger } from '@posthorn/runtime';
+import type { JobVerdict, LaneJob } from './delivery-job.js';
+
+/** How many sends a customer and one of its endpoints may have in flight at once, over all workers together. */
+export interface LaneLimits {
+  readonly customerMaxInFlight: number;
+  readonly endpointMaxInFlight: number;
+}
+
+export interface DispatcherOptions {
+  readonly redisUrl: string;
+  /** Hash-tagged key prefix of the shard, `{ph:0}` by default. */
+  readonly prefix?: string;
+  /** Unique per process and start; it names the owner of a lease. */
+  readonly workerId: string;
+  readonly logger: Logger;
+  /**
+   * Does one job and says what becomes of it. `signal` aborts when the job's lock was lost (another worker may have
+   * it already) or when a stop ran out of time; what is returned after that is ignored.
+   * If it throws, the same job runs again after 1 to 5 s.
+   */
+  readonly handle: (job: LaneJob, signal: AbortSignal) => Promise<JobVerdict>;
+  /** Asked when a lane opens and again every few seconds while it is open. */
+  readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
+  /** Sends in flight in this process; a customer's first send is never refused. Default 10,000. */
+  readonly inFlightMax?: number;
+  /** Default 30,000. */
+  readonly jobLockMs?: number;
+  /** Default 10,000. */
+  readonly stalledIntervalMs?: number;
+  /** How long a dead worker keeps its customers. Default 10,000. */
+  readonly leaseMs?: number;
+  /** How long a customer without work stays open. Default 3,000. */
+  readonly idleReleaseMs?: number;
+  /** How often the limits of an open lane are asked for again. Default 5,000. */
+  readonly limitsRefreshMs?: number;
+}
+
+export interface DispatcherStats {
+  readonly customers: number;
+  readonly lanes: number;
+  readonly inFlight: number;
+  readonly claimed: number;
+  readonly released: number;
+  readonly leasesLost: number;
+  readonly locksLost: number;
+  readonly stalled: number;
+  /** This process's clock minus Redis's, as last measured; null before the first measurement. */
+  readonly clockSkewMs: number | null;
+}
+
+export interface Dispatcher {
+  /** Resolves once connected and claiming. */
+  start(): Promise<void>;
+  /** Takes nothing new, lets sends in flight end until the deadline, aborts the rest, hands every lease over. */
+  stop(options: { deadlineMs: number }): Promise<void>;
+  stats(): DispatcherStats;
+  /** Rejects when Redis does not answer. */
+  ping(): Promise<void>;
+}

@@ -1,0 +1,299 @@
+import { RedisConnection } from 'bullmq';
+import { createClockSkew } from './clock-skew.js';
+import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
+import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
+import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
+import { createJobLocks } from './job-locks.js';
+import { stopping } from './lane.js';
+import { defaultPrefix } from './prefix.js';
+import { createReadyIndex, ownerChannel, wakeChannel, type ClaimedCustomer } from './ready-index.js';
+import { connectPatient } from './redis-connections.js';
+import { repeatTask } from './repeated-task.js';
+import { createWakeLoop } from './wake-loop.js';
+
+/**
+ * Takes the customers that are due, one lease each, and runs a BullMQ Worker per busy lane of theirs, all over one
+ * connection; a second one listens to announcements. However many customers and lanes there are, it stays at two.
+ */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { redisUrl, workerId, logger, handle, laneLimits, prefix = defaultPrefix } = options;
+  const { inFlightMax = 10_000, jobLockMs = 30_000, stalledIntervalMs = 10_000, leaseMs = 10_000 } = options;
+  const { idleReleaseMs = 3_000, limitsRefreshMs = 5_000 } = options;
+
+  const redis = connectPatient(redisUrl, `posthorn:dispatcher:${workerId}`);
+  const subscriber = connectPatient(redisUrl, `posthorn:announcements:${workerId}`, {
+    autoResubscribe: false,
+  });
+  const connection = new RedisConnection(redis, { shared: true, blocking: false });
+  const index = createReadyIndex(redis, prefix);
+  const slots = createInFlightSlots<SlotHolder>(inFlightMax);
+  const locks = createJobLocks({ lockMs: jobLockMs, logger });
+  const leases = new Map<string, CustomerLease>();
+  const ends: (() => void)[] = [];
+  const counts = { claimed: 0, released: 0, leasesLost: 0, stalled: 0 };
+  const context: LeaseContext = {
+    redis,
+    connection,
+    prefix,
+    jobLockMs,
+    handle,
+    laneLimits,
+    idleReleaseMs,
+    limitsRefreshMs,
+    locks,
+    slots,
+    logger,
+    random: Math.random,
+    onStalled: (jobs) => {
+      counts.stalled += jobs;
+      logger.warn('job.taken_over', { jobs });
+    },
+  };
+  let stopped = false;
+  const clockSkew = createClockSkew();
+
+  // Announcements for customers whose claim is still on its way to us.
+  const early = new Map<string, Map<string, number>>();
+  const claims = createWakeLoop(async () => {
+    try {
+      const sentAtMs = Date.now();
+      const claimed = await index.claim(workerId, { leaseMs, limit: claimMax });
+      clockSkew.note(sentAtMs, claimed.redisNowMs, Date.now());
+      for (const customer of claimed.customers) adopt(customer);
+      if (claimed.customers.length === claimMax) return 0;
+      return Math.min(claimPollMs, (claimed.nextDueInMs ?? Infinity) + 1);
+    } catch (error) {
+      if (!stopped) logger.warn('queue.claim_failed', { error });
+      return claimPollMs;
+    } finally {
+      early.clear();
+    }
+  });
+
+  function adopt(customer: ClaimedCustomer): void {
+    const { customerId, fence, lanes } = customer;
+    counts.claimed++;
+    let lease = leases.get(customerId);
+    if (lease) lease.renewWith(fence);
+    else leases.set(customerId, (lease = new CustomerLease(context, customer)));
+    lease.see(lanes);
+    for (const [lane, dueInMs] of early.get(customerId) ?? []) lease.announced(lane, dueInMs);
+  }
+
+  function onAnnouncements(message: string): void {
+    for (const line of message.split('\n')) {
+      const [lane = '', dueInMs] = line.split(' ');
+      const customerId = lane.slice(0, lane.indexOf('/'));
+      const lease = leases.get(customerId);
+      if (lease) lease.announced(lane, Number(dueInMs));
+      if (!claims.isRunning()) continue;
+      let lanes = early.get(customerId);
+      if (!lanes) early.set(customerId, (lanes = new Map<string, number>()));
+      lanes.set(lane, Math.min(lanes.get(lane) ?? Infinity, Number(dueInMs)));
+    }
+  }
+
+  async function subscribe(): Promise<void> {
+    await subscriber.subscribe(wakeChannel(prefix), ownerChannel(prefix, workerId));
+    // What was announced while nobody listened is read from the lanes themselves.
+    const owned = [...leases.values()].filter((lease) => !lease.ended);
+    for (const some of chunks(owned, scriptBatchMax)) {
+      const lanes = await index.readLanes(some.map(({ customerId }) => customerId));
+      some.forEach((lease, i) => lease.see(lanes[i] ?? []));
+    }
+    claims.wakeIn(0);
+  }
+
+  async function renew(): Promise<void> {
+    // Also while this process stops: until its last job has ended, a customer is nobody else's.
+    const owned = [...leases.values()].filter((lease) => !lease.lost);
+    for (const some of chunks(owned, scriptBatchMax)) {
+      const asked = some.map(({ customerId, fence }) => ({ customerId, fence }));
+      const lost = new Set(await index.renew(workerId, leaseMs, asked));
+      for (const { customerId, fence } of asked) {
+        const lease = leases.get(customerId);
+        // A release under way ends by itself, and knows whose the customer was.
+        if (!lost.has(customerId) || lease?.fence !== fence || lease.releasing) continue;
+        counts.leasesLost++;
+        lease.lost = true;
+        logger.warn('lease.lost', { customer_id: customerId });
+        void lease.end().then(() => dropEnded(lease));
+      }
+    }
+  }
+
+  function dropEnded(lease: CustomerLease): void {
+    if (lease.ended && lease.quiet && leases.get(lease.customerId) === lease) leases.delete(lease.customerId);
+  }
+
+  async function tick(): Promise<void> {
+    const nowMs = Date.now();
+    const idle: CustomerLease[] = [];
+    const closed: { lease: CustomerLease; customerId: string; lane: string }[] = [];
+    for (const lease of leases.values()) {
+      lease.tick(nowMs);
+      if (lease.ended) continue;
+      if (lease.quiet) idle.push(lease);
+      else for (const lane of lease.takeClosed()) closed.push({ lease, customerId: lease.customerId, lane });
+    }
+    for (const some of chunks(closed, scriptBatchMax)) {
+      const due = await index.park(some).catch((error: unknown) => {
+        // Whether they hold anything is not known: they open again, and see.
+        for (const { lease, lane } of some) lease.announced(lane, 0);
+        throw error;
+      });
+      some.forEach(({ lease, lane }, i) => {
+        const dueInMs = due[i];
+        if (typeof dueInMs === 'number') lease.announced(lane, dueInMs);
+      });
+    }
+    for (const some of chunks(idle, scriptBatchMax)) await release(some, keepMs);
+  }
+
+  async function release(some: readonly CustomerLease[], keep: number): Promise<void> {
+    const asked = some.map(({ customerId, fence }) => ({ customerId, fence }));
+    for (const lease of some) lease.beginRelease();
+    const results = await index.release(workerId, keep, asked).catch((error: unknown) => {
+      for (const lease of some) lease.keep([]);
+      throw error;
+    });
+    some.forEach((lease, i) => {
+      const result = results[i];
+      if (result === 'released') counts.released++;
+      // Claimed anew by us before this answer was looked at.
+      const claimedAnew = lease.fence !== asked[i]?.fence;
+      if (typeof result === 'object' || claimedAnew) {
+        lease.keep(typeof result === 'object' ? result.kept : []);
+        return;
+      }
+      lease.ended = true;
+      dropEnded(lease);
+    });
+  }
+
+  async function checkStalled(): Promise<void> {
+    const open = [...leases.values()].flatMap((lease) => [...lease.lanes.values()]);
+    for (const some of chunks(open, scriptBatchMax)) {
+      const active = await index.countActive(some.map(({ name }) => name));
+      // More than run here: some have lost their worker.
+      some.forEach((lane, i) => {
+        if ((active[i] ?? 0) > lane.inFlight) lane.checkStalled();
+      });
+    }
+  }
+
+  function repeat(everyMs: number, name: string, task: () => Promise<void>): void {
+    ends.push(
+      repeatTask(everyMs, task, (error) => {
+        if (!stopped) logger.warn('queue.task_failed', { task: name, error });
+      }),
+    );
+  }
+
+  function logConnection(role: string, client: typeof redis): void {
+    let down = false;
+    client.on('error', (error: Error) => {
+      if (!down && !stopped) logger.warn('queue.connection_down', { connection: role, error });
+      down = true;
+    });
+    client.on('ready', () => {
+      if (down) logger.info('queue.connection_ready', { connection: role });
+      down = false;
+    });
+  }
+
+  logConnection('commands', redis);
+  logConnection('announcements', subscriber);
+  connection.on('error', () => undefined);
+
+  return {
+    async start() {
+      await connection.client;
+      subscriber.on('message', (channel: string, message: string) => {
+        if (stopped) return;
+        if (channel === wakeChannel(prefix)) claims.wakeIn(Number(message));
+        else onAnnouncements(message);
+      });
+      if (subscriber.status !== 'ready') await new Promise((resolve) => subscriber.once('ready', resolve));
+      await subscribe();
+      const onReady = () => {
+        subscribe().catch((error: unknown) => logger.warn('queue.subscribe_failed', { error }));
+      };
+      subscriber.on('ready', onReady);
+      redis.on('ready', () => void renew().catch(() => undefined));
+      repeat(leaseMs / 3, 'renew', renew);
+      // A subscriber only listens: without a question it would never notice that the other end is gone.
+      repeat(leaseMs / 3, 'ping', async () => {
+        await subscriber.ping();
+      });
+      repeat(Math.min(250, idleReleaseMs / 4), 'release', tick);
+      repeat(stalledIntervalMs, 'stalled check', checkStalled);
+    },
+
+    async stop({ deadlineMs }) {
+      if (stopped) return;
+      stopped = true;
+      claims.stop();
+      const all = [...leases.values()];
+      const handedOver = Promise.all(
+        all.map(async (lease) => {
+          await lease.end();
+          await release([lease], handOver);
+        }),
+      ).catch((error: unknown) => logger.warn('queue.release_failed', { error }));
+      await settledWithin(handedOver, deadlineMs);
+      if (leases.size > 0) {
+        for (const lease of leases.values()) lease.abortRunning(stopping);
+        await settledWithin(handedOver, abortGraceMs);
+      }
+      // Jobs that did not even end when aborted: their customers come due when the jobs' locks end.
+      const left = chunks([...leases.values()], scriptBatchMax);
+      await settledWithin(
+        Promise.all(left.map((some) => release(some, handOver))).catch(() => undefined),
+        abortGraceMs,
+      );
+      for (const end of ends) end();
+      locks.close();
+      subscriber.disconnect();
+      redis.disconnect();
+    },
+
+    stats: () => ({
+      customers: leases.size,
+      lanes: [...leases.values()].reduce((sum, lease) => sum + lease.lanes.size, 0),
+      inFlight: slots.total(),
+      ...counts,
+      locksLost: locks.lost(),
+      clockSkewMs: clockSkew.ms(),
+    }),
+
+    async ping() {
+      const sentAtMs = Date.now();
+      clockSkew.note(sentAtMs, await index.nowMs(), Date.now());
+    },
+  };
+}
+
+const claimMax = 100;
+// Wakes by pub/sub are the rule; this is for those that were lost.
+const claimPollMs = 1000;
+const scriptBatchMax = 200;
+const abortGraceMs = 1000;
+const handOver = -1;
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  const parts: T[][] = [];
+  for (let from = 0; from < items.length; from += size) parts.push(items.slice(from, from + size));
+  return parts;
+}
+
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    promise,
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, ms);
+    }),
+  ]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,5 @@
+export type { DeliveryJob, JobVerdict, LaneJob } from './delivery-job.js';
+export type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
+export { createQueueProducer } from './queue-producer.js';
+export type { Dispatcher, DispatcherOptions, DispatcherStats, LaneLimits } from './dispatcher-options.js';
+export { createDispatcher } from './dispatcher.js';

@@ -1,0 +1,24 @@
+/** What a lane may have in flight on its own, and whether it has work. */
+export interface LaneDemand {
+  readonly endpointMax: number;
+  readonly busy: boolean;
+}
+
+/**
+ * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; what one cannot use goes to the
+ * others. Every lane gets at least 1, an idle one for its next job: when there are more busy lanes than budget, the
+ * customer's slots decide whose turn it is.
+ */
+export function laneShares(customerMax: number, lanes: readonly LaneDemand[]): number[] {
+  const shares = lanes.map(() => 1);
+  const open = lanes.map((_, i) => i).filter((i) => lanes[i]?.busy);
+  open.sort((a, b) => (lanes[a]?.endpointMax ?? 1) - (lanes[b]?.endpointMax ?? 1));
+  let budget = customerMax;
+  open.forEach((lane, i) => {
+    const left = open.length - i;
+    const share = Math.max(1, Math.min(lanes[lane]?.endpointMax ?? 1, Math.ceil(budget / left)));
+    shares[lane] = share;
+    budget = Math.max(0, budget - share);
+  });
+  return shares;
+}

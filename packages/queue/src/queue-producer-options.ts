@@ -1,0 +1,33 @@
+import type { Logger } from '@posthorn/runtime';
+import type { DeliveryJob } from './delivery-job.js';
+import type { LossMarker } from './loss-marker.js';
+
+export interface QueueProducerOptions {
+  readonly redisUrl: string;
+  /** Hash-tagged key prefix of the shard, `{ph:0}` by default. */
+  readonly prefix?: string;
+  readonly logger: Logger;
+  /**
+   * True (the default): a command fails at once while Redis is away and after 500 ms when it does not answer, so that
+   * accepting events never waits for Redis. False: commands wait for the connection (background jobs).
+   */
+  readonly failFast?: boolean;
+}
+
+export interface QueueProducer {
+  /**
+   * Adds the jobs and announces their customers. Adding a job that exists changes nothing.
+   * Rejects fast when Redis is away: some of the jobs may have been added all the same.
+   */
+  enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
+  /** Announces lanes whose jobs are there already: for the sweep, when an earlier announcement may have been lost. */
+  announce(jobs: readonly DeliveryJob[]): Promise<void>;
+  /** Those of the jobs that the queue does not know, in one script call per 1,000. */
+  missing(jobs: readonly DeliveryJob[]): Promise<DeliveryJob[]>;
+  /** For the sweep: whether Redis may have lost jobs since the marker was left there. */
+  renewLossMarker: LossMarker['renew'];
+  status(): 'ready' | 'down';
+  /** Rejects when Redis does not answer; tells how far this process's clock is ahead of Redis's. */
+  ping(): Promise<{ clockSkewMs: number }>;
+  close(): Promise<void>;
+}

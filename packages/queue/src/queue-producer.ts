@@ -1,0 +1,193 @@
+import {
+  createIORedisClient,
+  QueueKeys,
+  RedisConnection,
+  RedisQueueBackend,
+  type JobJson,
+  type KeyPrefixOptions,
+  type QueueBaseOptions,
+} from 'bullmq';
+import { createClockSkew } from './clock-skew.js';
+import type { DeliveryJob } from './delivery-job.js';
+import { laneJobId, laneJobName, laneJobOptions, type LaneJobData } from './lane-job.js';
+import { laneName } from './lane-name.js';
+import { createLossMarker } from './loss-marker.js';
+import { defaultPrefix } from './prefix.js';
+import type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
+import { createReadyIndex, type Announcement } from './ready-index.js';
+import { connectFailFast, connectPatient } from './redis-connections.js';
+
+/**
+ * Adds delivery jobs to their lanes and announces them. All jobs of a call and their announcement leave in one write and
+ * cost one round trip, however many lanes they go to: BullMQ's own add scripts, called through the public method that its
+ * flows use, with each lane's keys.
+ */
+export function createQueueProducer(options: QueueProducerOptions): QueueProducer {
+  const { redisUrl, prefix = defaultPrefix, logger, failFast = true } = options;
+  const redis = failFast
+    ? connectFailFast(redisUrl, connectionName, commandTimeoutMs)
+    : connectPatient(redisUrl, connectionName);
+  const index = createReadyIndex(redis, prefix);
+  const lossMarker = createLossMarker(redis, prefix);
+  const backend = addingBackend(redis, prefix);
+  const client = createIORedisClient(redis);
+  const lanes = createLaneCache(prefix);
+  const clockSkew = createClockSkew();
+  let down = false;
+
+  redis.on('error', (error: Error) => {
+    if (!down) logger.warn('queue.producer_down', { error });
+    down = true;
+  });
+  redis.on('ready', () => {
+    if (down) logger.info('queue.producer_ready');
+    down = false;
+  });
+
+  /** One write for what `send` issues: without it each command would be a system call of its own. */
+  async function inOneWrite(send: () => Promise<unknown>[]): Promise<void> {
+    const socket = redis.status === 'ready' ? redis.stream : undefined;
+    socket?.cork();
+    let replies: Promise<unknown>[];
+    try {
+      replies = send();
+    } finally {
+      socket?.uncork();
+    }
+    for (const reply of await Promise.allSettled(replies)) {
+      if (reply.status === 'fulfilled') continue;
+      // A connection that stays silent is not waited for again: until a new one is ready, calls are refused at once.
+      if (failFast && isTimeout(reply.reason)) redis.stream.destroy();
+      throw reply.reason;
+    }
+  }
+
+  function add(job: DeliveryJob, nowMs: number): Promise<unknown> {
+    const { keys } = lanes.of(job);
+    const jobId = laneJobId(job);
+    const { deliveryId, eventId, endpointId, generation, delayMs } = job;
+    const data: LaneJobData = { deliveryId, eventId, endpointId, generation };
+    const json: JobJson = {
+      ...emptyJob,
+      id: jobId,
+      data: JSON.stringify(data),
+      opts: delayMs > 0 ? { ...laneJobOptions, delay: Math.ceil(delayMs) } : laneJobOptions,
+      timestamp: nowMs,
+    };
+    return backend.addJobToTransaction(client, json, jobId, {}, keys);
+  }
+
+  function announcementsOf(jobs: readonly DeliveryJob[]): Announcement[] {
+    const customers = new Map<string, Map<string, number>>();
+    for (const job of jobs) {
+      let due = customers.get(job.customerId);
+      if (!due) customers.set(job.customerId, (due = new Map<string, number>()));
+      const { lane } = lanes.of(job);
+      due.set(lane, Math.min(due.get(lane) ?? Infinity, job.delayMs));
+    }
+    return Array.from(customers, ([customerId, due]) => ({ customerId, lanes: due }));
+  }
+
+  return {
+    async enqueue(jobs) {
+      for (let from = 0; from < jobs.length; from += jobsPerCall) {
+        const some = jobs.slice(from, from + jobsPerCall);
+        const nowMs = Date.now();
+        await inOneWrite(() => [
+          ...some.map((job) => add(job, nowMs)),
+          index.announce(announcementsOf(some)),
+        ]);
+      }
+    },
+    async announce(jobs) {
+      for (let from = 0; from < jobs.length; from += jobsPerCall) {
+        await index.announce(announcementsOf(jobs.slice(from, from + jobsPerCall)));
+      }
+    },
+    async missing(jobs) {
+      const missing: DeliveryJob[] = [];
+      for (let from = 0; from < jobs.length; from += jobsPerCall) {
+        const some = jobs.slice(from, from + jobsPerCall);
+        const exists = await index.existing(
+          some.map((job) => ({ lane: lanes.of(job).lane, jobId: laneJobId(job) })),
+        );
+        missing.push(...some.filter((_, i) => !exists[i]));
+      }
+      return missing;
+    },
+    renewLossMarker: (known) => lossMarker.renew(known),
+    status: () => (redis.status === 'ready' ? 'ready' : 'down'),
+    async ping() {
+      const sentAtMs = Date.now();
+      clockSkew.note(sentAtMs, await index.nowMs(), Date.now());
+      return { clockSkewMs: clockSkew.ms() ?? 0 };
+    },
+    async close() {
+      if (redis.status === 'ready') await redis.quit().catch(() => undefined);
+      redis.disconnect();
+    },
+  };
+}
+
+const connectionName = 'posthorn:producer';
+const commandTimeoutMs = 500;
+// One call holds Redis for some 30 µs per job; between calls others get their turn.
+const jobsPerCall = 1000;
+const lanesCachedMax = 5000;
+
+const emptyJob = {
+  name: laneJobName,
+  progress: 0,
+  attemptsMade: 0,
+  attemptsStarted: 0,
+  failedReason: '',
+  returnvalue: '',
+  stalledCounter: 0,
+} as const;
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out';
+}
+
+/** BullMQ's adding half over our connection. It must not wait for Redis, so nothing that awaits its client is called. */
+function addingBackend(redis: Parameters<typeof createIORedisClient>[0], prefix: string): RedisQueueBackend {
+  const connection = new RedisConnection(redis, {
+    shared: true,
+    blocking: false,
+    skipVersionCheck: true,
+    skipWaitingForReady: true,
+  });
+  const keys = new QueueKeys(prefix);
+  const options: QueueBaseOptions & KeyPrefixOptions = { connection: redis, prefix };
+  const backend = new RedisQueueBackend(
+    connection,
+    'producer',
+    keys.getKeys('producer'),
+    (type) => keys.toKey('producer', type),
+    options,
+  );
+  backend.on('error', () => undefined);
+  return backend;
+}
+
+/** A lane's name and BullMQ keys; the least recently used are dropped, so that a million endpoints take no memory. */
+function createLaneCache(prefix: string) {
+  const queueKeys = new QueueKeys(prefix);
+  const cached = new Map<string, { lane: string; keys: Record<string, string> }>();
+  return {
+    of({ customerId, endpointId }: Pick<DeliveryJob, 'customerId' | 'endpointId'>) {
+      const id = `${customerId}/${endpointId}`;
+      let entry = cached.get(id);
+      if (entry) {
+        cached.delete(id);
+      } else {
+        const lane = laneName(customerId, endpointId);
+        entry = { lane, keys: queueKeys.getKeys(lane) };
+        const oldest = cached.size < lanesCachedMax ? undefined : cached.keys().next().value;
+        if (oldest !== undefined) cached.delete(oldest);
+      }
+      cached.set(id, entry);
+      return entry;
+    },
+  };
+}

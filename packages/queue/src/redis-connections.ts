@@ -1,0 +1,35 @@
+import { Redis } from 'ioredis';
+
+const reconnectDelayMs = (times: number) => Math.min(1000, 50 * 2 ** Math.min(times, 5));
+
+/**
+ * The producer's connection: a command fails at once while Redis is away (no offline queue), after one reconnect when it
+ * goes away meanwhile, and after `commandTimeoutMs` when it does not answer. Accepting events never waits for Redis.
+ */
+export function connectFailFast(redisUrl: string, connectionName: string, commandTimeoutMs: number): Redis {
+  return new Redis(redisUrl, {
+    connectionName,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: 2000,
+    retryStrategy: reconnectDelayMs,
+  });
+}
+
+/** A connection that waits for Redis however long it is away, as BullMQ's workers want it. */
+export function connectPatient(
+  redisUrl: string,
+  connectionName: string,
+  options: { autoResubscribe?: boolean } = {},
+): Redis {
+  return new Redis(redisUrl, {
+    connectionName,
+    maxRetriesPerRequest: null,
+    // With something asked and nothing heard for so long, the connection is taken for dead and made anew.
+    socketTimeout: 10_000,
+    connectTimeout: 5000,
+    retryStrategy: reconnectDelayMs,
+    ...options,
+  });
+}

@@ -1,0 +1,39 @@
+/**
+ * Runs `run` when it is time: at once, or at the earliest moment that was asked for. One run at a time; what is asked for
+ * meanwhile comes after it. `run` gives the ms until it wants to run again.
+ */
+export function createWakeLoop(run: () => Promise<number>) {
+  let timer: NodeJS.Timeout | undefined;
+  let atMs = Infinity;
+  let running = false;
+  let again = Infinity;
+  let stopped = false;
+
+  function wakeIn(delayMs: number): void {
+    const wantedAtMs = Date.now() + Math.max(0, delayMs);
+    if (running) again = Math.min(again, wantedAtMs);
+    if (stopped || running || wantedAtMs >= atMs) return;
+    clearTimeout(timer);
+    atMs = wantedAtMs;
+    if (delayMs <= 0) void once();
+    else timer = setTimeout(() => void once(), delayMs);
+  }
+
+  async function once(): Promise<void> {
+    running = true;
+    again = Infinity;
+    const nextInMs = await run();
+    running = false;
+    atMs = Infinity;
+    wakeIn(Math.min(nextInMs, again - Date.now()));
+  }
+
+  return {
+    wakeIn,
+    isRunning: () => running,
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,200 @@
+import * as value from './config-values.js';
+import { logLevels } from './logger.js';
+
+/** What the program was started to do. `client` is any command that talks to a running Posthorn. */
+export type Command = 'dev' | 'serve' | 'migrate' | 'client';
+
+export interface ConfigVariable extends value.AcceptedValue {
+  name: string;
+  /** Where its value stands in `Config`. */
+  property: string;
+  /** The heading it is documented under. */
+  group: string;
+  unit: string | null;
+  meaning: string;
+  /** As the text one would write; null: without it the setting is off or made by other means (`whenUnset` says how). */
+  default: string | null | Readonly<Record<Command, string>>;
+  whenUnset?: string;
+  requiredFor: readonly Command[];
+  /** Never shown, neither in problems nor in the logged configuration. */
+  secret: boolean;
+}
+
+/** Every variable Posthorn reads. docs/configuration.md is made from this table. */
+export const configVariables: readonly ConfigVariable[] = [
+  text('DATABASE_URL', 'databaseUrl', 'Services', {
+    ...value.serviceUrl(['postgres', 'postgresql'], 'postgresql://user:password@host:5432/posthorn'),
+    whenUnset: '`dev` runs a Postgres of its own',
+    requiredFor: ['serve', 'migrate'],
+    secret: true,
+    meaning: 'The Postgres database that holds everything.',
+  }),
+  text('REDIS_URL', 'redisUrl', 'Services', {
+    ...value.serviceUrl(['redis', 'rediss'], 'redis://:password@host:6379'),
+    whenUnset: '`dev` runs a Redis of its own',
+    requiredFor: ['serve'],
+    secret: true,
+    meaning: 'The Redis that holds the queues. It may be lost: the queues are rebuilt from Postgres.',
+  }),
+  number('POSTHORN_DATABASE_POOL_MAX', 'databasePoolMax', 'Services', 10, 1, 1000, {
+    unit: 'connections',
+    meaning: 'Postgres connections of one process.',
+  }),
+  text('POSTHORN_QUEUE_PREFIX', 'queuePrefix', 'Services', {
+    ...value.matching(
+      /^(?=.{3,64}$)[A-Za-z0-9._:-]*\{[A-Za-z0-9._:-]+\}[A-Za-z0-9._:-]*$/,
+      'at most 64 letters, digits, dots, dashes, underscores and colons, with a hash tag in braces, such as {ph:0}',
+    ),
+    default: '{ph:0}',
+    meaning: 'What every Redis key starts with. The hash tag keeps the keys in one slot of a Redis Cluster.',
+  }),
+
+  number('POSTHORN_PORT', 'port', 'Server', 8080, 0, 65535, {
+    accepted: 'a whole number from 0 to 65535',
+    meaning: 'The port to listen on; 0 takes any free one.',
+  }),
+  text('POSTHORN_HOST', 'host', 'Server', {
+    ...value.matching(/^[A-Za-z0-9.:_-]{1,255}$/, 'an address or host name of this machine'),
+    default: { dev: '127.0.0.1', serve: '0.0.0.0', migrate: '0.0.0.0', client: '127.0.0.1' },
+    meaning: 'The address to listen on.',
+  }),
+  text('POSTHORN_PUBLIC_URL', 'publicUrl', 'Server', {
+    ...value.publicUrl,
+    whenUnset: 'the address it listens on',
+    meaning: 'How others reach this Posthorn; links in answers and pages start with it.',
+  }),
+  text('POSTHORN_DATA_DIR', 'dataDir', 'Server', {
+    ...value.matching(/^[^\0]+$/, 'a folder'),
+    default: '.posthorn',
+    meaning: 'What `dev` keeps between starts: its databases and its encryption key.',
+  }),
+  text('POSTHORN_LOG_LEVEL', 'logLevel', 'Server', {
+    ...value.oneOf(logLevels),
+    default: 'info',
+    meaning: 'The least level that is logged. Successful deliveries are logged at debug.',
+  }),
+  number('POSTHORN_SHUTDOWN_DEADLINE_MS', 'shutdownDeadlineMs', 'Server', 25_000, 100, 600_000, {
+    unit: 'milliseconds',
+    meaning:
+      'How long a graceful stop may take. Keep it below what the orchestrator grants (Kubernetes: 30 s).',
+  }),
+
+  text('POSTHORN_ADMIN_KEY', 'adminKey', 'Security', {
+    ...value.matching(
+      /^phk_[A-Za-z0-9_-]{20,}$/,
+      'phk_ followed by at least 20 letters, digits, dashes or underscores',
+    ),
+    whenUnset: 'only the API keys that were created are valid',
+    secret: true,
+    meaning:
+      'An API key with every scope, made at start for the first steps and for automation. Revoke it like any other.',
+  }),
+  text('POSTHORN_ENCRYPTION_KEYS', 'encryptionKeys', 'Security', {
+    ...value.keyring,
+    whenUnset: '`dev` makes one and keeps it in its data folder',
+    requiredFor: ['serve'],
+    secret: true,
+    meaning:
+      'Keys that encrypt signing secrets and header values in the database. To rotate, put a new one in front and keep the old. `echo "k1:$(openssl rand -base64 32)"` makes one.',
+  }),
+  text('POSTHORN_ALLOW_TARGETS', 'allowTargets', 'Security', {
+    ...value.cidrList,
+    whenUnset: 'none; `dev` always adds 127.0.0.0/8 and ::1/128',
+    meaning: 'Private address ranges that endpoints may be in. Every other private address is refused.',
+  }),
+  text('POSTHORN_DNS_SERVERS', 'dnsServers', 'Security', {
+    ...value.dnsServerList,
+    whenUnset: 'those of the system',
+    meaning: 'Name servers that endpoint host names are resolved with.',
+  }),
+
+  number('POSTHORN_PAYLOAD_BYTES_MAX', 'payloadBytesMax', 'Events', 262_144, 1024, 16_777_216, {
+    unit: 'bytes',
+    meaning: 'The largest request with one event; a larger one is answered 413.',
+  }),
+  number('POSTHORN_BATCH_BYTES_MAX', 'batchBytesMax', 'Events', 5_242_880, 1024, 67_108_864, {
+    unit: 'bytes',
+    meaning: 'The largest request with a batch of events. At least POSTHORN_PAYLOAD_BYTES_MAX.',
+  }),
+  number('POSTHORN_IDEMPOTENCY_WINDOW_HOURS', 'idempotencyWindowHours', 'Events', 24, 24, 720, {
+    unit: 'hours',
+    meaning: 'How long an idempotency key or external id is remembered. Not longer than events are kept.',
+  }),
+  number('POSTHORN_RETENTION_DAYS', 'retentionDays', 'Events', 30, 3, 365, {
+    unit: 'days',
+    meaning: 'How long events, deliveries and attempts are kept.',
+  }),
+
+  number('POSTHORN_TIMEOUT_MS', 'timeoutMs', 'Delivery', 15_000, 1000, 60_000, {
+    unit: 'milliseconds',
+    meaning: 'How long one attempt may take, from connecting to the last byte of the answer.',
+  }),
+  number('POSTHORN_IN_FLIGHT_MAX', 'inFlightMax', 'Delivery', 10_000, 1, 100_000, {
+    unit: 'attempts',
+    meaning: 'Attempts in flight at once in one worker process.',
+  }),
+  number('POSTHORN_CUSTOMER_IN_FLIGHT_MAX', 'customerInFlightMax', 'Delivery', 20, 1, 10_000, {
+    unit: 'attempts',
+    meaning: 'Attempts in flight at once for one customer, unless the customer has a limit of its own.',
+  }),
+  number('POSTHORN_ENDPOINT_IN_FLIGHT_MAX', 'endpointInFlightMax', 'Delivery', 10, 1, 10_000, {
+    unit: 'attempts',
+    meaning: 'Attempts in flight at once for one endpoint, unless the endpoint has a limit of its own.',
+  }),
+
+  number('POSTHORN_JOB_LOCK_MS', 'jobLockMs', 'Recovery', 30_000, 1000, 300_000, {
+    unit: 'milliseconds',
+    meaning: 'How long a job stays locked when its worker no longer renews the lock.',
+  }),
+  number('POSTHORN_STALLED_CHECK_MS', 'stalledCheckMs', 'Recovery', 10_000, 100, 300_000, {
+    unit: 'milliseconds',
+    meaning: 'How often workers look for jobs whose lock has run out.',
+  }),
+  number('POSTHORN_SWEEP_INTERVAL_MS', 'sweepIntervalMs', 'Recovery', 5_000, 100, 600_000, {
+    unit: 'milliseconds',
+    meaning: 'How often the sweep looks for due deliveries that the queue has forgotten.',
+  }),
+  number('POSTHORN_SWEEP_GRACE_MS', 'sweepGraceMs', 'Recovery', 10_000, 0, 600_000, {
+    unit: 'milliseconds',
+    meaning: 'How long a delivery must be past due before the sweep asks the queue for it.',
+  }),
+
+  text('POSTHORN_URL', 'clientUrl', 'Client', {
+    ...value.publicUrl,
+    whenUnset: 'the `dev` of the data folder, or else POSTHORN_PORT of this machine',
+    meaning: 'The Posthorn that commands such as `keys` and `deliveries` talk to. `--url` goes before it.',
+  }),
+  text('POSTHORN_API_KEY', 'clientKey', 'Client', {
+    ...value.matching(/^[\x21-\x7e]+$/, 'an API key, phk_…'),
+    whenUnset: 'POSTHORN_ADMIN_KEY on this machine, or else the key that the `dev` of the data folder keeps',
+    secret: true,
+    meaning: 'The API key that those commands use. `--key` goes before it.',
+  }),
+];
+
+type Optional = 'default' | 'whenUnset' | 'requiredFor' | 'secret';
+
+function text(
+  name: string,
+  property: string,
+  group: string,
+  rest: value.AcceptedValue & { meaning: string } & Partial<Pick<ConfigVariable, Optional>>,
+): ConfigVariable {
+  return { name, property, group, unit: null, default: null, requiredFor: [], secret: false, ...rest };
+}
+
+function number(
+  name: string,
+  property: string,
+  group: string,
+  byDefault: number,
+  min: number,
+  max: number,
+  { unit = null, ...rest }: { unit?: string | null; accepted?: string; meaning: string },
+): ConfigVariable {
+  return {
+    ...text(name, property, group, { ...value.wholeNumber(min, max, unit ?? ''), ...rest }),
+    unit,
+    default: String(byDefault),
+  };
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { configVariables } from './config-variables.js';
+import { configurationPage } from './configuration-page.js';
+
+describe('docs/configuration.md', () => {
+  it('is what the table of variables says; `pnpm --filter @posthorn/runtime docs` writes it anew', () => {
+    const page = readFileSync(path.resolve(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
+    expect(page).toBe(configurationPage());
+  });
+
+  it('gives every variable a default, or says who needs it or what holds without it', () => {
+    for (const { name, default: byDefault, requiredFor, whenUnset, meaning } of configVariables) {
+      expect({ name, said: byDefault !== null || requiredFor.length > 0 || whenUnset !== undefined }).toEqual(
+        {
+          name,
+          said: true,
+        },
+      );
+      expect(meaning).toMatch(/\.$/);
+    }
+  });
+
+  it('carries the unit of a quantity in its name', () => {
+    const endings: Record<string, RegExp> = {
+      milliseconds: /_MS$/,
+      seconds: /_SECONDS$/,
+      hours: /_HOURS$/,
+      days: /_DAYS$/,
+      bytes: /_BYTES_MAX$/,
+      attempts: /_IN_FLIGHT_MAX$/,
+      connections: /_POOL_MAX$/,
+    };
+    for (const { name, unit } of configVariables) {
+      if (unit !== null) expect(name).toMatch(endings[unit] ?? /^$/);
+    }
+  });
+});

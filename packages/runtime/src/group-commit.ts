@@ -1,0 +1,205 @@
+import { performance } from 'node:perf_hooks';
+
+export interface GroupCommitOptions<T, R> {
+  /** One statement for all items; results in the order of the items. Must be all or nothing. */
+  commit: (items: T[]) => Promise<R[]>;
+  /** One item alone, when that is done differently; `commit([item])` unless given. */
+  commitOne?: (item: T) => Promise<R>;
+  /** Items in one commit, at most. */
+  batchMax?: number;
+  /** Commits that run at the same time, at most. */
+  concurrencyMax?: number;
+  /** Items that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
+  queueMax?: number;
+  /** False for errors that no smaller batch would avoid (the connection is gone): they fail the whole batch at once. */
+  isRetryableRowByRow?: (error: unknown) => boolean;
+  /** Told after a batch's items have settled. */
+  onBatch?: (batch: GroupCommitBatch) => void;
+}
+
+export interface GroupCommitBatch {
+  items: number;
+  durationMs: number;
+  /** True when the batch failed as a whole, so that its items were looked at in smaller ones, or all refused. */
+  failed: boolean;
+}
+
+export interface GroupCommit<T, R> {
+  /** Settles once: with the item's own result after its commit, or with the error that concerns it. */
+  (item: T): Promise<R>;
+  /** Items accepted and not yet settled. */
+  pending(): number;
+  /** Resolves when nothing is pending. */
+  idle(): Promise<void>;
+}
+
+export class GroupCommitOverloaded extends Error {
+  override readonly name = 'GroupCommitOverloaded';
+}
+
+/**
+ * Items that arrive together share one commit. An idle group waits for the end of the current turn of the event loop,
+ * no longer; while `concurrencyMax` commits run, later items gather.
+ *
+ * A failed batch is halved until the bad rows stand alone, so only they fail, and one bad row in 500 costs some twenty
+ * statements rather than 500. Hence a commit must undo everything when it rejects.
+ */
+export function createGroupCommit<T, R>({
+  commit,
+  commitOne = async (item) => onlyResult(await commit([item])),
+  batchMax = 500,
+  concurrencyMax = 2,
+  queueMax = Infinity,
+  isRetryableRowByRow = () => true,
+  onBatch,
+}: GroupCommitOptions<T, R>): GroupCommit<T, R> {
+  // The hot path of every accept and settle. Batches are filled in place rather than cut from a queue, and one executor
+  // serves all promises: it runs at once, so what it captured belongs to the promise just made.
+  let resolveNewest!: (result: R) => void;
+  let rejectNewest!: (error: unknown) => void;
+  const capture = (resolve: (result: R) => void, reject: (error: unknown) => void) => {
+    resolveNewest = resolve;
+    rejectNewest = reject;
+  };
+
+  const fullBatches: Batch<T, R>[] = [];
+  let gathering = emptyBatch<T, R>();
+  let waiting = 0;
+  let committing = 0;
+  let running = 0;
+  let startIsScheduled = false;
+  let idleWaiters: (() => void)[] = [];
+
+  function add(item: T): Promise<R> {
+    if (waiting >= queueMax) return Promise.reject(new GroupCommitOverloaded(`${waiting} items are waiting`));
+    const promise = new Promise<R>(capture);
+    gathering.items.push(item);
+    gathering.resolves.push(resolveNewest);
+    gathering.rejects.push(rejectNewest);
+    waiting++;
+    if (gathering.items.length >= batchMax) {
+      fullBatches.push(gathering);
+      gathering = emptyBatch();
+    }
+    scheduleStart();
+    return promise;
+  }
+
+  function scheduleStart(): void {
+    if (startIsScheduled || running >= concurrencyMax || waiting === 0) return;
+    startIsScheduled = true;
+    setImmediate(start);
+  }
+
+  function start(): void {
+    startIsScheduled = false;
+    while (waiting > 0 && running < concurrencyMax) void run(nextBatch());
+  }
+
+  function nextBatch(): Batch<T, R> {
+    const full = fullBatches.shift();
+    if (full) return full;
+    const batch = gathering;
+    gathering = emptyBatch();
+    return batch;
+  }
+
+  async function run(batch: Batch<T, R>): Promise<void> {
+    const size = batch.items.length;
+    waiting -= size;
+    committing += size;
+    running++;
+    const startedMs = performance.now();
+    const end = await settle(batch);
+    committing -= size;
+    running--;
+    scheduleStart();
+    if (waiting + committing === 0) announceIdle();
+    onBatch?.({ items: size, durationMs: performance.now() - startedMs, failed: end.kind !== 'committed' });
+  }
+
+  /** Never rejects: every item's promise is settled when it resolves. */
+  async function settle(batch: Batch<T, R>): Promise<BatchEnd> {
+    const { items, resolves } = batch;
+    try {
+      if (items.length === 1) {
+        resolves[0]?.(await commitOne(items[0] as T));
+      } else {
+        const results = await commit(items);
+        if (results.length !== items.length) throw new WrongResultCount(results.length, items.length);
+        for (let index = 0; index < results.length; index++) resolves[index]?.(results[index] as R);
+      }
+      return { kind: 'committed' };
+    } catch (error) {
+      if (error instanceof WrongResultCount || !isRetryableRowByRow(error)) return giveUp(batch, error);
+      if (items.length > 1) return settleHalves(batch);
+      batch.rejects[0]?.(error);
+      return { kind: 'bad_rows' };
+    }
+  }
+
+  async function settleHalves(batch: Batch<T, R>): Promise<BatchEnd> {
+    const middle = batch.items.length >> 1;
+    const first = await settle(part(batch, 0, middle));
+    const rest = part(batch, middle, batch.items.length);
+    if (first.kind === 'given_up') return giveUp(rest, first.error);
+    const second = await settle(rest);
+    return second.kind === 'given_up' ? second : { kind: 'bad_rows' };
+  }
+
+  function announceIdle(): void {
+    const waiters = idleWaiters;
+    idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  return Object.assign(add, {
+    pending: () => waiting + committing,
+    idle: () =>
+      waiting + committing === 0
+        ? Promise.resolve()
+        : new Promise<void>((resolve) => {
+            idleWaiters.push(resolve);
+          }),
+  });
+}
+
+/** Items and their promises in parallel arrays: `commit` gets the items as they are, without a pass over the batch. */
+interface Batch<T, R> {
+  items: T[];
+  resolves: ((result: R) => void)[];
+  rejects: ((error: unknown) => void)[];
+}
+
+type BatchEnd = { kind: 'committed' } | { kind: 'bad_rows' } | { kind: 'given_up'; error: unknown };
+
+/** A bug in `commit`. The rows may well have been written, so nothing is tried again. */
+class WrongResultCount extends Error {
+  override readonly name = 'WrongResultCount';
+
+  constructor(results: number, items: number) {
+    super(`commit gave ${results} results for ${items} items`);
+  }
+}
+
+function emptyBatch<T, R>(): Batch<T, R> {
+  return { items: [], resolves: [], rejects: [] };
+}
+
+function part<T, R>({ items, resolves, rejects }: Batch<T, R>, from: number, to: number): Batch<T, R> {
+  return {
+    items: items.slice(from, to),
+    resolves: resolves.slice(from, to),
+    rejects: rejects.slice(from, to),
+  };
+}
+
+function giveUp<T, R>(batch: Batch<T, R>, error: unknown): BatchEnd {
+  for (const reject of batch.rejects) reject(error);
+  return { kind: 'given_up', error };
+}
+
+function onlyResult<R>(results: R[]): R {
+  if (results.length !== 1) throw new WrongResultCount(results.length, 1);
+  return results[0] as R;
+}

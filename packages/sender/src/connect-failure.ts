@@ -1,0 +1,12 @@
+/** Why no socket was opened, on its way through undici, which knows only errors. */
+export class ConnectFailure extends Error {
+  override readonly name = 'ConnectFailure';
+
+  constructor(
+    readonly status: 'refused' | 'failed',
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}

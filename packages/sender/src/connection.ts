@@ -1,0 +1,105 @@
+import type { Socket } from 'node:net';
+import { type buildConnector, Client } from 'undici';
+import type { GuardedConnect } from './guarded-connect.js';
+
+export type ConnectionPhase = 'resolving' | 'connecting' | 'securing' | 'open';
+
+export interface ConnectionOptions {
+  connect: GuardedConnect;
+  keepAliveMs: number;
+}
+
+/**
+ * One keep-alive connection to one origin, for one exchange at a time. It wraps undici's Client (which holds one
+ * socket) instead of its Pool, because a Pool can neither say which address served a request, nor close a socket that
+ * is still connecting, nor take a waiting request back.
+ */
+export class Connection {
+  readonly client: Client;
+  phase: ConnectionPhase = 'resolving';
+  /** What the socket is connected to, or first tried. */
+  address: string | null = null;
+  readonly #connect: GuardedConnect;
+  #socket: Socket | null = null;
+  #destroyed = false;
+
+  constructor(
+    readonly poolKey: string,
+    origin: string,
+    { connect, keepAliveMs }: ConnectionOptions,
+    onDisconnect: (connection: Connection) => void,
+  ) {
+    this.#connect = connect;
+    this.client = new Client(origin, {
+      connect: (options, callback) => void this.#open(options, callback),
+      pipelining: 1,
+      // The exchange's one deadline stands for these two.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs * 4,
+      maxHeaderSize: responseHeaderBytesMax,
+    });
+    this.client.on('disconnect', () => onDisconnect(this));
+    // undici reports a broken assumption of its own this way; unheard, it would end the process.
+    (this.client as NodeJS.EventEmitter).on('error', () => onDisconnect(this));
+  }
+
+  /** Whether another exchange may start on it. */
+  get isUsable(): boolean {
+    return !this.#destroyed && this.#socket !== null && !this.#socket.destroyed;
+  }
+
+  /** Closes the socket in whatever state it is. Comes back when it is closed. */
+  destroy(): Promise<void> {
+    this.#destroyed = true;
+    const closed = this.client.destroy();
+    this.#socket?.destroy();
+    return closed;
+  }
+
+  /** undici calls it for the first request, and again when the socket died before the next one was written. */
+  async #open(options: buildConnector.Options, callback: buildConnector.Callback): Promise<void> {
+    let socket: Socket | null;
+    try {
+      socket = await this.#openSocket(options);
+    } catch (error) {
+      callback(error as Error, null);
+      return;
+    }
+    if (socket === null) return;
+    const opened = socket;
+    const secure = options.protocol === 'https:';
+    let report: buildConnector.Callback | null = callback;
+    opened.on('connect', () => {
+      this.address = opened.remoteAddress ?? this.address;
+      if (secure) this.phase = 'securing';
+    });
+    opened.once(secure ? 'secureConnect' : 'connect', () => {
+      this.phase = 'open';
+      report?.(null, opened);
+      report = null;
+    });
+    opened.on('error', (error) => {
+      report?.(error, null);
+      report = null;
+    });
+  }
+
+  /** Null when the exchange gave up while the name was being resolved. */
+  async #openSocket({ hostname, protocol, port }: buildConnector.Options): Promise<Socket | null> {
+    this.phase = 'resolving';
+    const addresses = await this.#connect.findAddresses(hostname);
+    if (this.#destroyed) return null;
+    this.phase = 'connecting';
+    this.address = addresses[0] ?? null;
+    const secure = protocol === 'https:';
+    this.#socket = this.#connect.openSocket(
+      { hostname, port: Number(port) || (secure ? 443 : 80), secure },
+      addresses,
+    );
+    return this.#socket;
+  }
+}
+
+const responseHeaderBytesMax = 16_384;

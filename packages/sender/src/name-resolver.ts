@@ -1,0 +1,114 @@
+import { Resolver } from 'node:dns/promises';
+
+export type Resolution =
+  | { readonly ok: true; readonly addresses: readonly string[] }
+  | { readonly ok: false; readonly code: 'dns_failed' | 'dns_timeout'; readonly message: string };
+
+export interface NameResolver {
+  /** All addresses of a name, IPv4 first. Never rejects. */
+  resolve(name: string): Promise<Resolution>;
+  close(): void;
+}
+
+export interface NameResolverOptions {
+  /** `ip` or `ip:port`; the system's name servers unless given. */
+  servers: readonly string[];
+  timeoutMs: number;
+  tries: number;
+}
+
+/**
+ * Resolves by c-ares, never by getaddrinfo: four names that hang there stall every look-up of the process. Hosts
+ * files and search domains are therefore not consulted. Look-ups of one name share one query; answers are kept for
+ * their TTL, at most 30 s, and failures not at all.
+ */
+export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOptions): NameResolver {
+  const resolver = new Resolver({ timeout: timeoutMs, tries });
+  if (servers.length > 0) resolver.setServers(servers);
+  const pending = new Map<string, Promise<Resolution>>();
+  const kept = new Map<string, { resolution: Resolution; untilMs: number }>();
+
+  const lookUp = async (name: string): Promise<Resolution> => {
+    const [ipv4, ipv6] = await bothFamilies(
+      askFor(() => resolver.resolve4(name, { ttl: true })),
+      askFor(() => resolver.resolve6(name, { ttl: true })),
+    );
+    const records = [...ipv4.records, ...ipv6.records];
+    if (records.length === 0) return failureOf(ipv4.errorCode ?? ipv6.errorCode);
+    const resolution: Resolution = { ok: true, addresses: records.map((record) => record.address) };
+    const ttlSeconds = Math.min(ttlSecondsMax, ...records.map((record) => record.ttl));
+    if (ttlSeconds > 0) keep(name, resolution, performance.now() + ttlSeconds * 1000);
+    return resolution;
+  };
+  const keep = (name: string, resolution: Resolution, untilMs: number) => {
+    kept.delete(name);
+    kept.set(name, { resolution, untilMs });
+    const oldest = kept.size > keptMax ? kept.keys().next().value : undefined;
+    if (oldest !== undefined) kept.delete(oldest);
+  };
+
+  return {
+    resolve: (name) => {
+      const found = kept.get(name);
+      if (found !== undefined && found.untilMs > performance.now()) return Promise.resolve(found.resolution);
+      const running = pending.get(name);
+      if (running !== undefined) return running;
+      const lookup = lookUp(name).finally(() => pending.delete(name));
+      pending.set(name, lookup);
+      return lookup;
+    },
+    close: () => {
+      resolver.cancel();
+      kept.clear();
+    },
+  };
+}
+
+const ttlSecondsMax = 30;
+const keptMax = 10_000;
+/** How long an answer in one family waits for the other: some name servers never answer for IPv6. */
+const otherFamilyGraceMs = 300;
+
+interface FamilyAnswer {
+  readonly records: readonly { address: string; ttl: number }[];
+  /** Set when the question was not answered; a name without addresses of this family is an answer. */
+  readonly errorCode: string | null;
+}
+
+async function askFor(query: () => Promise<{ address: string; ttl: number }[]>): Promise<FamilyAnswer> {
+  try {
+    return { records: await query(), errorCode: null };
+  } catch (error) {
+    const { code = 'EUNKNOWN' } = error as NodeJS.ErrnoException;
+    return { records: [], errorCode: code === 'ENODATA' || code === 'ENOTFOUND' ? null : code };
+  }
+}
+
+/** Waits for both, but once one has addresses the other only gets the grace. What comes later is not used. */
+async function bothFamilies(
+  ipv4: Promise<FamilyAnswer>,
+  ipv6: Promise<FamilyAnswer>,
+): Promise<[FamilyAnswer, FamilyAnswer]> {
+  const first = await Promise.race([ipv4, ipv6]);
+  if (first.records.length === 0) return Promise.all([ipv4, ipv6]);
+  let timer: NodeJS.Timeout | undefined;
+  const grace = new Promise<FamilyAnswer>((resolve) => {
+    timer = setTimeout(resolve, otherFamilyGraceMs, { records: [], errorCode: null });
+  });
+  try {
+    return await Promise.all([Promise.race([ipv4, grace]), Promise.race([ipv6, grace])]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function failureOf(errorCode: string | null): Resolution {
+  if (errorCode === 'ETIMEOUT') {
+    return { ok: false, code: 'dns_timeout', message: 'The name server did not answer in time.' };
+  }
+  const message =
+    errorCode === null
+      ? 'The host name does not exist or has no address.'
+      : `The host name could not be resolved (${errorCode}).`;
+  return { ok: false, code: 'dns_failed', message };
+}

@@ -1,0 +1,17 @@
+export { findFreePort, startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
+export { startChildScript, type ChildScript } from './child-script.js';
+export {
+  startReceiver,
+  type ReceivedRequest,
+  type Receiver,
+  type ReceiverHandler,
+  type ReceiverResponse,
+} from './receiver.js';
+export {
+  createEmptyDatabase,
+  createTestDatabase,
+  prepareTemplate,
+  type TestDatabase,
+} from './test-database.js';
+export { testRedis, type TestRedis } from './test-redis.js';
+export { waitUntil, type WaitUntilOptions } from './wait-until.js';

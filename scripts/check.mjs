@@ -1,0 +1,33 @@
+// `npm run check`: everything that is checked without running the program. `--results <file>` also writes
+// [{name, passed}] for whoever counts.
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+
+const checks = [
+  { name: 'format', command: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'] },
+  { name: 'lint', command: ['node_modules/eslint/bin/eslint.js', '.'] },
+  { name: 'types', command: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'] },
+  {
+    name: 'unused',
+    command: ['node_modules/knip/bin/knip.js', '--no-progress', '--tsConfig', 'tsconfig.knip.json'],
+  },
+];
+
+// Types and imports include the generated database client.
+if (!existsSync('packages/database/src/generated/client.ts')) run(['scripts/prisma.mjs', 'generate']);
+
+const results = checks.map(({ name, command }) => {
+  const startedMs = performance.now();
+  const passed = run(command);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  console.log(`${passed ? 'passed' : 'FAILED'}  ${name} (${seconds} s)`);
+  return { name, passed };
+});
+
+const resultsFile = process.argv[process.argv.indexOf('--results') + 1];
+if (process.argv.includes('--results')) writeFileSync(resultsFile, JSON.stringify(results));
+process.exit(results.every(({ passed }) => passed) ? 0 : 1);
+
+function run(args) {
+  return spawnSync(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0;
+}

@@ -1,0 +1,16 @@
+// Runs Jest in ESM mode; prisma's client is generated first because the tests import it from source.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+if (!existsSync('packages/database/src/generated/client.ts')) run(['scripts/prisma.mjs', 'generate']);
+run([
+  '--experimental-vm-modules',
+  '--no-warnings',
+  'node_modules/jest/bin/jest.js',
+  ...process.argv.slice(2),
+]);
+
+function run(args) {
+  const result = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
