@@ -77,9 +77,7 @@ export async function startRoles({
   const queue = createQueueProducer({ redisUrl, prefix: config.queuePrefix, logger });
   shutdown.onClose('queue', () => queue.close());
 
-  const worker = has('worker')
-    ? createWorker({ database, endpoints, queue, logger, settings: config })
-    : undefined;
+  const worker = has('worker') ? createWorker({ database, endpoints, logger, settings: config }) : undefined;
   if (worker) shutdown.onClose('worker', (deadlineMs) => worker.stop({ deadlineMs }));
 
   if (config.adminKey !== null) {

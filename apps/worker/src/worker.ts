@@ -7,7 +7,7 @@ import {
   heldForMs,
   type EndpointCache,
 } from '@posthorn/pipeline';
-import { createDispatcher, type LaneLimits, type QueueProducer } from '@posthorn/queue';
+import { createDispatcher, createQueueProducer, type LaneLimits } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 import { createSender } from '@posthorn/sender';
 import { randomUUID } from 'node:crypto';
@@ -17,6 +17,7 @@ import { runEvery } from './run-every.js';
 const PARTITIONS_EVERY_MS = 300_000;
 const EXPIRY_EVERY_MS = 60_000;
 const RECONCILE_EVERY_MS = 10_000;
+const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
 
 export interface WorkerSettings {
   redisUrl: string;
@@ -37,8 +38,6 @@ export interface WorkerSettings {
 export interface WorkerDeps {
   database: Database;
   endpoints: EndpointCache;
-  /** For the sweep. */
-  queue: QueueProducer;
   logger: Logger;
   settings: WorkerSettings;
 }
@@ -51,7 +50,7 @@ export interface Worker {
 }
 
 /** The worker role: leases customers and delivers; runs the sweep and makes partitions ahead. */
-export function createWorker({ database, endpoints, queue, logger, settings }: WorkerDeps): Worker {
+export function createWorker({ database, endpoints, logger, settings }: WorkerDeps): Worker {
   const { pool, clock } = database;
   const heldMs = heldForMs(settings.retentionDays);
   const sender = createSender({
@@ -81,6 +80,13 @@ export function createWorker({ database, endpoints, queue, logger, settings }: W
     inFlightMax: settings.inFlightMax,
     jobLockMs: settings.jobLockMs,
     stalledIntervalMs: settings.stalledCheckMs,
+  });
+  // Of its own: what the sweep sends by the thousand must neither be cut off early nor stand before what is accepted.
+  const queue = createQueueProducer({
+    redisUrl: settings.redisUrl,
+    prefix: settings.queuePrefix,
+    logger,
+    commandTimeoutMs: BACKGROUND_COMMAND_TIMEOUT_MS,
   });
   const sweep = createSweep({
     pool,
@@ -120,6 +126,7 @@ export function createWorker({ database, endpoints, queue, logger, settings }: W
       stopping.abort();
       await Promise.all([dispatcher.stop({ deadlineMs }), stopTasks()]);
       await settler.idle();
+      await queue.close();
       await sender.close();
     },
   };

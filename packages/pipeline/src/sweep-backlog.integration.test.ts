@@ -19,7 +19,12 @@ beforeAll(async () => {
   pipeline = await openPipeline();
   redis = testRedis();
   const logger = createLogger({ level: 'error', role: 'test' });
-  queue = createQueueProducer({ redisUrl: redis.url, prefix: redis.prefix, logger, failFast: false });
+  queue = createQueueProducer({
+    redisUrl: redis.url,
+    prefix: redis.prefix,
+    logger,
+    commandTimeoutMs: 30_000,
+  });
   await waitUntil(() => queue.status() === 'ready');
   sweep = createSweep({ pool: pipeline.database.pool, queue, logger, shard: redis.prefix, graceMs: 10_000 });
   await queue.enqueue(await addBacklog());

@@ -27,7 +27,12 @@ beforeEach(async () => {
   await query('DELETE FROM delivery');
   await query('DELETE FROM sweep');
   redis = testRedis();
-  queue = createQueueProducer({ redisUrl: redis.url, prefix: redis.prefix, logger });
+  queue = createQueueProducer({
+    redisUrl: redis.url,
+    prefix: redis.prefix,
+    logger,
+    commandTimeoutMs: 30_000,
+  });
   await waitUntil(() => queue.status() === 'ready');
 });
 afterEach(async () => {

@@ -8,10 +8,10 @@ export interface QueueProducerOptions {
   readonly prefix?: string;
   readonly logger: Logger;
   /**
-   * True (the default): a command fails at once while Redis is away and after 500 ms when it does not answer, so that
-   * accepting events never waits for Redis. False: commands wait for the connection (background jobs).
+   * A command fails at once while Redis is away, and after so many milliseconds when it does not answer. 500 by default,
+   * so that accepting events never waits for Redis; work in the background can be more patient.
    */
-  readonly failFast?: boolean;
+  readonly commandTimeoutMs?: number;
 }
 
 export interface QueueProducer {

@@ -72,6 +72,7 @@ describe('the queue producer', () => {
       redisUrl: proxy.url,
       prefix: shared.prefix,
       logger: recordingLogger(),
+      commandTimeoutMs: 30_000,
     });
     const jobs = () => Array.from({ length: 100 }, (_, n) => deliveryJob({ customerId: `customer-${n}` }));
     try {

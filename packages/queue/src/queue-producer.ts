@@ -15,7 +15,7 @@ import { createLossMarker } from './loss-marker.js';
 import { defaultPrefix } from './prefix.js';
 import type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
 import { createReadyIndex, type Announcement } from './ready-index.js';
-import { connectFailFast, connectPatient } from './redis-connections.js';
+import { connectFailFast } from './redis-connections.js';
 
 /**
  * Adds delivery jobs to their lanes and announces them. All jobs of a call and their announcement leave in one write and
@@ -23,10 +23,8 @@ import { connectFailFast, connectPatient } from './redis-connections.js';
  * flows use, with each lane's keys.
  */
 export function createQueueProducer(options: QueueProducerOptions): QueueProducer {
-  const { redisUrl, prefix = defaultPrefix, logger, failFast = true } = options;
-  const redis = failFast
-    ? connectFailFast(redisUrl, connectionName, commandTimeoutMs)
-    : connectPatient(redisUrl, connectionName);
+  const { redisUrl, prefix = defaultPrefix, logger, commandTimeoutMs = 500 } = options;
+  const redis = connectFailFast(redisUrl, connectionName, commandTimeoutMs);
   const index = createReadyIndex(redis, prefix);
   const lossMarker = createLossMarker(redis, prefix);
   const backend = addingBackend(redis, prefix);
@@ -57,7 +55,7 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
     for (const reply of await Promise.allSettled(replies)) {
       if (reply.status === 'fulfilled') continue;
       // A connection that stays silent is not waited for again: until a new one is ready, calls are refused at once.
-      if (failFast && isTimeout(reply.reason)) redis.stream.destroy();
+      if (isTimeout(reply.reason)) redis.stream.destroy();
       throw reply.reason;
     }
   }
@@ -130,7 +128,6 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
 }
 
 const connectionName = 'posthorn:producer';
-const commandTimeoutMs = 500;
 // One call holds Redis for some 30 µs per job; between calls others get their turn.
 const jobsPerCall = 1000;
 const lanesCachedMax = 5000;

@@ -55,7 +55,7 @@ export async function queueUnderTest({ url, prefix }: { url: string; prefix: str
   const logger = recordingLogger();
   const redis = new Redis(url, { retryStrategy: () => 50 });
   redis.on('error', () => undefined);
-  const producer = createQueueProducer({ redisUrl: url, prefix, logger });
+  const producer = createQueueProducer({ redisUrl: url, prefix, logger, commandTimeoutMs: 30_000 });
   const dispatchers: Dispatcher[] = [];
   await waitUntil(() => producer.status() === 'ready');
 
