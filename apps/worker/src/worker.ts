@@ -1,4 +1,4 @@
-import { ensurePartitions, expireHeldDeliveries, type Database } from '@posthorn/database';
+import { dropOldPartitions, ensurePartitions, expireHeldDeliveries, type Database } from '@posthorn/database';
 import {
   createDeliveryAttempter,
   createDeliverySettler,
@@ -33,6 +33,7 @@ export interface WorkerSettings {
   sweepIntervalMs: number;
   sweepGraceMs: number;
   retentionDays: number;
+  idempotencyWindowHours: number;
 }
 
 export interface WorkerDeps {
@@ -49,7 +50,7 @@ export interface Worker {
   stop(options: { deadlineMs: number }): Promise<void>;
 }
 
-/** The worker role: leases customers and delivers; runs the sweep and makes partitions ahead. */
+/** The worker role: leases customers and delivers; runs the sweep, makes partitions ahead and drops old ones. */
 export function createWorker({ database, endpoints, logger, settings }: WorkerDeps): Worker {
   const { pool, clock } = database;
   const heldMs = heldForMs(settings.retentionDays);
@@ -100,15 +101,20 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
   let stopped = false;
   let stopTasks: () => Promise<unknown> = () => Promise.resolve();
 
+  /** Makes the days ahead, drops those past their retention. */
+  async function keepPartitions(): Promise<void> {
+    const { retentionDays, idempotencyWindowHours } = settings;
+    const nowMs = clock.nowMs();
+    await ensurePartitions(pool, { nowMs });
+    const { dropped, kept } = await dropOldPartitions(pool, { nowMs, retentionDays, idempotencyWindowHours });
+    if (dropped.length > 0) logger.info('partitions.dropped', { partitions: dropped });
+    if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
+  }
+
   return {
     start() {
       const tasks = [
-        runEvery(
-          PARTITIONS_EVERY_MS,
-          'partitions',
-          () => ensurePartitions(pool, { nowMs: clock.nowMs() }),
-          logger,
-        ),
+        runEvery(PARTITIONS_EVERY_MS, 'partitions', keepPartitions, logger),
         runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
         runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
         runEvery(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal), logger),

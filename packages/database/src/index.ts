@@ -1,6 +1,7 @@
 export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
 export { openDatabase, type Database, type PrismaClient } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
+export { dropOldPartitions } from './drop-partitions.js';
 export { cancelDeliveries } from './hot/cancel-deliveries.js';
 export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js';
 export { closeDeliveries, type DeliveryToClose } from './hot/close-deliveries.js';

@@ -1,19 +1,13 @@
-import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { DAY_MS, isoDay, startOfDay } from './utc-day.js';
-
-/** Any constant will do; it keeps two processes from making the same partition. */
-const PARTITION_LOCK = 7_270_436_901;
-
-const TABLES = [
-  { name: 'event', key: 'id' },
-  { name: 'delivery', key: 'id' },
-  { name: 'attempt', key: 'id' },
-  { name: 'idempotency_key', key: 'day' },
-] as const;
-
-type PartitionedTable = (typeof TABLES)[number];
+import {
+  partitionBounds,
+  partitionName,
+  PARTITIONED_TABLES,
+  withPartitionLock,
+  type PartitionedTable,
+} from './partition-tables.js';
+import { DAY_MS, startOfDay } from './utc-day.js';
 
 export interface PartitionOptions {
   nowMs: number;
@@ -30,32 +24,19 @@ export async function ensurePartitions(
   pool: pg.Pool,
   { nowMs, daysAhead = 14 }: PartitionOptions,
 ): Promise<string[]> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('SELECT pg_advisory_lock($1)', [PARTITION_LOCK]);
-    await client.query("SET lock_timeout = '3s'");
+  return withPartitionLock(pool, async (client) => {
     const present = await attachedPartitions(client);
     const made: string[] = [];
     const today = startOfDay(nowMs);
     for (let dayMs = today - DAY_MS; dayMs <= today + daysAhead * DAY_MS; dayMs += DAY_MS) {
-      for (const table of TABLES) {
-        const name = partitionName(table.name, dayMs);
-        if (present.has(name)) continue;
-        await createPartition(client, table, name, dayMs);
-        made.push(name);
+      for (const table of PARTITIONED_TABLES) {
+        if (present.has(partitionName(table.name, dayMs))) continue;
+        await createPartition(client, table, dayMs);
+        made.push(partitionName(table.name, dayMs));
       }
     }
-    await client.query('RESET lock_timeout');
-    await client.query('SELECT pg_advisory_unlock($1)', [PARTITION_LOCK]);
     return made;
-  } catch (error) {
-    broken = error instanceof Error ? error : new Error(String(error));
-    throw error;
-  } finally {
-    // A client that failed may still hold the lock or the setting: close it instead of lending it out again.
-    client.release(broken);
-  }
+  });
 }
 
 /** For how many days from today on every table has its partition; below 2 a process is not ready. */
@@ -63,7 +44,8 @@ export async function partitionDaysAhead(pool: pg.Pool, nowMs: number): Promise<
   const present = await attachedPartitions(pool);
   const today = startOfDay(nowMs);
   let days = 0;
-  while (TABLES.every(({ name }) => present.has(partitionName(name, today + days * DAY_MS)))) days += 1;
+  while (PARTITIONED_TABLES.every(({ name }) => present.has(partitionName(name, today + days * DAY_MS))))
+    days += 1;
   return Math.max(0, days - 1);
 }
 
@@ -73,39 +55,22 @@ async function attachedPartitions(client: pg.Pool | pg.PoolClient): Promise<Set<
        JOIN pg_class child ON child.oid = inhrelid
        JOIN pg_class parent ON parent.oid = inhparent
       WHERE parent.relname = ANY ($1) AND child.relnamespace = parent.relnamespace`,
-    [TABLES.map(({ name }) => name)],
+    [PARTITIONED_TABLES.map(({ name }) => name)],
   );
   return new Set(rows.map(({ name }) => name));
 }
 
-async function createPartition(
-  client: pg.PoolClient,
-  table: PartitionedTable,
-  name: string,
-  dayMs: number,
-): Promise<void> {
-  const [from, to] =
-    table.key === 'day'
-      ? [isoDay(dayMs), isoDay(dayMs + DAY_MS)]
-      : [firstIdOf(dayMs), firstIdOf(dayMs + DAY_MS)];
+async function createPartition(client: pg.PoolClient, table: PartitionedTable, dayMs: number): Promise<void> {
+  const name = partitionName(table.name, dayMs);
   await client.query('BEGIN');
   try {
     await client.query(`CREATE TABLE ${name} (LIKE ${table.name} INCLUDING ALL)`);
     await client.query(
-      `ALTER TABLE ${table.name} ATTACH PARTITION ${name} FOR VALUES FROM ('${from}') TO ('${to}')`,
+      `ALTER TABLE ${table.name} ATTACH PARTITION ${name} FOR VALUES ${partitionBounds(table, dayMs)}`,
     );
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK');
     throw error;
   }
-}
-
-function partitionName(table: string, dayMs: number): string {
-  return `${table}_${isoDay(dayMs).replaceAll('-', '')}`;
-}
-
-/** The smallest id of a day: its time bits and nothing else, below every UUIDv7 of that time. */
-function firstIdOf(dayMs: number): string {
-  return `${firstUuidAt(dayMs).slice(0, 13)}-0000-0000-000000000000`;
 }
