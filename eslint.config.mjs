@@ -29,7 +29,7 @@ const mayImport = {
   http: ['domain', 'runtime', 'database', 'api-contract'],
   testing: ['domain', 'runtime', 'database', 'embedded'],
   ingest: ['domain', 'runtime', 'database', 'api-contract', 'http', 'pipeline'],
-  console: ['domain', 'runtime', 'database', 'api-contract', 'http', 'pipeline'],
+  console: ['domain', 'runtime', 'database', 'queue', 'api-contract', 'http', 'pipeline'],
   worker: ['domain', 'runtime', 'database', 'queue', 'sender', 'pipeline'],
   cli: [...packages, 'ingest', 'console', 'worker'],
   bench: ['embedded', 'database'],

@@ -1,4 +1,4 @@
-import { createConsoleRouter } from '@posthorn/console';
+import { createConsoleRouter, createQueueBoard } from '@posthorn/console';
 import {
   createApiKeyStore,
   createEndpointStore,
@@ -8,6 +8,7 @@ import {
 } from '@posthorn/database';
 import {
   authenticate,
+  authenticateOperator,
   createApiKeyDirectory,
   createHttpApp,
   createHttpServer,
@@ -20,7 +21,7 @@ import {
   createEventAcceptor,
   createRouteCache,
 } from '@posthorn/pipeline';
-import { createQueueProducer } from '@posthorn/queue';
+import { createQueueProducer, openLiveLanes } from '@posthorn/queue';
 import { createSecretBox, type Logger, type Role, type ServeConfig, type Shutdown } from '@posthorn/runtime';
 import { checkTargetUrl } from '@posthorn/sender';
 import { createWorker } from '@posthorn/worker';
@@ -128,6 +129,12 @@ export async function startRoles({
         retentionDays: config.retentionDays,
       }),
     );
+    const board = createQueueBoard({
+      authentication: authenticateOperator(apiKeys),
+      openLanes: () => openLiveLanes({ redisUrl, prefix: config.queuePrefix }),
+    });
+    shutdown.onClose('queue board', () => board.close());
+    routers.push(board.router);
   }
   const checks = readyChecks({
     database,

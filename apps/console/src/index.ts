@@ -1,2 +1,3 @@
 export { createConsoleRouter, type ConsoleRouterDeps } from './console-router.js';
 export type { CheckTargetUrl } from './target-check.js';
+export { createQueueBoard, type QueueBoard, type QueueBoardDeps } from './queue-board.js';

@@ -17,6 +17,10 @@ export function authenticate(directory: ApiKeyDirectory): RequestHandler {
 export async function identifyCaller(directory: ApiKeyDirectory, request: Request): Promise<Caller> {
   const key = bearer.exec(request.headers.authorization ?? '')?.[1];
   if (key === undefined) throw unauthorized('Send an API key as "Authorization: Bearer phk_…".');
+  return identifyKey(directory, key);
+}
+
+export async function identifyKey(directory: ApiKeyDirectory, key: string): Promise<Caller> {
   const found = await directory.find(hashApiKey(key));
   if (!found) throw unauthorized('The API key is unknown or revoked.');
   return { keyId: found.id, scopes: found.scopes, customerId: found.customerId };

@@ -7,6 +7,7 @@ export {
   type KnownApiKey,
 } from './api-key-directory.js';
 export { authenticate, identifyCaller } from './authenticate.js';
+export { authenticateOperator } from './authenticate-operator.js';
 export { type Caller, customerFilter, mayAccess, requireCustomer, requireScope } from './caller.js';
 export { createHttpApp, type HttpAppOptions } from './create-http-app.js';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.js';

@@ -3,3 +3,4 @@ export type { QueueProducer, QueueProducerOptions } from './queue-producer-optio
 export { createQueueProducer } from './queue-producer.js';
 export type { Dispatcher, DispatcherOptions, DispatcherStats, LaneLimits } from './dispatcher-options.js';
 export { createDispatcher } from './dispatcher.js';
+export { type LiveLaneQueues, type LiveLanes, type LiveLanesOptions, openLiveLanes } from './live-lanes.js';

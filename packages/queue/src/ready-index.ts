@@ -3,6 +3,7 @@ import { announce } from './lua/announce.js';
 import { claim } from './lua/claim.js';
 import { countActive } from './lua/count-active.js';
 import { existingJobs } from './lua/existing-jobs.js';
+import { liveLanes } from './lua/live-lanes.js';
 import { park } from './lua/park.js';
 import { readLanes } from './lua/read-lanes.js';
 import { release } from './lua/release.js';
@@ -50,6 +51,8 @@ export interface ReadyIndex {
   park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
   readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
   countActive(lanes: readonly string[]): Promise<number[]>;
+  /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
+  liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
   /** Whether each job exists, in any state. */
   existing(jobs: readonly { lane: string; jobId: string }[]): Promise<boolean[]>;
   /** Redis's clock, in ms. */
@@ -85,6 +88,7 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     park: define('park', park),
     readLanes: define('readLanes', readLanes),
     countActive: define('countActive', countActive),
+    liveLanes: define('liveLanes', liveLanes),
     existing: define('existing', existingJobs),
   };
 
@@ -135,6 +139,10 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     },
     async countActive(lanes) {
       return (await scripts.countActive(lanes)) as number[];
+    },
+    async liveLanes(limit) {
+      const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
+      return { lanes, customers };
     },
     async existing(jobs) {
       const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];

@@ -17,6 +17,17 @@ export function connectFailFast(redisUrl: string, connectionName: string, comman
   });
 }
 
+/** For a person who looks: a command waits for the connection and for its answer, `timeoutMs` at most. */
+export function connectToLook(redisUrl: string, connectionName: string, timeoutMs: number): Redis {
+  return new Redis(redisUrl, {
+    connectionName,
+    maxRetriesPerRequest: 1,
+    commandTimeout: timeoutMs,
+    connectTimeout: timeoutMs,
+    retryStrategy: reconnectDelayMs,
+  });
+}
+
 /** A connection that waits for Redis however long it is away, as BullMQ's workers want it. */
 export function connectPatient(
   redisUrl: string,
