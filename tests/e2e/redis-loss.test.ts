@@ -8,13 +8,12 @@ import {
 } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { redisCommand } from './support/redis-command.js';
 import {
   addEndpoint,
   expectStatus,
@@ -130,18 +129,6 @@ async function untilAllDelivered(timeoutMs = 40_000): Promise<void> {
 }
 
 /** Gives what Redis answers. */
-async function redisCommand(command: string): Promise<string> {
-  const { hostname, port, password } = new URL(redis.url);
-  const socket = connect(Number(port), hostname).setEncoding('utf8');
-  let reply = '';
-  socket.on('data', (text: string) => (reply += text));
-  socket.write(`AUTH ${password}\r\n${command}\r\nQUIT\r\n`);
-  await once(socket, 'close');
-  const [, answer = ''] = reply.split('\r\n');
-  if (!/^[+:]/.test(answer)) throw new Error(reply);
-  return answer.slice(1);
-}
-
 describe('after Redis has lost its jobs, every accepted event is delivered', () => {
   it('when it was emptied with 2,000 pending; sent again is at most what was on the wire just then', async () => {
     await start();
@@ -149,7 +136,7 @@ describe('after Redis has lost its jobs, every accepted event is delivered', () 
     await post(2_000);
     await receiver.waitFor(CUSTOMERS * PER_ENDPOINT_IN_FLIGHT);
     const onTheWire = new Set(eventsReceived());
-    await redisCommand('FLUSHALL');
+    await redisCommand(redis.url, 'FLUSHALL');
     answer();
     await untilAllDelivered();
     for (const id of sentAgain()) expect(onTheWire).toContain(id);
@@ -194,7 +181,7 @@ describe('after Redis has lost its jobs, every accepted event is delivered', () 
     await run('rm', ['-r', path.join(data, 'appendonlydir')]);
     await run('cp', ['-a', dump, path.join(data, 'appendonlydir')]);
     await startRedis({ persistent: true, port: redis.port });
-    expect(Number(await redisCommand('DBSIZE'))).toBeGreaterThan(100);
+    expect(Number(await redisCommand(redis.url, 'DBSIZE'))).toBeGreaterThan(100);
     answer();
     await untilAllDelivered();
     for (const id of sentAgain()) expect(onTheWire).toContain(id);

@@ -2,6 +2,7 @@ import type pg from 'pg';
 
 import { explainDuplicates, type DuplicateCauses, type RecordedAttempt } from './duplicates.js';
 import type { FaultRecord } from './faults.js';
+import type { OperatorAct } from './operator.js';
 import type { AcceptedEvent } from './producer.js';
 import type { Receipt } from './receivers.js';
 
@@ -16,6 +17,8 @@ export interface Audit {
   /** Says delivered, but its endpoint never answered 2xx. */
   deliveredWithoutReceipt: number;
   duplicates: DuplicateCauses;
+  /** Replays that opened a delivery which ended without another attempt, though nobody cancelled it. */
+  replaysNotSent: string[];
   ledger: { accepted: number; counted: number; balances: boolean };
   /** From the last fault to the last delivery that ended. */
   slowestEndMs: number | null;
@@ -28,10 +31,13 @@ export async function audit(
     accepted: ReadonlyMap<string, AcceptedEvent>;
     receipts: readonly Receipt[];
     faults: readonly FaultRecord[];
+    acts: readonly OperatorAct[];
+    /** Deliveries that a replay opened, by endpoint and webhook id. */
+    replayed: ReadonlySet<string>;
     jobLockMs: number;
   },
 ): Promise<Audit> {
-  const { accepted, receipts, faults, jobLockMs } = given;
+  const { accepted, receipts, faults, acts, replayed, jobLockMs } = given;
   const events = await readEvents(pool);
   const deliveries = await readDeliveries(pool);
   const received = new Set(
@@ -58,8 +64,12 @@ export async function audit(
       receipts,
       (endpoint, webhookId) => attempts.get(keyOf({ endpoint, webhookId })) ?? [],
       faults,
+      acts,
       jobLockMs,
     ),
+    replaysNotSent: deliveries
+      .filter((delivery) => replayed.has(keyOf(delivery)) && !delivery.sentSinceReplay && !delivery.cancelled)
+      .map(keyOf),
     ledger: await readLedger(pool),
     slowestEndMs: Number.isFinite(lastFaultMs) ? lastEndMs - lastFaultMs : null,
   };
@@ -89,22 +99,37 @@ async function readEvents(pool: pg.Pool): Promise<Map<string, { deliveryCount: n
   return new Map(rows.map((row) => [row.id, { deliveryCount: row.delivery_count, ended: row.ended }]));
 }
 
-async function readDeliveries(
-  pool: pg.Pool,
-): Promise<{ webhookId: string; endpoint: string; status: string; finishedAtMs: number | null }[]> {
+interface EndedDelivery {
+  webhookId: string;
+  endpoint: string;
+  status: string;
+  finishedAtMs: number | null;
+  /** An attempt was recorded after its last replay. */
+  sentSinceReplay: boolean;
+  /** By the operator, or by a resume that asked for it; also where it stays delivered all the same. */
+  cancelled: boolean;
+}
+
+async function readDeliveries(pool: pg.Pool): Promise<EndedDelivery[]> {
   const { rows } = await pool.query<{
     webhook_id: string;
     endpoint: string;
     status: string;
     finished_at: Date | null;
+    sent_since_replay: boolean;
+    cancelled: boolean;
   }>(`
-    SELECT ${WEBHOOK_ID} AS webhook_id, ${ENDPOINT} AS endpoint, d.status, d.finished_at
+    SELECT ${WEBHOOK_ID} AS webhook_id, ${ENDPOINT} AS endpoint, d.status, d.finished_at,
+           COALESCE(d.attempts > d.replayed_after, true) AS sent_since_replay,
+           COALESCE(d.reason IN ('cancelled_by_request', 'held_cancelled'), false) AS cancelled
       FROM delivery d JOIN event e ON e.id = d.event_id JOIN endpoint p ON p.id = d.endpoint_id`);
   return rows.map((row) => ({
     webhookId: row.webhook_id,
     endpoint: row.endpoint,
     status: row.status,
     finishedAtMs: row.finished_at?.getTime() ?? null,
+    sentSinceReplay: row.sent_since_replay,
+    cancelled: row.cancelled,
   }));
 }
 

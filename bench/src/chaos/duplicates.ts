@@ -1,4 +1,5 @@
 import type { FaultRecord } from './faults.js';
+import type { OperatorAct } from './operator.js';
 import type { Receipt } from './receivers.js';
 
 export interface RecordedAttempt {
@@ -30,9 +31,11 @@ export function explainDuplicates(
   receipts: readonly Receipt[],
   attemptsOf: (endpoint: string, webhookId: string) => readonly RecordedAttempt[],
   faults: readonly FaultRecord[],
+  acts: readonly OperatorAct[],
   jobLockMs: number,
 ): DuplicateCauses {
   const causes: DuplicateCauses = { total: 0, byCause: {}, unexplained: [] };
+  const actsOn = actsByEndpoint(acts);
   for (const some of grouped(receipts)) {
     const [first] = some;
     const answered = some.filter(({ answeredAtMs }) => answeredAtMs !== null);
@@ -41,7 +44,10 @@ export function explainDuplicates(
     const recorded = matched(some, attempts);
     // The last one is why it ended; each one before it should have.
     for (const receipt of answered.slice(0, -1)) {
-      const cause = causeOf(receipt, answered, recorded, faults, jobLockMs);
+      const asked = (actsOn.get(first.endpoint) ?? []).filter(
+        ({ webhookId }) => webhookId === null || webhookId === first.webhookId,
+      );
+      const cause = causeOf(receipt, answered, recorded, faults, asked, jobLockMs);
       causes.total += 1;
       causes.byCause[cause] = (causes.byCause[cause] ?? 0) + 1;
       if (cause === UNEXPLAINED) {
@@ -58,11 +64,12 @@ const UNEXPLAINED = 'unexplained';
 function causeOf(
   receipt: Receipt,
   answered: readonly Receipt[],
-  recorded: ReadonlyMap<Receipt, string>,
+  recorded: ReadonlyMap<Receipt, RecordedAttempt>,
   faults: readonly FaultRecord[],
+  asked: readonly OperatorAct[],
   jobLockMs: number,
 ): string {
-  const status = recorded.get(receipt);
+  const status = recorded.get(receipt)?.status;
   if (status === 'timeout' || status === 'failed') return 'answer cut or too late for its sender';
 
   // A busy receiver reads late: its sender may be gone by then.
@@ -79,11 +86,18 @@ function causeOf(
     );
 
   const bothRecorded = status !== undefined;
+  const next = nextAfter(receipt, answered);
+  // It had ended, and only a replay opens what has ended.
+  if (
+    status === 'delivered' &&
+    asked.some((act) => act.kind === 'replay' && happenedBetween(act, receipt, next))
+  )
+    return 'replayed on request';
   const followers = answered.filter((other) => other.arrivedAtMs > receipt.arrivedAtMs);
   // Recorded, and sent again all the same: only a second send under way at that time may do that.
   if (
     bothRecorded &&
-    !followers.some((other) => recorded.get(other) === 'overlapped') &&
+    !followers.some((other) => recorded.get(other)?.status === 'overlapped') &&
     status !== 'overlapped'
   )
     return UNEXPLAINED;
@@ -94,7 +108,19 @@ function causeOf(
   if (happened((kind) => kind.startsWith('worker stopped'), fromMs, SETTLED_WITHIN_MS))
     return 'worker stopped for longer than the job lock';
   if (happened((kind) => kind.startsWith('redis'), fromMs, jobLockMs)) return 'lock lost with Redis';
+  if (asked.some((act) => act.kind !== 'cancel' && act.atMs <= untilMs && act.untilMs >= fromMs))
+    return 'opened again while it was being sent';
   return UNEXPLAINED;
+}
+
+function nextAfter(receipt: Receipt, answered: readonly Receipt[]): Receipt | undefined {
+  return answered
+    .filter((other) => other !== receipt && other.arrivedAtMs >= receipt.arrivedAtMs)
+    .sort((a, b) => a.arrivedAtMs - b.arrivedAtMs)[0];
+}
+
+function happenedBetween(act: OperatorAct, receipt: Receipt, next: Receipt | undefined): boolean {
+  return act.untilMs >= receipt.arrivedAtMs && act.atMs <= (next?.arrivedAtMs ?? Infinity);
 }
 
 function within(atMs: number, fromMs: number, untilMs: number): boolean {
@@ -105,20 +131,30 @@ function within(atMs: number, fromMs: number, untilMs: number): boolean {
 function matched(
   receipts: readonly Receipt[],
   attempts: readonly RecordedAttempt[],
-): ReadonlyMap<Receipt, string> {
+): ReadonlyMap<Receipt, RecordedAttempt> {
   const pairs = receipts.flatMap((receipt) =>
     attempts.map((attempt) => ({ receipt, attempt, agoMs: receipt.arrivedAtMs - attempt.startedAtMs })),
   );
   const distance = (agoMs: number): number => (agoMs < 0 ? ARRIVES_WITHIN_MS - agoMs : agoMs);
-  const statuses = new Map<Receipt, string>();
+  const recorded = new Map<Receipt, RecordedAttempt>();
   const taken = new Set<RecordedAttempt>();
   for (const { receipt, attempt, agoMs } of pairs.sort((a, b) => distance(a.agoMs) - distance(b.agoMs))) {
     if (agoMs < -CLOCK_NOISE_MS || agoMs > ARRIVES_WITHIN_MS) continue;
-    if (statuses.has(receipt) || taken.has(attempt)) continue;
-    statuses.set(receipt, attempt.status);
+    if (recorded.has(receipt) || taken.has(attempt)) continue;
+    recorded.set(receipt, attempt);
     taken.add(attempt);
   }
-  return statuses;
+  return recorded;
+}
+
+function actsByEndpoint(acts: readonly OperatorAct[]): ReadonlyMap<string, OperatorAct[]> {
+  const byEndpoint = new Map<string, OperatorAct[]>();
+  for (const act of acts) {
+    const some = byEndpoint.get(act.endpoint);
+    if (some) some.push(act);
+    else byEndpoint.set(act.endpoint, [act]);
+  }
+  return byEndpoint;
 }
 
 function grouped(receipts: readonly Receipt[]): Receipt[][] {

@@ -1,13 +1,17 @@
 import type { ChaosReport } from './run-chaos.js';
 
 export function printReport(report: ChaosReport): void {
-  const { producer, duplicates, ledger, slowestEndMs, failures, warnings } = report;
+  const { producer, operator, apiLedger, duplicates, ledger, slowestEndMs, failures } = report;
   const lines: [string, string | number][] = [
     ['faults', report.faults.length],
     ...sorted(count(report.faults.map(({ kind }) => kind))).map(indented),
     ['requests of the producer', producer.requests],
     ['  without an answer', producer.unanswered],
     ['  answered 503', producer.unavailable],
+    ['calls of the operator that were done', sum(operator.done)],
+    ...sorted(operator.done).map(indented),
+    ['  refused by state (409)', operator.conflicts],
+    ['  without an answer, or 503', operator.unavailable],
     ['accepted (distinct events)', report.accepted],
     ['events in Postgres', report.eventsInPostgres],
     ['deliveries', sum(report.deliveries)],
@@ -24,6 +28,16 @@ export function printReport(report: ChaosReport): void {
       `${ledger.accepted} accepted, ${ledger.counted} counted: ${ledger.balances ? 'balances' : 'WRONG'}`,
     ],
     [
+      'ledger by the API, read meanwhile',
+      `${operator.ledgerReads} times: ${operator.ledgerWrong.length} did not balance`,
+    ],
+    [
+      'ledger by the API, at the end',
+      `${apiLedger.total.accepted} accepted, ${apiLedger.read} read: ${apiLedger.problems.length === 0 ? 'balance' : 'WRONG'}`,
+    ],
+    ['deliveries replayed', operator.replayed],
+    ['  never sent again', report.replaysNotSent.length],
+    [
       'slowest end after the last fault',
       slowestEndMs === null ? '-' : `${(slowestEndMs / 1000).toFixed(1)} s`,
     ],
@@ -38,9 +52,7 @@ export function printReport(report: ChaosReport): void {
   process.stdout.write(
     failures.length === 0 ? '\nkept both promises\n' : `\nFAILED\n  ${failures.join('\n  ')}\n`,
   );
-  for (const warning of warnings) process.stdout.write(`WARNING  ${warning}\n`);
-  if (failures.length + warnings.length > 0)
-    process.stdout.write(`logs and data are kept in ${report.folder}\n`);
+  if (failures.length > 0) process.stdout.write(`logs and data are kept in ${report.folder}\n`);
 }
 
 function count(names: readonly string[]): Record<string, number> {

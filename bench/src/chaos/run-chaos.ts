@@ -8,7 +8,10 @@ import pg from 'pg';
 
 import { audit, countUnfinished, type Audit } from './audit.js';
 import { startFaults, type FaultRecord } from './faults.js';
+import { createOperatorClient } from './operator-client.js';
+import { startOperator, type KnownEndpoint, type OperatorReport } from './operator.js';
 import { startProducer, type ProducerReport } from './producer.js';
+import { readFinalLedger, type FinalLedger } from './read-ledger.js';
 import { receiverBehaviours, startReceivers, type Receivers } from './receivers.js';
 import { startRole, type RoleProcess } from './role-process.js';
 import { createSeededRandom } from './seeded-random.js';
@@ -34,6 +37,9 @@ export interface ChaosReport extends Audit {
   seconds: number;
   faults: readonly FaultRecord[];
   producer: Omit<ProducerReport, 'accepted'> & { withoutAnswer: number };
+  operator: Omit<OperatorReport, 'acts' | 'replayed'> & { replayed: number };
+  /** `GET /v1/ledger` when everything had ended. */
+  apiLedger: FinalLedger;
   /** Deliveries that had not ended at the deadline. */
   unfinished: number;
   /** Processes that ended though nobody had killed them. */
@@ -42,8 +48,6 @@ export interface ChaosReport extends Audit {
   exitCodes: Record<string, number | null>;
   /** What is wrong; empty for a run in which both promises were kept. */
   failures: string[];
-  /** What broke neither promise, and should not happen all the same. */
-  warnings: string[];
   folder: string;
 }
 
@@ -80,7 +84,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const workers = await Promise.all([start('worker-1', 'worker'), start('worker-2', 'worker')]);
     const receivers = await startReceivers();
     stops.push(() => receivers.stop());
-    const customerIds = await addCustomers(consoleRole.origin, apiKey, receivers, options.customers);
+    const { customerIds, endpoints } = await addCustomers(
+      consoleRole.origin,
+      apiKey,
+      receivers,
+      options.customers,
+    );
     await redis.keepCopy();
 
     say(
@@ -91,6 +100,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const producer = startProducer({ origins, apiKey, customerIds, perSecond: options.eventsPerSecond });
     const targets = { ingests, workers, console: consoleRole, postgres, redis, jobLockMs };
     const faults = startFaults(targets, createSeededRandom(options.seed), options.faultEveryMs);
+    const operator = startOperator({
+      origin: consoleRole.origin,
+      apiKey,
+      endpoints,
+      random: createSeededRandom(options.seed + 1),
+    });
     const untilMs = startedMs + options.minutes * 60_000;
     while (Date.now() < untilMs) {
       await pause(Math.min(15_000, untilMs - Date.now()));
@@ -99,6 +114,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       );
     }
     await faults.stop();
+    await operator.stop();
     const withoutAnswer = await producer.stop(ANSWERED_WITHIN_MS);
     await receivers.heal();
     say(`load and faults have ended; what is pending has ${options.endsWithinMs / 1000} s to end`);
@@ -108,34 +124,44 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       accepted: producer.report.accepted,
       receipts: await receivers.receipts(),
       faults: [...faults.records, ...workers.flatMap(ownEndsOf)],
+      acts: operator.report.acts,
+      replayed: operator.report.replayed,
       jobLockMs,
     });
+    const apiLedger = await readFinalLedger(
+      createOperatorClient({ origin: consoleRole.origin, apiKey }),
+      customerIds,
+      endpoints.map(({ id }) => id),
+    );
     const ownEnds = Object.fromEntries(roles.map((role) => [role.name, role.ownEnds()]));
     const exitCodes: Record<string, number | null> = {};
     for (const role of roles) exitCodes[role.name] = await role.stop();
     const { accepted: _, ...produced } = producer.report;
+    const { acts: __, replayed, ...operated } = operator.report;
     const report = {
       ...audited,
       seconds: Math.round((Date.now() - startedMs) / 1000),
       faults: faults.records,
       producer: { ...produced, withoutAnswer },
+      operator: { ...operated, replayed: replayed.size },
+      apiLedger,
       unfinished,
       ownEnds,
       exitCodes,
       folder,
     };
     const failures = failuresOf(report);
-    if (failures.length === 0 && warningsOf(ownEnds).length === 0)
-      stops.unshift(() => rm(folder, { recursive: true, force: true }));
-    return { ...report, failures, warnings: warningsOf(ownEnds) };
+    if (failures.length === 0) stops.unshift(() => rm(folder, { recursive: true, force: true }));
+    return { ...report, failures };
   } finally {
     for (const stop of stops.reverse()) await stop().catch((error: unknown) => say(String(error)));
   }
 }
 
-function failuresOf(report: Omit<ChaosReport, 'failures' | 'warnings'>): string[] {
+function failuresOf(report: Omit<ChaosReport, 'failures'>): string[] {
   const { lost, duplicates, ledger, unfinished, producer, deliveredWithoutReceipt, eventsInPostgres } =
     report;
+  const { operator, apiLedger, replaysNotSent } = report;
   const problems: [boolean, string][] = [
     [lost.length > 0, `${lost.length} accepted events are lost or unfinished`],
     [unfinished > 0, `${unfinished} deliveries have not ended`],
@@ -152,8 +178,28 @@ function failuresOf(report: Omit<ChaosReport, 'failures' | 'warnings'>): string[
       `${eventsInPostgres} events in Postgres for ${report.accepted} accepted`,
     ],
     [Object.keys(producer.refused).length > 0, `refused: ${JSON.stringify(producer.refused)}`],
+    [
+      Object.keys(operator.unexpected).length > 0,
+      `the console answered: ${JSON.stringify(operator.unexpected)}`,
+    ],
+    [
+      operator.ledgerWrong.length > 0,
+      `${operator.ledgerWrong.length} of ${operator.ledgerReads} ledgers read meanwhile do not balance: ${operator.ledgerWrong[0]}`,
+    ],
+    [apiLedger.problems.length > 0, `the ledger at the end: ${apiLedger.problems.join('; ')}`],
+    [
+      apiLedger.total.accepted !== ledger.accepted,
+      `the ledger of the API says ${apiLedger.total.accepted} accepted, Postgres ${ledger.accepted}`,
+    ],
+    [replaysNotSent.length > 0, `${replaysNotSent.length} replays were never sent`],
   ];
-  return problems.filter(([wrong]) => wrong).map(([, problem]) => problem);
+  return [
+    ...problems.filter(([wrong]) => wrong).map(([, problem]) => problem),
+    ...crashesOf(report.ownEnds),
+    ...Object.entries(report.exitCodes)
+      .filter(([, code]) => code !== 0)
+      .map(([name, code]) => `${name} ended with ${code} when it was stopped at last`),
+  ];
 }
 
 /** A crash is a fault as well, only that nobody asked for it. */
@@ -166,7 +212,7 @@ function ownEndsOf({ name, ownEnds }: RoleProcess): FaultRecord[] {
   }));
 }
 
-function warningsOf(ownEnds: ChaosReport['ownEnds']): string[] {
+function crashesOf(ownEnds: ChaosReport['ownEnds']): string[] {
   return Object.entries(ownEnds)
     .filter(([, { whileRunning }]) => whileRunning > 0)
     .map(([name, { whileRunning }]) => `${name} ended by itself while running, ${whileRunning} times`);
@@ -195,27 +241,35 @@ async function addCustomers(
   apiKey: string,
   receivers: Receivers,
   count: number,
-): Promise<string[]> {
-  const call = async (method: string, target: string, body: object): Promise<void> => {
+): Promise<{ customerIds: string[]; endpoints: KnownEndpoint[] }> {
+  const call = async (method: string, target: string, body: object): Promise<{ id: string }> => {
     const response = await fetch(origin + target, {
       method,
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as { id: string };
   };
   const [healthy, ...others] = receiverBehaviours;
-  const ids: string[] = [];
+  const customerIds: string[] = [];
+  const endpoints: KnownEndpoint[] = [];
   for (let index = 0; index < count; index += 1) {
     const id = `customer-${index}`;
     await call('PUT', `/v1/customers/${id}`, {});
     for (const behaviour of [healthy, others[index % others.length] ?? healthy]) {
-      const url = receivers.url(behaviour, `${id}-${behaviour}`);
-      await call('POST', `/v1/customers/${id}/endpoints`, { url, eventTypes: ['*'], retryPolicy });
+      const name = `${id}-${behaviour}`;
+      const url = receivers.url(behaviour, name);
+      const endpoint = await call('POST', `/v1/customers/${id}/endpoints`, {
+        url,
+        eventTypes: ['*'],
+        retryPolicy,
+      });
+      endpoints.push({ id: endpoint.id, name });
     }
-    ids.push(id);
+    customerIds.push(id);
   }
-  return ids;
+  return { customerIds, endpoints };
 }
 
 async function untilEnded(pool: pg.Pool, withinMs: number, say: (line: string) => void): Promise<number> {

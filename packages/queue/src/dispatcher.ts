@@ -192,10 +192,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   function logConnection(role: string, client: typeof redis): void {
     let down = false;
-    client.on('error', (error: Error) => {
+    const onDown = (error?: Error) => {
       if (!down && !stopped) logger.warn('queue.connection_down', { connection: role, error });
       down = true;
-    });
+    };
+    client.on('error', onDown);
+    // A connection that the server ends says no more than this.
+    client.on('close', () => onDown());
     client.on('ready', () => {
       if (down) logger.info('queue.connection_ready', { connection: role });
       down = false;
