@@ -13,8 +13,10 @@ const checks = [
   },
 ];
 
-// Types and imports include the generated database client.
+// Types and imports include the generated database clients.
 if (!existsSync('packages/database/src/generated/client.ts')) run(['scripts/prisma.mjs', 'generate']);
+if (!existsSync('bench/src/generated/client.ts'))
+  run(['scripts/prisma.mjs', 'generate', '--schema', 'bench/src/naive/schema.prisma']);
 
 const results = checks.map(({ name, command }) => {
   const startedMs = performance.now();

@@ -1,10 +1,11 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import { answerParent } from '../frame/child-process.js';
 import { receiverBehaviours, type Receipt, type ReceiverBehaviour } from './receivers.js';
 
-// All customers' endpoints in a process of their own, `/<behaviour>/<endpoint>`. Talks to its parent over IPC: says its
-// port; after 'heal' every endpoint is healthy; answers 'report' with every request it got.
+// All customers' endpoints in a process of their own, `/<behaviour>/<endpoint>`. After 'heal' every endpoint is
+// healthy; 'report' is answered with every request it got.
 const HUGE_BYTES = 2_000_000_000;
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const receipts: Receipt[] = [];
@@ -83,14 +84,13 @@ function pour(response: ServerResponse, bytes: number): void {
   write();
 }
 
-process.on('message', (message) => {
-  if (message === 'heal') {
-    healed = true;
-    process.send?.({ healed });
-  }
-  if (message === 'report') process.send?.({ receipts });
-});
-process.on('disconnect', () => process.exit());
+function obey(message: unknown): Receipt[] | null {
+  if (message === 'report') return receipts;
+  if (message === 'heal') healed = true;
+  return null;
+}
 
 server.keepAliveTimeout = 60_000;
-server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }));
+server.listen(0, '127.0.0.1', () => {
+  answerParent({ port: (server.address() as AddressInfo).port }, obey);
+});

@@ -1,7 +1,4 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-
-import { ask } from '../start-system.js';
+import { startChild } from '../frame/child-process.js';
 
 export const receiverBehaviours = [
   'healthy',
@@ -33,21 +30,14 @@ export interface Receivers {
 }
 
 export async function startReceivers(): Promise<Receivers> {
-  const child = fork(new URL('./receivers-process.js', import.meta.url));
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+  const child = await startChild<{ port: number }>(new URL('./receivers-process.js', import.meta.url));
+  const { port } = child.hello;
   return {
     url: (behaviour, endpoint) => `http://127.0.0.1:${port}/${behaviour}/${endpoint}`,
     async heal() {
-      await ask(child, 'heal');
+      await child.ask('heal');
     },
-    async receipts() {
-      return (await ask<{ receipts: Receipt[] }>(child, 'report')).receipts;
-    },
-    async stop() {
-      if (child.exitCode !== null) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    },
+    receipts: () => child.ask<Receipt[]>('report'),
+    stop: () => child.stop(),
   };
 }

@@ -30,3 +30,8 @@ export function readTreeCpuMs(pid: number): number {
     (own * 1000) / TICKS_PER_SECOND + living.reduce((sum, child) => sum + readProcessUsage(child).cpuMs, 0)
   );
 }
+
+export function readRssBytes(pid: number): number {
+  const kb = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kb ?? 0) * 1024;
+}
