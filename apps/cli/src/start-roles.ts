@@ -2,6 +2,7 @@ import { createConsoleRouter, createQueueBoard } from '@posthorn/console';
 import {
   createApiKeyStore,
   createEndpointStore,
+  createEventTypeStore,
   openChangeFeed,
   openDatabase,
   readMigrationNames,
@@ -14,7 +15,7 @@ import {
   createHttpServer,
   createOperationRouter,
 } from '@posthorn/http';
-import { createIngestRouter } from '@posthorn/ingest';
+import { createEventSchemas, createIngestRouter } from '@posthorn/ingest';
 import {
   createDeliveryEnqueuer,
   createEndpointCache,
@@ -62,7 +63,8 @@ export async function startRoles({
   const apiKeys = createApiKeyDirectory({ apiKeys: apiKeyStore, clock, logger });
   shutdown.onClose('api keys', () => apiKeys.close());
 
-  const caches = [routes, endpoints, apiKeys];
+  const schemas = createEventSchemas(createEventTypeStore({ prisma }), logger);
+  const caches = [routes, endpoints, apiKeys, schemas];
   const feed = openChangeFeed({
     databaseUrl,
     logger,
@@ -111,6 +113,7 @@ export async function startRoles({
     ingest = createIngestRouter({
       acceptor,
       apiKeys,
+      schemas,
       logger,
       payloadBytesMax: config.payloadBytesMax,
       batchBytesMax: config.batchBytesMax,

@@ -5,6 +5,7 @@ import {
   createDeliveryStore,
   createEndpointStore,
   createEventStore,
+  createEventTypeStore,
   createLedgerStore,
   type Database,
 } from '@posthorn/database';
@@ -17,6 +18,7 @@ import { mountDeliveries } from './deliveries.js';
 import { mountDeliveryChanges } from './delivery-changes.js';
 import { mountEndpointStatus } from './endpoint-status.js';
 import { mountEndpoints } from './endpoints.js';
+import { mountEventTypes } from './event-types.js';
 import { mountEvents } from './events.js';
 import { mountLedger } from './ledger.js';
 import type { CheckTargetUrl } from './target-check.js';
@@ -56,6 +58,7 @@ export function createConsoleRouter({
   mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
   mountEndpoints(router, { authentication, pool, customers, endpoints, checkTargetUrl });
   mountApiKeys(router, { authentication, apiKeys });
+  mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });
   mountEvents(router, { authentication, customers, events, deliveries });
   mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });
   mountEndpointStatus(router, { authentication, endpoints, ...reopening });

@@ -1,6 +1,6 @@
 import { decodeCursor, encodeCursor, type Page as PageResource } from '@posthorn/api-contract';
-import type { CustomerPosition, Page } from '@posthorn/database';
-import { isCustomerId } from '@posthorn/domain';
+import type { CustomerPosition, EventTypePosition, Page } from '@posthorn/database';
+import { isCustomerId, isEventType } from '@posthorn/domain';
 import { AppError } from '@posthorn/http';
 
 /** How the position in one kind of list is written into its cursors. The name keeps other lists' cursors out. */
@@ -30,6 +30,18 @@ export const customerCursor: CursorForm<CustomerPosition> = {
     const isOurs =
       isoTime.test(time) && time >= '0001' && !Number.isNaN(createdAt.getTime()) && isCustomerId(id);
     return isOurs ? { createdAt, id } : null;
+  },
+};
+
+export const eventTypeCursor: CursorForm<EventTypePosition> = {
+  name: 'event-types',
+  partCount: 2,
+  write: ({ createdAt, name }) => [createdAt.toISOString(), name],
+  read: ([time = '', name = '']) => {
+    const createdAt = new Date(time);
+    const isOurs =
+      isoTime.test(time) && time >= '0001' && !Number.isNaN(createdAt.getTime()) && isEventType(name);
+    return isOurs ? { createdAt, name } : null;
   },
 };
 

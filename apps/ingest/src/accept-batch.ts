@@ -5,7 +5,7 @@ import type { Request, Response } from 'express';
 
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
-import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge } from './refusal.js';
+import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
 /** `POST /v1/events/batch`: every event for itself, results in order. All go to the acceptor at once, which groups them. */
@@ -45,29 +45,32 @@ function itemKey(idempotencyKey: string | null, index: number): string | null {
 }
 
 async function acceptItem(
-  { acceptor, logger, payloadBytesMax }: IngestContext,
+  { acceptor, schemas, logger, payloadBytesMax }: IngestContext,
   caller: Caller,
   { value, source }: Item,
   idempotencyKey: string | null,
 ): Promise<BatchItemResource> {
-  const event = toEvent(value, () => readTopLevelMembers(source), idempotencyKey);
-  if (!event.ok) {
+  const parsed = toEvent(value, () => readTopLevelMembers(source), idempotencyKey);
+  if (!parsed.ok) {
     return {
       ...resultOf({ code: 'invalid_request', detail: 'The event is not valid.' }),
-      errors: event.errors,
+      errors: parsed.errors,
     };
   }
-  if (Buffer.byteLength(event.value.dataSource) > payloadBytesMax) return resultOf(tooLarge(payloadBytesMax));
-  const refused = refusedCustomer(caller, event.value.customerId);
+  const { event, data } = parsed.value;
+  if (Buffer.byteLength(event.dataSource) > payloadBytesMax) return resultOf(tooLarge(payloadBytesMax));
+  const refused = refusedCustomer(caller, event.customerId);
   if (refused) return resultOf(refused);
   try {
-    const outcome = await acceptor.accept(event.value);
+    const errors = await schemas.check(event.type, data);
+    if (errors.length > 0) return { ...resultOf(unfitData(event.type)), errors };
+    const outcome = await acceptor.accept(event);
     return outcome.kind === 'accepted'
       ? { status: 202, id: encodeId('evt', outcome.id) }
       : resultOf(refusalOf(outcome));
   } catch (error) {
     // The other events of the batch may be committed: their results must not be lost with this one's.
-    logger.error('event.accept_failed', { customer_id: event.value.customerId, error });
+    logger.error('event.accept_failed', { customer_id: event.customerId, error });
     return resultOf(internalRefusal);
   }
 }

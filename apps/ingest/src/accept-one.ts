@@ -5,24 +5,27 @@ import type { Request, Response } from 'express';
 
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
-import { type Refusal, refusalOf, refusedCustomer } from './refusal.js';
+import { type Refusal, refusalOf, refusedCustomer, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
 /** `POST /v1/events`: answered after the commit. */
 export async function acceptOne(
-  { acceptor, payloadBytesMax }: IngestContext,
+  { acceptor, schemas, payloadBytesMax }: IngestContext,
   caller: Caller,
   request: Request,
   response: Response,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
   const text = await readJsonText(request, { bytesMax: payloadBytesMax });
-  const event = toEvent(parseJson(text), () => readTopLevelMembers(text), idempotencyKey);
-  if (!event.ok) throw invalidEvent(event.errors);
-  const refused = refusedCustomer(caller, event.value.customerId);
+  const parsed = toEvent(parseJson(text), () => readTopLevelMembers(text), idempotencyKey);
+  if (!parsed.ok) throw invalidEvent(parsed.errors);
+  const { event, data } = parsed.value;
+  const refused = refusedCustomer(caller, event.customerId);
   if (refused) throw asError(refused);
+  const errors = await schemas.check(event.type, data);
+  if (errors.length > 0) throw new AppError({ ...unfitData(event.type), errors });
 
-  const outcome = await acceptor.accept(event.value);
+  const outcome = await acceptor.accept(event);
   if (outcome.kind !== 'accepted') throw asError(refusalOf(outcome));
   const body: AcceptedEventResource = {
     id: encodeId('evt', outcome.id),

@@ -3,8 +3,10 @@ import {
   createApiKeyStore,
   createCustomerStore,
   createEndpointStore,
+  createEventTypeStore,
   type Database,
   ensurePartitions,
+  type EventTypeStore,
   openDatabase,
 } from '@posthorn/database';
 import { decodeId } from '@posthorn/domain';
@@ -20,6 +22,7 @@ import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import type { Express } from 'express';
 import request from 'supertest';
 
+import { createEventSchemas, type EventSchemas } from './event-schemas.js';
 import { createIngestRouter } from './ingest-router.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
@@ -29,6 +32,8 @@ let acceptor: EventAcceptor;
 let app: Express;
 let writer: string;
 let acmeWriter: string;
+let eventTypes: EventTypeStore;
+let schemas: EventSchemas;
 let enqueued = 0;
 
 beforeAll(async () => {
@@ -41,6 +46,7 @@ beforeAll(async () => {
   const endpoints = createEndpointStore({ prisma, secretBox: createSecretBox(keyring.keys), clock });
   const customers = createCustomerStore({ prisma });
   const apiKeys = createApiKeyStore({ prisma, clock });
+  eventTypes = createEventTypeStore({ prisma });
   acceptor = createEventAcceptor({
     pool,
     clock,
@@ -59,10 +65,11 @@ beforeAll(async () => {
     idempotencyWindowHours: 24,
     retentionDays: 30,
   });
+  schemas = createEventSchemas(eventTypes, logger);
   const directory = createApiKeyDirectory({ apiKeys, clock, logger });
   app = createHttpApp({
     logger,
-    ingest: createIngestRouter({ acceptor, apiKeys: directory, logger }),
+    ingest: createIngestRouter({ acceptor, apiKeys: directory, schemas, logger }),
     routers: [],
   });
 
@@ -167,5 +174,49 @@ describe('ingest over Postgres', () => {
       .send(`{"customerId":"acme","type":"a","data":${data}}`);
     expect(response.status).toBe(202);
     expect(await storedBody((response.body as { id: string }).id)).toContain(`"data":${data}}`);
+  });
+});
+
+describe('events whose type has a schema', () => {
+  const put = async (schema: unknown) => {
+    await eventTypes.put('order.made', { description: null, schema, example: null });
+    // As the change feed does.
+    schemas.onChange('event_type', 'order.made');
+  };
+  const order = (data: unknown) => ({ customerId: 'acme', type: 'order.made', data });
+
+  it('are refused with the path of what does not fit, and stored when they fit', async () => {
+    await put({ type: 'object', required: ['id'], properties: { lines: { items: { type: 'integer' } } } });
+    const refused = await post('/v1/events').send(order({ id: 1, lines: [1, 'two'] }));
+    expect(refused.status).toBe(422);
+    expect(refused.body).toMatchObject({
+      code: 'unprocessable',
+      detail: 'The data does not fit the schema of order.made.',
+      errors: [{ path: 'data.lines.1', message: 'must be integer' }],
+    });
+    expect((await post('/v1/events').send(order({ lines: [] }))).body).toMatchObject({
+      errors: [{ path: 'data', message: "must have required property 'id'" }],
+    });
+    expect((await post('/v1/events').send(order({ id: 1, lines: [1, 2] }))).status).toBe(202);
+    expect((await post('/v1/events').send({ ...event, data: 'of another type' })).status).toBe(202);
+  });
+
+  it('are checked one by one in a batch', async () => {
+    await put({ type: 'object' });
+    const { body } = await post('/v1/events/batch').send({ events: [order({}), order([]), order({})] });
+    expect(body).toMatchObject({
+      results: [
+        { status: 202 },
+        { status: 422, code: 'unprocessable', errors: [{ path: 'data', message: 'must be object' }] },
+        { status: 202 },
+      ],
+    });
+  });
+
+  it('are not checked any more when the schema is gone', async () => {
+    await put({ type: 'object' });
+    expect((await post('/v1/events').send(order([]))).status).toBe(422);
+    await put(null);
+    expect((await post('/v1/events').send(order([]))).status).toBe(202);
   });
 });

@@ -6,10 +6,12 @@ import { type Request, type Response, Router } from 'express';
 
 import { acceptBatch } from './accept-batch.js';
 import { acceptOne } from './accept-one.js';
+import type { EventSchemas } from './event-schemas.js';
 
 export interface IngestRouterDeps {
   acceptor: Pick<EventAcceptor, 'accept'>;
   apiKeys: ApiKeyDirectory;
+  schemas: Pick<EventSchemas, 'check'>;
   logger: Logger;
   /** Limit of a single request, and of the `data` of each event in a batch. Default 256 KiB. */
   payloadBytesMax?: number;
@@ -20,6 +22,7 @@ export interface IngestRouterDeps {
 /** What the two handlers work with. */
 export interface IngestContext {
   acceptor: Pick<EventAcceptor, 'accept'>;
+  schemas: Pick<EventSchemas, 'check'>;
   logger: Logger;
   payloadBytesMax: number;
   batchBytesMax: number;
@@ -36,12 +39,13 @@ type Handler = (
 export function createIngestRouter({
   acceptor,
   apiKeys,
+  schemas,
   logger,
   payloadBytesMax = 256 * 1024,
   batchBytesMax = defaultBatchBytesMax,
 }: IngestRouterDeps): Router {
   const router = Router({ caseSensitive: true });
-  const context: IngestContext = { acceptor, logger, payloadBytesMax, batchBytesMax };
+  const context: IngestContext = { acceptor, schemas, logger, payloadBytesMax, batchBytesMax };
   const mount = ({ path }: Pick<Operation, 'path'>, handle: Handler): void => {
     router.post(path, async (request, response) => {
       const caller = await identifyCaller(apiKeys, request);

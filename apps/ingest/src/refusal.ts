@@ -17,6 +17,11 @@ export function tooLarge(bytesMax: number): Refusal {
   return { code: 'payload_too_large', detail: `The data is larger than ${bytesMax} bytes.` };
 }
 
+/** `data` does not fit the schema that the catalogue has for the type. */
+export function unfitData(type: string): Refusal {
+  return { code: 'unprocessable', detail: `The data does not fit the schema of ${type}.` };
+}
+
 /** Another customer's is answered like one that does not exist. */
 export function refusedCustomer(caller: Caller, customerId: string): Refusal | null {
   return mayAccess(caller, customerId) ? null : unknownCustomer;

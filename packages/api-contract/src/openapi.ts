@@ -21,6 +21,7 @@ import {
 import { rateLimit } from './fields.js';
 import { type JsonSchema, jsonSchemaOf, open, withReferences } from './json-schema.js';
 import type { Operation, ResponseShape } from './operation.js';
+import { eventTypeResource } from './event-types.js';
 import { operationList } from './operations.js';
 import { type ProblemCode, problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
@@ -107,6 +108,10 @@ const tags = [
   { name: 'Customers', description: 'Owners of endpoints and events. Their ids are chosen by the operator.' },
   { name: 'Endpoints', description: 'URLs that customers want their events at.' },
   { name: 'History', description: 'What was accepted and what became of it.' },
+  {
+    name: 'Event types',
+    description: 'The catalogue: what events there are, and what their data has to be.',
+  },
   { name: 'API keys', description: 'Access for producers and operators.' },
   { name: 'Service', description: 'No key needed.' },
 ];
@@ -131,6 +136,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   BatchResult: batchResource,
   Customer: customerResource,
   ErasureReceipt: erasureReceiptResource,
+  EventType: eventTypeResource,
   Endpoint: endpointResource,
   CreatedEndpoint: createdEndpointResource,
   RotatedSecret: rotatedSecretResource,

@@ -20,7 +20,7 @@ export const eventOperations = {
     summary: 'Send an event',
     description:
       'Answered after the event and its deliveries are committed. `data` is kept and sent as the exact bytes that were received. ' +
-      'The request may have 256 KiB by default.',
+      'The request may have 256 KiB by default. Where its type has a schema in the catalogue, `data` has to fit it (422).',
     scope: 'events:write',
     params: noParams,
     query: noQuery,
@@ -40,6 +40,7 @@ export const eventOperations = {
       'idempotency_conflict',
       'payload_too_large',
       'unsupported_media_type',
+      'unprocessable',
       'unavailable',
     ],
   }),

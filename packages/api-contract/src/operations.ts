@@ -2,6 +2,7 @@ import type { Operation } from './operation.js';
 import { accessOperations } from './operations-access.js';
 import { customerOperations } from './operations-customers.js';
 import { endpointOperations } from './operations-endpoints.js';
+import { eventTypeOperations } from './operations-event-types.js';
 import { eventOperations } from './operations-events.js';
 import { historyOperations } from './operations-history.js';
 import { serviceOperations } from './operations-service.js';
@@ -11,6 +12,7 @@ export const operations = {
   ...eventOperations,
   ...customerOperations,
   ...endpointOperations,
+  ...eventTypeOperations,
   ...historyOperations,
   ...accessOperations,
   ...serviceOperations,

@@ -8,7 +8,7 @@ const ANSWER_MS = 4_000;
 /** The poll looks back further than its period, so that a transaction that committed late is still seen. */
 const POLL_OVERLAP_SECONDS = 60;
 
-export type ChangeKind = 'customer' | 'endpoint' | 'api_key';
+export type ChangeKind = 'customer' | 'endpoint' | 'api_key' | 'event_type';
 
 export interface ChangeFeedOptions {
   databaseUrl: string;
@@ -91,6 +91,7 @@ async function poll(client: pg.Client, { onChange }: ChangeFeedOptions): Promise
   const { rows } = await client.query<{ kind: ChangeKind; id: string }>(`
     SELECT 'customer' AS kind, id FROM customer WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
     UNION ALL SELECT 'endpoint', id::text FROM endpoint WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
-    UNION ALL SELECT 'api_key', id::text FROM api_key WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'`);
+    UNION ALL SELECT 'api_key', id::text FROM api_key WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
+    UNION ALL SELECT 'event_type', id FROM event_type WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'`);
   for (const { kind, id } of rows) onChange(kind, id);
 }

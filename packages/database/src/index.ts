@@ -87,3 +87,10 @@ export type { Page } from './stores/page.js';
 export type { RateLimit } from './stores/rate-limit.js';
 export type { DeliveryEndpoint, EndpointForDelivery } from './stores/read-for-delivery.js';
 export type { CustomerRoutes, RoutedEndpoint } from './stores/read-routes.js';
+export {
+  createEventTypeStore,
+  type EventType,
+  type EventTypePosition,
+  type EventTypeSettings,
+  type EventTypeStore,
+} from './stores/event-type-store.js';

@@ -34,6 +34,7 @@ export function testIngest(
       onGap: () => undefined,
       close: () => Promise.resolve(),
     },
+    schemas: { check: () => Promise.resolve([]) },
     logger,
   });
   return { app: createHttpApp({ logger, ingest, routers: [] }), events };

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { startTestConsole, type TestConsole } from './test-support/test-console.js';
+
+const SCHEMA = { type: 'object', required: ['id'], properties: { id: { type: 'integer' }, b: {}, a: {} } };
+
+let testDatabase: TestDatabase;
+let app: TestConsole;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  app = await startTestConsole(testDatabase.url);
+});
+afterAll(async () => {
+  await app.close();
+  await testDatabase.drop();
+});
+
+const put = (name: string, body: object) => app.admin.put(`/v1/event-types/${name}`).send(body);
+
+describe('the catalogue of event types', () => {
+  it('creates, replaces, reads; what is left out is reset', async () => {
+    const made = await put('order.made', { description: 'Made.', schema: SCHEMA, example: { id: 1 } }).expect(
+      201,
+    );
+    expect(made.body).toEqual({
+      name: 'order.made',
+      description: 'Made.',
+      schema: SCHEMA,
+      example: { id: 1 },
+      createdAt: expect.any(String),
+      updatedAt: expect.any(String),
+    });
+    expect((await app.admin.get('/v1/event-types/order.made').expect(200)).body).toEqual(made.body);
+    const replaced = await put('order.made', {}).expect(200);
+    expect(replaced.body).toMatchObject({ description: null, schema: null, example: null });
+  });
+
+  it('lists them in pages, newest first', async () => {
+    for (const name of ['list.a', 'list.b', 'list.c']) await put(name, {}).expect(201);
+    const first = await app.admin.get('/v1/event-types?limit=2').expect(200);
+    expect(first.body.data).toMatchObject([{ name: 'list.c' }, { name: 'list.b' }]);
+    const second = await app.admin.get(`/v1/event-types?limit=1&cursor=${first.body.nextCursor}`).expect(200);
+    expect(second.body.data).toMatchObject([{ name: 'list.a' }]);
+    await app.admin.get('/v1/event-types?cursor=bm8').expect(400);
+  });
+
+  it('refuses a schema that cannot be used, and an example that does not fit', async () => {
+    const unusable = await put('bad.schema', { schema: { type: 'money' } }).expect(422);
+    expect(unusable.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'schema' }] });
+    const unfit = await put('bad.example', { schema: SCHEMA, example: { id: 'one' } }).expect(422);
+    expect(unfit.body).toMatchObject({ errors: [{ path: 'example.id', message: 'must be integer' }] });
+    await put('bad.shape', { schema: 'string' }).expect(400);
+    await put('no%20name', {}).expect(400);
+    await app.admin.get('/v1/event-types/bad.schema').expect(404);
+  });
+
+  it('is read with any reading key, and changed by operators only', async () => {
+    await app.putCustomer('acme');
+    await put('seen.by-all', {}).expect(201);
+    const reader = app.as(await app.createKey(['read'], 'acme'));
+    await reader.get('/v1/event-types/seen.by-all').expect(200);
+    await reader.get('/v1/event-types').expect(200);
+    await reader.put('/v1/event-types/seen.by-all').send({}).expect(403);
+    await app
+      .as(await app.createKey(['admin'], 'acme'))
+      .put('/v1/event-types/seen.by-all')
+      .send({})
+      .expect(403);
+    await app
+      .as(await app.createKey(['events:write']))
+      .get('/v1/event-types')
+      .expect(403);
+    await app.anyone.get('/v1/event-types').expect(401);
+  });
+});

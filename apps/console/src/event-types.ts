@@ -1,0 +1,65 @@
+import { compileEventSchema, type EventTypeResource, operations } from '@posthorn/api-contract';
+import type { EventType, EventTypeStore } from '@posthorn/database';
+import { AppError, mountOperation, notFound } from '@posthorn/http';
+import type { RequestHandler, Router } from 'express';
+import { eventTypeCursor, pageResource, readCursor } from './cursor.js';
+
+export interface EventTypesDeps {
+  authentication: RequestHandler;
+  eventTypes: EventTypeStore;
+}
+
+/** The catalogue of event types. */
+export function mountEventTypes(router: Router, { authentication, eventTypes }: EventTypesDeps): void {
+  mountOperation(router, operations.putEventType, authentication, async ({ params, body }) => {
+    const { description = null, schema = null, example = null } = body;
+    requireFit(schema, example);
+    const { created, eventType } = await eventTypes.put(params.name, { description, schema, example });
+    return { status: created ? 201 : 200, body: eventTypeResource(eventType) };
+  });
+
+  mountOperation(router, operations.listEventTypes, authentication, async ({ query }) => {
+    const before = readCursor(eventTypeCursor, query.cursor);
+    const page = await eventTypes.list({ limit: query.limit, before });
+    return { status: 200, body: pageResource(eventTypeCursor, page, eventTypeResource) };
+  });
+
+  mountOperation(router, operations.getEventType, authentication, async ({ params }) => {
+    const eventType = await eventTypes.get(params.name);
+    if (!eventType) throw notFound();
+    return { status: 200, body: eventTypeResource(eventType) };
+  });
+}
+
+/** The schema is one, and the example fits it. */
+function requireFit(schema: unknown, example: unknown): void {
+  if (schema === null) return;
+  const compiled = compileEventSchema(schema);
+  if (!compiled.ok) {
+    throw new AppError({
+      code: 'unprocessable',
+      detail: 'The schema cannot be used.',
+      errors: [{ path: 'schema', message: `"schema" is not a usable JSON Schema: ${compiled.message}` }],
+    });
+  }
+  const errors = example === null ? [] : compiled.check(example);
+  if (errors.length === 0) return;
+  throw new AppError({
+    code: 'unprocessable',
+    detail: 'The example does not fit the schema.',
+    errors: errors.map(({ path, message }) => ({ path: path.replace(/^data/, 'example'), message })),
+  });
+}
+
+function eventTypeResource(eventType: EventType): EventTypeResource {
+  const { name, description, schema, example, createdAt, updatedAt } = eventType;
+  return {
+    name,
+    description,
+    // Only what putEventType has let through is stored.
+    schema: schema as EventTypeResource['schema'],
+    example,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,38 @@
+import { eventType, text, time } from './fields.js';
+import { Joi } from './strict-joi.js';
+
+/** PUT replaces: what is left out is reset. */
+export interface PutEventTypeBody {
+  description?: string | null;
+  schema?: Record<string, unknown> | boolean | null;
+  example?: unknown;
+}
+
+export interface EventTypeResource {
+  name: string;
+  description: string | null;
+  schema: Record<string, unknown> | boolean | null;
+  example: unknown;
+  createdAt: string;
+  updatedAt: string;
+}
+
+const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean()).description(
+  'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422.',
+);
+const example = Joi.any().description('An example of `data`; it has to fit the schema.');
+
+export const putEventTypeBody = Joi.object<PutEventTypeBody>({
+  description: text(2_000).allow(null, ''),
+  schema: schema.allow(null),
+  example: example.allow(null),
+});
+
+export const eventTypeResource = Joi.object<EventTypeResource>({
+  name: eventType.required(),
+  description: Joi.string().allow(null, '').required(),
+  schema: schema.allow(null).required(),
+  example: example.allow(null).required(),
+  createdAt: time.required(),
+  updatedAt: time.required(),
+});

@@ -1,0 +1,65 @@
+import { eventTypeResource, putEventTypeBody } from './event-types.js';
+import { eventType, noParams, noQuery } from './fields.js';
+import { operation } from './operation.js';
+import { pageOf, pageQuery } from './page.js';
+import { Joi } from './strict-joi.js';
+
+const group = 'Event types';
+
+const eventTypeParams = Joi.object<{ name: string }>({ name: eventType.required() });
+
+export const eventTypeOperations = {
+  putEventType: operation({
+    operationId: 'putEventType',
+    method: 'put',
+    path: '/v1/event-types/{name}',
+    group,
+    summary: 'Create or replace an event type',
+    description:
+      'What the body leaves out is reset. A schema applies within a second to events that are sent from then on; events of ' +
+      'types without an entry, or without a schema, are not checked.',
+    scope: 'admin',
+    operatorOnly: true,
+    createsNamed: true,
+    params: eventTypeParams,
+    query: noQuery,
+    body: putEventTypeBody,
+    bodyOptional: true,
+    example: {
+      description: 'An invoice was paid in full.',
+      schema: { type: 'object', required: ['invoice'], properties: { invoice: { type: 'string' } } },
+      example: { invoice: 'in_1042' },
+    },
+    responses: {
+      200: { description: 'Replaced.', schema: eventTypeResource },
+      201: { description: 'Created.', schema: eventTypeResource },
+    },
+    problems: ['invalid_request', 'unprocessable'],
+  }),
+  listEventTypes: operation({
+    operationId: 'listEventTypes',
+    method: 'get',
+    path: '/v1/event-types',
+    group,
+    summary: 'List the event types of the catalogue',
+    scope: 'read',
+    params: noParams,
+    query: pageQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(eventTypeResource) } },
+    problems: ['invalid_request'],
+  }),
+  getEventType: operation({
+    operationId: 'getEventType',
+    method: 'get',
+    path: '/v1/event-types/{name}',
+    group,
+    summary: 'Read an event type',
+    scope: 'read',
+    params: eventTypeParams,
+    query: noQuery,
+    body: null,
+    responses: { 200: { description: 'The event type.', schema: eventTypeResource } },
+    problems: ['not_found'],
+  }),
+} as const;
