@@ -203,8 +203,8 @@ describe('events whose type has a schema', () => {
 
   it('are checked one by one in a batch', async () => {
     await put({ type: 'object' });
-    const { body } = await post('/v1/events/batch').send({ events: [order({}), order([]), order({})] });
-    expect(body).toMatchObject({
+    const answer = await post('/v1/events/batch').send({ events: [order({}), order([]), order({})] });
+    expect(answer.body).toMatchObject({
       results: [
         { status: 202 },
         { status: 422, code: 'unprocessable', errors: [{ path: 'data', message: 'must be object' }] },

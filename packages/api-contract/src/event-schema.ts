@@ -1,4 +1,4 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
@@ -21,7 +21,7 @@ export function compileEventSchema(schema: unknown): CompiledEventSchema {
   if (JSON.stringify(schema).length > schemaBytesMax)
     return { ok: false, message: `is larger than ${schemaBytesMax} bytes` };
   try {
-    const validate = ajv.compile(schema as object) as ValidateFunction;
+    const validate = ajv.compile(schema as object);
     if ('$async' in validate) return { ok: false, message: 'must not be asynchronous' };
     return {
       ok: true,
