@@ -1,6 +1,12 @@
 export { createUuidV7, decodeId, encodeId, firstUuidAt, lastUuidAt, uuidTimeMs } from './ids.js';
 export { deliveryIdOf } from './delivery-id.js';
-export { customerIdPattern, eventTypeLengthMax, eventTypePattern, isCustomerId, isEventType } from './identifiers.js';
+export {
+  customerIdPattern,
+  eventTypeLengthMax,
+  eventTypePattern,
+  isCustomerId,
+  isEventType,
+} from './identifiers.js';
 export { isEventFilter } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';
 export {
