@@ -5,6 +5,7 @@ import {
   createHeldReconciler,
   createSweep,
   heldForMs,
+  keepHeldLimit,
   type EndpointCache,
 } from '@posthorn/pipeline';
 import { createDispatcher, createQueueProducer, type LaneLimits } from '@posthorn/queue';
@@ -17,6 +18,8 @@ import { runEvery } from './run-every.js';
 const PARTITIONS_EVERY_MS = 300_000;
 const EXPIRY_EVERY_MS = 60_000;
 const RECONCILE_EVERY_MS = 10_000;
+/** Counts everything that is held, so not as often as that. */
+const HELD_LIMIT_EVERY_MS = 30_000;
 const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
 
 export interface WorkerSettings {
@@ -117,6 +120,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
         runEvery(PARTITIONS_EVERY_MS, 'partitions', keepPartitions, logger),
         runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
         runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
+        runEvery(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger }), logger),
         runEvery(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal), logger),
       ];
       stopTasks = () => Promise.all(tasks.map((task) => task.stop()));

@@ -9,7 +9,7 @@ export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
 export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
 export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
 export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
-export { findHeldPastLimit } from './hot/find-held-past-limit.js';
+export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';
 export { findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
 export { idBounds } from './hot/id-bounds.js';
 export { inTransaction } from './hot/in-transaction.js';

@@ -72,6 +72,7 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
   const { pool, clock, routes, enqueuer, logger, waitingMax = 10_000 } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
   const heldMs = heldForMs(deps.retentionDays);
+  let failing = false;
 
   const insert = createGroupCommit<EventToInsert, InsertOutcome>({
     commit: async (events) => {
@@ -96,11 +97,16 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
 
   async function accept(event: EventToAccept): Promise<AcceptOutcome> {
     try {
-      return await acceptOrFindFirst(event);
+      const outcome = await acceptOrFindFirst(event);
+      if (failing) logger.info('event.accept_recovered');
+      failing = false;
+      return outcome;
     } catch (error) {
       if (error instanceof GroupCommitOverloaded) return { kind: 'unavailable', because: 'overload' };
       if (!isDatabaseUnavailable(error)) throw error;
-      logger.warn('event.accept_unavailable', { error });
+      // Once for each spell: thousands may be waiting.
+      if (!failing) logger.warn('event.accept_unavailable', { error });
+      failing = true;
       return { kind: 'unavailable', because: 'database' };
     }
   }

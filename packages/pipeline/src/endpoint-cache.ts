@@ -52,15 +52,24 @@ export function createEndpointCache(
     else idsOfCustomer.set(customerId, new Set([id]));
   }
 
+  /** A customer's limits are part of its targets. Every change of an endpoint is also one of its customer's. */
+  function dropCustomer(customerId: string): void {
+    for (const endpointId of idsOfCustomer.get(customerId) ?? []) cache.drop(endpointId);
+    // What is still in use is remembered again when it is read: endpoints that come and go leave nothing behind.
+    idsOfCustomer.delete(customerId);
+  }
+
   return {
     get: (endpointId) => cache.get(endpointId),
     drop: (endpointId) => cache.drop(endpointId),
     onChange(kind, id) {
       if (kind === 'endpoint') cache.drop(id);
-      // A customer's limits are part of its targets.
-      if (kind === 'customer') for (const endpointId of idsOfCustomer.get(id) ?? []) cache.drop(endpointId);
+      if (kind === 'customer') dropCustomer(id);
     },
-    onGap: () => cache.clear(),
+    onGap() {
+      cache.clear();
+      idsOfCustomer.clear();
+    },
   };
 }
 

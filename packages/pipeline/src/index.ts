@@ -19,6 +19,7 @@ export {
   type BulkCancellation,
   type CancelFilter,
 } from './cancel-delivery.js';
+export { keepHeldLimit } from './keep-held-limit.js';
 export { pauseEndpoint, type EndpointStatusOutcome } from './pause-endpoint.js';
 export { createHeldReconciler } from './reconcile-held-deliveries.js';
 export { replayDelivery, replayEvent, type ReplayDeps, type ReplayOutcome } from './replay-delivery.js';

@@ -8,6 +8,7 @@ import { cancelDelivery, cancelMatchingDeliveries } from './cancel-delivery.js';
 import { deleteEndpoint } from './delete-endpoint.js';
 import { heldForMs } from './held-for.js';
 import { pauseEndpoint } from './pause-endpoint.js';
+import { keepHeldLimit } from './keep-held-limit.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
 import { replayDelivery, replayEvent } from './replay-delivery.js';
 import { resumeEndpoint } from './resume-endpoint.js';
@@ -70,7 +71,8 @@ async function openWorld(customerId: string, seed: number) {
     },
   };
   const deps = { pool, queue, logger, heldForMs: heldForMs(30) };
-  const reconciler = createHeldReconciler({ ...deps, heldMax: 12 });
+  const reconciler = createHeldReconciler(deps);
+  const keepLimit = () => keepHeldLimit({ pool, logger, heldMax: 12 });
   const { signal } = new AbortController();
   const endpoints: string[] = [];
   const events: string[] = [];
@@ -138,6 +140,7 @@ async function openWorld(customerId: string, seed: number) {
       ),
     () => expireHeldDeliveries(pool),
     () => reconciler.run(),
+    keepLimit,
     () => forget(pick(endpoints)),
     () => (endpoints.length < 6 ? addEndpoint() : Promise.resolve()),
     () => (random() < 0.2 ? deleteEndpoint(pool, pick(endpoints)) : Promise.resolve()),
@@ -167,6 +170,7 @@ async function openWorld(customerId: string, seed: number) {
       }
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
         await reconciler.run();
+        await keepLimit();
         const { rows } = await pool.query<Omit<DeliveryJob, 'delayMs'>>(
           `SELECT customer_id AS "customerId", endpoint_id AS "endpointId", id AS "deliveryId", event_id AS "eventId", generation
              FROM delivery WHERE customer_id = $1 AND status = 'pending'`,

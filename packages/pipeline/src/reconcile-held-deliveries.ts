@@ -1,21 +1,11 @@
-import {
-  cancelDeliveries,
-  closeDeliveriesOfEndpoint,
-  findEndpointsHolding,
-  findHeldPastLimit,
-  type EndpointHolding,
-} from '@posthorn/database';
-import type pg from 'pg';
+import { closeDeliveriesOfEndpoint, findEndpointsHolding, type EndpointHolding } from '@posthorn/database';
 
 import { releaseHeld, type ReleaseHeldDeps } from './release-held.js';
 
 const ENDPOINTS_PER_PAGE = 200;
-const CANCEL_BATCH = 1_000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
 export interface HeldReconcilerDeps extends ReleaseHeldDeps {
-  /** More than this many an endpoint does not hold: the newest past it are cancelled. Default 100,000. */
-  heldMax?: number;
   /** Released per endpoint and pass, so that a large backlog comes back as a ramp. Default 10,000. */
   releasedMax?: number;
 }
@@ -32,12 +22,12 @@ export interface HeldReconciler {
 
 /**
  * The pass that makes held deliveries agree with their endpoints: of an enabled one they are released (or cancelled, as
- * its last resume said), of a deleted one cancelled, and past the limit cancelled. It finishes what a resume or a deletion
+ * its last resume said), of a deleted one cancelled. It finishes what a resume or a deletion
  * left when its process ended or its backlog was long, and it finds the delivery that was accepted or held by what was
  * known before the change and committed after it.
  */
 export function createHeldReconciler(deps: HeldReconcilerDeps): HeldReconciler {
-  const { pool, logger, heldMax = 100_000, releasedMax = 10_000 } = deps;
+  const { pool, logger, releasedMax = 10_000 } = deps;
 
   return {
     async run() {
@@ -67,15 +57,7 @@ export function createHeldReconciler(deps: HeldReconcilerDeps): HeldReconciler {
         return;
       case 'paused':
       case 'disabled':
-        result.cancelled += await cancelPastLimit(pool, endpoint.id, heldMax);
+        return;
     }
-  }
-}
-
-async function cancelPastLimit(pool: pg.Pool, endpointId: string, heldMax: number): Promise<number> {
-  for (let cancelled = 0; ;) {
-    const ids = await findHeldPastLimit(pool, endpointId, heldMax, CANCEL_BATCH);
-    cancelled += await cancelDeliveries(pool, ids, ['held'], 'held_limit');
-    if (ids.length < CANCEL_BATCH) return cancelled;
   }
 }

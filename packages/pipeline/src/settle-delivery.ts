@@ -62,14 +62,16 @@ export function createDeliverySettler({
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 
+  const untilDone = createPersistence(logger);
+
   return {
     async settle(attempt, signal) {
       const row = toRow(attempt, clock.nowMs(), heldForMs);
-      const outcome = await untilDone(() => commit(row), signal, logger);
+      const outcome = await untilDone(() => commit(row), signal);
       if (outcome === undefined) return { kind: 'given_up' };
       if (outcome === 'settled') return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
 
-      const conflict = await untilDone(() => settleConflictedAttempt(pool, row), signal, logger);
+      const conflict = await untilDone(() => settleConflictedAttempt(pool, row), signal);
       if (conflict === undefined) return { kind: 'given_up' };
       return afterConflict(conflict, row, logger);
     },
@@ -86,20 +88,24 @@ function afterConflict(conflict: ConflictOutcome, row: AttemptToSettle, logger: 
   return { kind: 'recorded', nextAttemptAtMs: stillOurs ? conflict.nextAttemptAtMs : null };
 }
 
-async function untilDone<T>(
-  work: () => Promise<T>,
-  signal: AbortSignal,
-  logger: Logger,
-): Promise<T | undefined> {
-  for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
-    try {
-      return await work();
-    } catch (error) {
-      logger.warn('delivery.settle_failed', { error, retryInMs: waitMs });
-      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) return undefined;
+/** Tries until it is done or the signal comes. One line in the log for each spell: thousands may be waiting. */
+function createPersistence(logger: Logger) {
+  let failing = false;
+  return async function untilDone<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    for (let waitMs = RETRY_FIRST_MS; ; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
+      try {
+        const result = await work();
+        if (failing) logger.info('delivery.settle_recovered');
+        failing = false;
+        return result;
+      } catch (error) {
+        if (!failing) logger.warn('delivery.settle_failed', { error, retryInMs: waitMs });
+        failing = true;
+        await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) return undefined;
+      }
     }
-  }
+  };
 }
 
 function toRow(

@@ -329,6 +329,9 @@ describe('the dispatcher, with a Redis of its own', () => {
       let running = 0;
       const before = await clients();
       const dispatcher = await queue.dispatch({
+        // However long it takes to start them all.
+        leaseMs: 60_000,
+        jobLockMs: 60_000,
         handle: async () => {
           running += 1;
           await hold.opened;

@@ -1,0 +1,40 @@
+import type { EventToInsert } from '@posthorn/database';
+import type { DeliveryJob } from '@posthorn/queue';
+import { createLogger } from '@posthorn/runtime';
+import { describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+
+import { createDeliveryEnqueuer } from './enqueue-deliveries.js';
+
+const logger = createLogger({ level: 'silent', role: 'test' });
+
+const event = {
+  id: 'event',
+  customerId: 'acme',
+  deliveries: [{ id: 'delivery', endpointId: 'endpoint', status: 'pending', reason: null, expiresAtMs: 0 }],
+} as unknown as EventToInsert;
+
+describe('handing accepted events to the queue', () => {
+  it('keeps at most 64 batches on their way while Redis does not answer, and goes on when it does', async () => {
+    const answers: (() => void)[] = [];
+    let handedOver = 0;
+    const enqueuer = createDeliveryEnqueuer(
+      {
+        enqueue: (jobs: readonly DeliveryJob[]) => {
+          handedOver += jobs.length;
+          return new Promise((resolve) => answers.push(resolve));
+        },
+      },
+      logger,
+    );
+    for (let n = 0; n < 10_000; n += 1) enqueuer.enqueueAccepted([event]);
+    expect(handedOver).toBe(64);
+
+    for (const answer of answers.splice(0)) answer();
+    await turn();
+    enqueuer.enqueueAccepted([event]);
+    expect(handedOver).toBe(65);
+    for (const answer of answers) answer();
+    await enqueuer.close();
+  });
+});
