@@ -1,6 +1,7 @@
 import { createConsoleRouter, createQueueBoard } from '@posthorn/console';
 import {
   createApiKeyStore,
+  createAuditStore,
   createEndpointStore,
   createEventTypeStore,
   openChangeFeed,
@@ -11,6 +12,7 @@ import {
   authenticate,
   authenticateOperator,
   createApiKeyDirectory,
+  createAuditTrail,
   createHttpApp,
   createHttpServer,
   createOperationRouter,
@@ -96,7 +98,8 @@ export async function startRoles({
     }
   }
 
-  const authentication = authenticate(apiKeys);
+  const auditTrail = createAuditTrail(createAuditStore({ prisma, clock }), logger);
+  const authentication = authenticate(apiKeys, auditTrail);
   let ingest: Router | undefined;
   const routers: Router[] = [];
   if (has('ingest')) {
@@ -149,7 +152,7 @@ export async function startRoles({
   routers.push(createOperationRouter({ checks }));
 
   const server = await createHttpServer({
-    handler: createHttpApp({ logger, ingest, routers }),
+    handler: createHttpApp({ logger, ingest, routers, trustedProxies: config.trustedProxies }),
     host: config.host,
     port: config.port,
   });

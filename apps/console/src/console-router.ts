@@ -1,6 +1,7 @@
 import {
   createApiKeyStore,
   createAttemptStore,
+  createAuditStore,
   createCustomerStore,
   createDeliveryStore,
   createEndpointStore,
@@ -13,6 +14,7 @@ import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import { type RequestHandler, Router } from 'express';
 import { mountApiKeys } from './api-keys.js';
+import { mountAuditLog } from './audit-log.js';
 import { mountCustomers } from './customers.js';
 import { mountDeliveries } from './deliveries.js';
 import { mountDeliveryChanges } from './delivery-changes.js';
@@ -63,6 +65,7 @@ export function createConsoleRouter({
   mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });
   mountEndpointStatus(router, { authentication, endpoints, ...reopening });
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
+  mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
   mountLedger(router, { authentication, customers, endpoints, ledger });
   return router;
 }

@@ -66,9 +66,9 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
   });
 
   mountOperation(router, operations.deleteEndpoint, authentication, async ({ params, caller }) => {
-    const { id } = await findEndpoint(endpoints, caller, params.endpointId);
+    const { id, customerId } = await findEndpoint(endpoints, caller, params.endpointId);
     if (!(await deleteEndpoint(pool, id))) throw notFound();
-    return { status: 204 };
+    return { status: 204, customerId };
   });
 
   mountOperation(router, operations.rotateSecret, authentication, async ({ params, body, caller }) => {

@@ -1,4 +1,10 @@
-import { dropOldPartitions, ensurePartitions, expireHeldDeliveries, type Database } from '@posthorn/database';
+import {
+  createAuditStore,
+  dropOldPartitions,
+  ensurePartitions,
+  expireHeldDeliveries,
+  type Database,
+} from '@posthorn/database';
 import {
   createDeliveryAttempter,
   createDeliverySettler,
@@ -17,6 +23,8 @@ import { runEvery } from './run-every.js';
 
 const PARTITIONS_EVERY_MS = 300_000;
 const EXPIRY_EVERY_MS = 60_000;
+const AUDIT_RETENTION_EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 const RECONCILE_EVERY_MS = 10_000;
 /** Counts everything that is held, so not as often as that. */
 const HELD_LIMIT_EVERY_MS = 30_000;
@@ -36,6 +44,7 @@ export interface WorkerSettings {
   sweepIntervalMs: number;
   sweepGraceMs: number;
   retentionDays: number;
+  auditRetentionDays: number;
   idempotencyWindowHours: number;
 }
 
@@ -99,6 +108,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     shard: settings.queuePrefix,
     graceMs: settings.sweepGraceMs,
   });
+  const audit = createAuditStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const stopping = new AbortController();
   let stopped = false;
@@ -114,10 +124,16 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
   }
 
+  async function removeOldAuditEntries(): Promise<void> {
+    const beforeMs = clock.nowMs() - settings.auditRetentionDays * DAY_MS;
+    while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
+  }
+
   return {
     start() {
       const tasks = [
         runEvery(PARTITIONS_EVERY_MS, 'partitions', keepPartitions, logger),
+        runEvery(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries, logger),
         runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
         runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
         runEvery(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger }), logger),

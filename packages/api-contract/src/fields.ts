@@ -12,7 +12,13 @@ import { Joi } from './strict-joi.js';
 import { dateTimePattern, parseTimestamp } from './timestamp.js';
 
 /** Prefixes of the TypeIDs that stand for our uuids at the HTTP edge. */
-export const idPrefixes = { event: 'evt', delivery: 'dlv', endpoint: 'ep', apiKey: 'key' } as const;
+export const idPrefixes = {
+  event: 'evt',
+  delivery: 'dlv',
+  endpoint: 'ep',
+  apiKey: 'key',
+  auditEntry: 'aud',
+} as const;
 
 export type IdKind = keyof typeof idPrefixes;
 

@@ -45,6 +45,7 @@ export type {
   RotatedSecretResource,
   RotateSecretBody,
 } from './endpoints.js';
+export type { AuditEntryResource, ListAuditEntriesQuery } from './audit-log.js';
 export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
 export {

@@ -1,5 +1,6 @@
 import type Joi from 'joi';
 
+import { auditEntryResource } from './audit-log.js';
 import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
 import { customerResource, erasureReceiptResource, putCustomerBody } from './customers.js';
 import { attemptResource, deliveryResource } from './deliveries.js';
@@ -137,6 +138,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   Customer: customerResource,
   ErasureReceipt: erasureReceiptResource,
   EventType: eventTypeResource,
+  AuditEntry: auditEntryResource,
   Endpoint: endpointResource,
   CreatedEndpoint: createdEndpointResource,
   RotatedSecret: rotatedSecretResource,

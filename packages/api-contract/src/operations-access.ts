@@ -1,6 +1,7 @@
 import { Joi } from './strict-joi.js';
 
 import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
+import { auditEntryResource, listAuditEntriesQuery } from './audit-log.js';
 import { idInput, noParams, noQuery } from './fields.js';
 import { operation } from './operation.js';
 import { pageOf, pageQuery } from './page.js';
@@ -54,5 +55,22 @@ export const accessOperations = {
     body: null,
     responses: { 204: { description: 'Revoked.' } },
     problems: ['not_found'],
+  }),
+  listAuditEntries: operation({
+    operationId: 'listAuditEntries',
+    method: 'get',
+    path: '/v1/audit-log',
+    group,
+    summary: 'Read the audit log',
+    description:
+      'Every change that was made over the API: who, what, when, from where. Values are not kept, and events are not changes. ' +
+      'Entries about a customer go when it is erased, but for that of the erasure itself.',
+    scope: 'admin',
+    operatorOnly: true,
+    params: noParams,
+    query: listAuditEntriesQuery,
+    body: null,
+    responses: { 200: { description: 'Newest first.', schema: pageOf(auditEntryResource) } },
+    problems: ['invalid_request'],
   }),
 } as const;

@@ -51,6 +51,13 @@ export {
   type CreateApiKeyOutcome,
   type NewApiKey,
 } from './stores/api-key-store.js';
+export {
+  type AuditEntry,
+  type AuditStore,
+  createAuditStore,
+  type ListAuditEntriesQuery,
+  type NewAuditEntry,
+} from './stores/audit-store.js';
 export { createAttemptStore, type Attempt, type AttemptStore } from './stores/attempt-store.js';
 export {
   createCustomerStore,

@@ -7,6 +7,8 @@ export interface Answer {
   body?: unknown;
   /** JSON text that is sent as it is, for payloads that must not be parsed and written again. Instead of `body`. */
   json?: string;
+  /** For the audit log: whose data it was about, where neither the path nor the body says so. */
+  customerId?: string;
 }
 
 export function sendAnswer(response: Response, { status, headers, body, json }: Answer): void {

@@ -3,12 +3,14 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { ApiKeyDirectory } from './api-key-directory.js';
 import { hashApiKey } from './api-key-hash.js';
 import { AppError } from './app-error.js';
+import { type AuditTrail, setAuditTrail } from './audit-trail.js';
 import { type Caller, setCaller } from './caller.js';
 
-/** Sets the caller for `callerOf`, or refuses with 401. */
-export function authenticate(directory: ApiKeyDirectory): RequestHandler {
+/** Sets the caller for `callerOf`, or refuses with 401. What the caller changes is recorded in the trail. */
+export function authenticate(directory: ApiKeyDirectory, auditTrail?: AuditTrail): RequestHandler {
   return async (request: Request, response: Response, next: NextFunction) => {
     setCaller(response, await identifyCaller(directory, request));
+    if (auditTrail) setAuditTrail(response, auditTrail);
     next();
   };
 }

@@ -11,15 +11,18 @@ export interface HttpAppOptions {
   /** The hot path, in front of all others. Its answers are JSON and go without the headers that only pages need. */
   ingest?: Router | undefined;
   routers: readonly Router[];
+  /** Addresses or ranges of proxies whose `X-Forwarded-For` is believed. Default none. */
+  trustedProxies?: readonly string[];
 }
 
 /** The one way to put routers on a port: request ids, security headers, and problem documents for whatever is left. */
-export function createHttpApp({ logger, ingest, routers }: HttpAppOptions): Express {
+export function createHttpApp({ logger, ingest, routers, trustedProxies = [] }: HttpAppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   // An entity tag costs a hash of every answer, and nobody revalidates these.
   app.disable('etag');
   app.set('query parser', 'simple');
+  app.set('trust proxy', [...trustedProxies]);
   app.use(requestId);
   if (ingest) app.use(ingest);
   app.use(securityHeaders());

@@ -6,6 +6,7 @@ export {
   createApiKeyDirectory,
   type KnownApiKey,
 } from './api-key-directory.js';
+export { type AuditTrail, createAuditTrail } from './audit-trail.js';
 export { authenticate, identifyCaller } from './authenticate.js';
 export { authenticateOperator } from './authenticate-operator.js';
 export { type Caller, customerFilter, mayAccess, requireCustomer, requireScope } from './caller.js';

@@ -2,6 +2,7 @@ import { type Operation, validateValue } from '@posthorn/api-contract';
 import type { Request, RequestHandler, Response, Router } from 'express';
 
 import { type Answer, sendAnswer } from './answer.js';
+import { recordChange } from './audit-trail.js';
 import { AppError, notFound } from './app-error.js';
 import { type Caller, callerOf, requireOperator, requireScope } from './caller.js';
 import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
@@ -34,8 +35,10 @@ export function mountOperation<P, Q, B>(
     if (operation.operatorOnly) requireOperator(caller);
     const params = checkedParams(operation, request);
     const query = checkedQuery(operation, request);
-    const body = await checkedBody(operation, request);
-    sendAnswer(response, await handle({ params, query, body, caller, requestId: requestIdOf(response) }));
+    const { sent, body } = await checkedBody(operation, request);
+    const answer = await handle({ params, query, body, caller, requestId: requestIdOf(response) });
+    await recordChange(operation, request, response, { sent, answer });
+    sendAnswer(response, answer);
   });
 }
 
@@ -52,15 +55,20 @@ function checkedQuery<Q>(operation: Operation<unknown, Q>, request: Request): Q 
   throw new AppError({ code: 'invalid_request', detail: 'The query is not valid.', errors: query.errors });
 }
 
-async function checkedBody<B>(operation: Operation<unknown, unknown, B>, request: Request): Promise<B> {
+/** The body as it was sent, and as the handler gets it: checked, with its defaults. */
+async function checkedBody<B>(
+  operation: Operation<unknown, unknown, B>,
+  request: Request,
+): Promise<{ sent: unknown; body: B }> {
   // Such an operation's handler has no use for the value: its B is whatever the table left it.
-  if (!operation.body) return undefined as B;
+  if (!operation.body) return { sent: undefined, body: undefined as B };
   const text = await readJsonText(request, {
     bytesMax: jsonBytesMax,
     mediaTypes: operation.bodyTypes,
     emptyAs: operation.bodyOptional ? '{}' : undefined,
   });
-  const body = validateValue(operation.body, parseJson(text), { convert: false });
-  if (body.ok) return body.value;
+  const sent = parseJson(text);
+  const body = validateValue(operation.body, sent, { convert: false });
+  if (body.ok) return { sent, body: body.value };
   throw new AppError({ code: 'invalid_request', detail: 'The body is not valid.', errors: body.errors });
 }

@@ -145,6 +145,7 @@ async function eraseSettings(pool: pg.Pool, customerId: string, receipt: Erasure
     receipt.endpoints = endpoints.rowCount ?? 0;
     receipt.apiKeys =
       (await client.query('DELETE FROM api_key WHERE customer_id = $1', [customerId])).rowCount ?? 0;
+    await client.query('DELETE FROM audit_entry WHERE customer_id = $1', [customerId]);
     await client.query('DELETE FROM customer WHERE id = $1', [customerId]);
   });
 }

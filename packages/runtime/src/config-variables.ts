@@ -102,6 +102,12 @@ export const configVariables: readonly ConfigVariable[] = [
     whenUnset: 'none; `dev` always adds 127.0.0.0/8 and ::1/128',
     meaning: 'Private address ranges that endpoints may be in. Every other private address is refused.',
   }),
+  text('POSTHORN_TRUSTED_PROXIES', 'trustedProxies', 'Security', {
+    ...value.cidrList,
+    whenUnset: 'none',
+    meaning:
+      'Address ranges of the proxies in front, whose X-Forwarded-For says where a caller is: for the audit log.',
+  }),
   text('POSTHORN_DNS_SERVERS', 'dnsServers', 'Security', {
     ...value.dnsServerList,
     whenUnset: 'those of the system',
@@ -123,6 +129,11 @@ export const configVariables: readonly ConfigVariable[] = [
   number('POSTHORN_RETENTION_DAYS', 'retentionDays', 'Events', 30, 3, 365, {
     unit: 'days',
     meaning: 'How long events, deliveries and attempts are kept.',
+  }),
+
+  number('POSTHORN_AUDIT_RETENTION_DAYS', 'auditRetentionDays', 'Events', 365, 1, 3650, {
+    unit: 'days',
+    meaning: 'How long entries of the audit log are kept.',
   }),
 
   number('POSTHORN_TIMEOUT_MS', 'timeoutMs', 'Delivery', 15_000, 1000, 60_000, {

@@ -36,11 +36,13 @@ export interface Config {
   /** CIDRs of both families. */
   readonly allowTargets: readonly string[];
   readonly dnsServers: readonly string[];
+  readonly trustedProxies: readonly string[];
 
   readonly payloadBytesMax: number;
   readonly batchBytesMax: number;
   readonly idempotencyWindowHours: number;
   readonly retentionDays: number;
+  readonly auditRetentionDays: number;
 
   readonly timeoutMs: number;
   readonly inFlightMax: number;
@@ -125,7 +127,7 @@ function readVariable(
   return error ? { problem: problemWith(variable, text, error) } : { value };
 }
 
-const listProperties = new Set(['allowTargets', 'dnsServers', 'encryptionKeys']);
+const listProperties = new Set(['allowTargets', 'dnsServers', 'trustedProxies', 'encryptionKeys']);
 
 function defaultText(variable: ConfigVariable, command: Command): string | null {
   const byDefault = variable.default;

@@ -3,12 +3,13 @@ import type { Server } from 'node:http';
 import type { Scope } from '@posthorn/api-contract';
 import {
   createApiKeyStore,
+  createAuditStore,
   createCustomerStore,
   type Database,
   ensurePartitions,
   openDatabase,
 } from '@posthorn/database';
-import { authenticate, createApiKeyDirectory, createHttpApp } from '@posthorn/http';
+import { authenticate, createApiKeyDirectory, createAuditTrail, createHttpApp } from '@posthorn/http';
 import { createLogger, createSecretBox } from '@posthorn/runtime';
 import supertest from 'supertest';
 import { type ConsoleRouterDeps, createConsoleRouter } from '../console-router.js';
@@ -43,6 +44,9 @@ export interface Body {
   nextAttemptAt: string;
   createdAt: string;
   requestId: string;
+  at: string;
+  keyId: string;
+  operation: string;
 }
 
 export type EnqueuedJob = Parameters<ConsoleRouterDeps['queue']['enqueue']>[0][number];
@@ -71,7 +75,7 @@ export async function startTestConsole(databaseUrl: string): Promise<TestConsole
   const directory = createApiKeyDirectory({ apiKeys, clock: database.clock, logger });
   const enqueued: EnqueuedJob[] = [];
   const router = createConsoleRouter({
-    authentication: authenticate(directory),
+    authentication: authenticate(directory, createAuditTrail(createAuditStore(database), logger)),
     database,
     secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
     checkTargetUrl: (url) =>
@@ -87,7 +91,10 @@ export async function startTestConsole(databaseUrl: string): Promise<TestConsole
     logger,
     retentionDays: 30,
   });
-  const server: Server = createHttpApp({ logger, routers: [router] }).listen(0, '127.0.0.1');
+  const server: Server = createHttpApp({ logger, routers: [router], trustedProxies: ['127.0.0.1'] }).listen(
+    0,
+    '127.0.0.1',
+  );
 
   const anyone = supertest.agent(server) as unknown as Agent;
   const as = (key: string) =>

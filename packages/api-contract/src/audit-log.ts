@@ -1,0 +1,59 @@
+import { customerId, idInput, idText, time, timestampInput } from './fields.js';
+import { pageFields, type PageQuery } from './page.js';
+import { Joi } from './strict-joi.js';
+
+/** `since` and `until` are milliseconds after validation. */
+export interface ListAuditEntriesQuery extends PageQuery {
+  customerId?: string;
+  keyId?: string;
+  operation?: string;
+  since?: number;
+  until?: number;
+}
+
+export interface AuditEntryResource {
+  id: string;
+  at: string;
+  keyId: string;
+  operation: string;
+  target: Record<string, string>;
+  members: string[];
+  customerId: string | null;
+  requestId: string;
+  address: string | null;
+  userAgent: string | null;
+}
+
+export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
+  ...pageFields,
+  customerId,
+  keyId: idInput('apiKey').description('Who made the change.'),
+  operation: Joi.string()
+    .pattern(/^[A-Za-z]+$/, 'operation')
+    .max(64)
+    .description('`operationId` of this document, such as `patchEndpoint`.'),
+  since: timestampInput().description('Inclusive.'),
+  until: timestampInput().description('Exclusive.'),
+});
+
+export const auditEntryResource = Joi.object<AuditEntryResource>({
+  id: idText('auditEntry').required(),
+  at: time.required(),
+  keyId: idText('apiKey').required().description('The API key that asked; it may be revoked by now.'),
+  operation: Joi.string().required().description('`operationId` of this document.'),
+  target: Joi.object()
+    .pattern(Joi.string(), Joi.string())
+    .required()
+    .description('The ids in the path, and those of what was made.'),
+  members: Joi.array()
+    .items(Joi.string())
+    .required()
+    .description('Names of the members of the request’s body, without their values.'),
+  customerId: customerId
+    .allow(null)
+    .required()
+    .description('Whose data; null: of no customer in particular.'),
+  requestId: Joi.string().required(),
+  address: Joi.string().allow(null).required().description('The caller’s address.'),
+  userAgent: Joi.string().allow(null, '').required(),
+});
