@@ -32,6 +32,8 @@ export interface DispatcherOptions {
   readonly leaseMs?: number;
   /** How long a customer without work stays open. Default 3,000. */
   readonly idleReleaseMs?: number;
+  /** How often the workers compare what they carry; three times as long passes between hand-overs. Default 1,000. */
+  readonly balanceMs?: number;
   /** How often the limits of an open lane are asked for again. Default 5,000. */
   readonly limitsRefreshMs?: number;
 }
@@ -42,6 +44,8 @@ export interface DispatcherStats {
   readonly inFlight: number;
   readonly claimed: number;
   readonly released: number;
+  /** Of the released: those given to a worker that carried less. */
+  readonly handedOver: number;
   readonly leasesLost: number;
   readonly locksLost: number;
   readonly stalled: number;

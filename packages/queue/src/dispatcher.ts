@@ -5,10 +5,18 @@ import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks } from './job-locks.js';
 import { stopping } from './lane.js';
+import { createLeaseBalancer } from './lease-balancer.js';
 import { defaultPrefix } from './prefix.js';
-import { createReadyIndex, ownerChannel, wakeChannel, type ClaimedCustomer } from './ready-index.js';
+import {
+  createReadyIndex,
+  ownerChannel,
+  wakeChannel,
+  type ClaimedCustomer,
+  type Offer,
+} from './ready-index.js';
 import { connectPatient } from './redis-connections.js';
 import { repeatTask } from './repeated-task.js';
+import { settledWithin } from './settled-within.js';
 import { createWakeLoop } from './wake-loop.js';
 
 /**
@@ -18,7 +26,7 @@ import { createWakeLoop } from './wake-loop.js';
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { redisUrl, workerId, logger, handle, laneLimits, prefix = defaultPrefix } = options;
   const { inFlightMax = 10_000, jobLockMs = 30_000, stalledIntervalMs = 10_000, leaseMs = 10_000 } = options;
-  const { idleReleaseMs = 3_000, limitsRefreshMs = 5_000 } = options;
+  const { idleReleaseMs = 3_000, limitsRefreshMs = 5_000, balanceMs = 1_000 } = options;
 
   const redis = connectPatient(redisUrl, `posthorn:dispatcher:${workerId}`);
   const subscriber = connectPatient(redisUrl, `posthorn:announcements:${workerId}`, {
@@ -31,12 +39,21 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const leases = new Map<string, CustomerLease>();
   const ends: (() => void)[] = [];
   const counts = { claimed: 0, released: 0, leasesLost: 0, stalled: 0 };
+  const balancer = createLeaseBalancer({
+    workerId,
+    index,
+    leases,
+    release: (lease, offer) => release([lease], handOver, offer),
+    everyMs: balanceMs,
+    aliveMs: Math.max(leaseMs, 3 * balanceMs),
+    logger,
+  });
   const context: LeaseContext = {
     redis,
     connection,
     prefix,
     jobLockMs,
-    handle,
+    handle: balancer.measured(handle),
     laneLimits,
     idleReleaseMs,
     limitsRefreshMs,
@@ -54,13 +71,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   // Announcements for customers whose claim is still on its way to us.
   const early = new Map<string, Map<string, number>>();
+  /** Customers that another worker wants us to have. */
+  const offered = new Set<string>();
   const claims = createWakeLoop(async () => {
     try {
       const sentAtMs = Date.now();
-      const claimed = await index.claim(workerId, { leaseMs, limit: claimMax });
+      const claimed = await index.claim(workerId, { leaseMs, limit: claimMax, offered: takeOffered() });
       clockSkew.note(sentAtMs, claimed.redisNowMs, Date.now());
       for (const customer of claimed.customers) adopt(customer);
-      if (claimed.customers.length === claimMax) return 0;
+      if (claimed.customers.length >= claimMax || offered.size > 0) return 0;
       return Math.min(claimPollMs, (claimed.nextDueInMs ?? Infinity) + 1);
     } catch (error) {
       if (!stopped) logger.warn('queue.claim_failed', { error });
@@ -69,6 +88,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       early.clear();
     }
   });
+
+  function takeOffered(): string[] {
+    const some = [...offered].slice(0, claimMax);
+    for (const customerId of some) offered.delete(customerId);
+    return some.filter((customerId) => leases.get(customerId)?.ended !== false);
+  }
 
   function adopt(customer: ClaimedCustomer): void {
     const { customerId, fence, lanes } = customer;
@@ -83,6 +108,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   function onAnnouncements(message: string): void {
     for (const line of message.split('\n')) {
       const [lane = '', dueInMs] = line.split(' ');
+      if (lane === 'offer') {
+        offered.add(line.slice('offer '.length));
+        claims.wakeIn(0);
+        continue;
+      }
       const customerId = lane.slice(0, lane.indexOf('/'));
       const lease = leases.get(customerId);
       if (lease) lease.announced(lane, Number(dueInMs));
@@ -150,10 +180,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     for (const some of chunks(idle, scriptBatchMax)) await release(some, keepMs);
   }
 
-  async function release(some: readonly CustomerLease[], keep: number): Promise<void> {
+  async function release(some: readonly CustomerLease[], keep: number, offer?: Offer): Promise<number> {
     const asked = some.map(({ customerId, fence }) => ({ customerId, fence }));
     for (const lease of some) lease.beginRelease();
-    const results = await index.release(workerId, keep, asked).catch((error: unknown) => {
+    const results = await index.release(workerId, keep, asked, offer).catch((error: unknown) => {
       for (const lease of some) lease.keep([]);
       throw error;
     });
@@ -169,6 +199,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       lease.ended = true;
       dropEnded(lease);
     });
+    return results.filter((result) => result === 'released').length;
   }
 
   async function checkStalled(): Promise<void> {
@@ -214,7 +245,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       await connection.client;
       subscriber.on('message', (channel: string, message: string) => {
         if (stopped) return;
-        if (channel === wakeChannel(prefix)) claims.wakeIn(Number(message));
+        if (channel === wakeChannel(prefix))
+          claims.wakeIn(Math.max(Number(message), balancer.claimDelayMs()));
         else onAnnouncements(message);
       });
       if (subscriber.status !== 'ready') await new Promise((resolve) => subscriber.once('ready', resolve));
@@ -224,6 +256,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       };
       subscriber.on('ready', onReady);
       redis.on('ready', () => void renew().catch(() => undefined));
+      balancer.run().catch((error: unknown) => logger.warn('queue.task_failed', { task: 'balance', error }));
+      repeat(balanceMs, 'balance', balancer.run);
       repeat(leaseMs / 3, 'renew', renew);
       // A subscriber only listens: without a question it would never notice that the other end is gone.
       repeat(leaseMs / 3, 'ping', async () => {
@@ -237,6 +271,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (stopped) return;
       stopped = true;
       claims.stop();
+      const withdrawn = balancer.stop().catch(() => undefined);
       const all = [...leases.values()];
       const handedOver = Promise.all(
         all.map(async (lease) => {
@@ -255,6 +290,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         Promise.all(left.map((some) => release(some, handOver))).catch(() => undefined),
         abortGraceMs,
       );
+      await settledWithin(withdrawn, abortGraceMs);
       for (const end of ends) end();
       locks.close();
       subscriber.disconnect();
@@ -266,6 +302,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       lanes: [...leases.values()].reduce((sum, lease) => sum + lease.lanes.size, 0),
       inFlight: slots.total(),
       ...counts,
+      handedOver: balancer.handedOver(),
       locksLost: locks.lost(),
       clockSkewMs: clockSkew.ms(),
     }),
@@ -288,15 +325,4 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
   const parts: T[][] = [];
   for (let from = 0; from < items.length; from += size) parts.push(items.slice(from, from + size));
   return parts;
-}
-
-async function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([
-    promise,
-    new Promise((resolve) => {
-      timer = setTimeout(resolve, ms);
-    }),
-  ]);
-  clearTimeout(timer);
 }

@@ -177,8 +177,83 @@ describe('the ready index', () => {
     expect(await score()).toBeLessThanOrEqual(5000);
   });
 
+  it('offers a customer to one worker: it is told, others are told when that ends, and only it can claim before', async () => {
+    await redis.lpush(key('wait'), 'd-1');
+    await announce();
+    const [lease] = (await claim('w2')).customers;
+    heard.length = 0;
+    const offer = { toWorkerId: 'w1', forMs: 60_000 };
+    expect(await index.release('w2', -1, [lease!], offer)).toEqual(['released']);
+    await waitUntil(() => heard.length >= 2);
+    expect(heard).toEqual([
+      [ownerChannel(shared.prefix, 'w1'), 'offer acme'],
+      [wakeChannel(shared.prefix), '60000'],
+    ]);
+    expect((await claim('w3')).customers).toEqual([]);
+    const asked = { leaseMs: 60_000, limit: 100, offered: ['acme', 'nobody'] };
+    expect((await index.claim('w3', asked)).customers).toEqual([]);
+    // What comes meanwhile is told to the one who will have the customer, and ends no offer.
+    await announce({ 'acme/ep_2': 0 });
+    await waitUntil(() => heard.length >= 3);
+    expect(heard[2]).toEqual([ownerChannel(shared.prefix, 'w1'), 'acme/ep_2 0']);
+    expect(await score()).toBeGreaterThan(50_000);
+    const [taken] = (await index.claim('w1', asked)).customers;
+    expect(taken).toMatchObject({ customerId: 'acme', lanes: [{ lane }] });
+    expect(BigInt(taken!.fence)).toBeGreaterThan(BigInt(lease!.fence));
+    expect(await index.renew('w2', 60_000, [lease!])).toEqual(['acme']);
+    expect(await index.release('w2', -1, [lease!], offer)).toEqual(['not ours']);
+    expect(await index.renew('w1', 60_000, [taken!])).toEqual([]);
+  });
+
+  it('gives a customer that was offered in vain to anybody', async () => {
+    await redis.lpush(key('wait'), 'd-1');
+    await announce();
+    const [lease] = (await claim('w2')).customers;
+    await index.release('w2', -1, [lease!], { toWorkerId: 'w1', forMs: 40 });
+    const taken = await waitUntil(async () => (await claim('w3')).customers[0]);
+    expect(taken.customerId).toBe('acme');
+    // The offer comes too late, and takes nothing from its owner.
+    const asked = { leaseMs: 60_000, limit: 100, offered: ['acme'] };
+    expect((await index.claim('w1', asked)).customers).toEqual([]);
+  });
+
+  it('offers nothing that is not due: such a customer is released, or gone with all its keys', async () => {
+    const offer = { toWorkerId: 'w1', forMs: 500 };
+    await redis.lpush(key('wait'), 'd-1');
+    await announce();
+    const [first] = (await claim('w2')).customers;
+    await redis.del(key('wait'));
+    await redis.zadd(key('delayed'), (Date.now() + 60_000) * 4096, 'd-1');
+    expect(await index.release('w2', -1, [first!], offer)).toEqual(['released']);
+    expect(await redis.hlen(`${shared.prefix}:index:owner`)).toBe(0);
+    expect(await score()).toBeGreaterThan(50_000);
+    await redis.rename(key('delayed'), key('gone'));
+    await redis.lpush(key('wait'), 'd-1');
+    await announce();
+    const [second] = (await claim('w2')).customers;
+    await redis.del(key('gone'), key('wait'));
+    expect(await index.release('w2', -1, [second!], offer)).toEqual(['released']);
+    expect(await keys()).toEqual([]);
+  });
+
+  it('knows what the workers carry that are alive, and forgets those that stopped or fell silent', async () => {
+    const loads = async (workerId: string, load: number, aliveMs = 60_000) =>
+      Object.fromEntries(
+        (await index.reportLoad(workerId, load, aliveMs)).map((of) => [of.workerId, of.load]),
+      );
+    expect(await loads('w1', 12.345)).toEqual({ w1: 12.35 });
+    expect(await loads('w2', 0)).toEqual({ w1: 12.35, w2: 0 });
+    expect(await loads('w1', 3)).toEqual({ w1: 3, w2: 0 });
+    await index.withdrawLoad('w2');
+    expect(await loads('w1', 3)).toEqual({ w1: 3 });
+    await loads('w3', 1);
+    await waitUntil(async () => !('w3' in (await loads('w1', 3, 20))), { intervalMs: 5 });
+    await waitUntil(async () => (await keys()).length === 0);
+  });
+
   it('keeps every key in one slot of a cluster', async () => {
     await redis.lpush(key('wait'), 'd-1');
+    await index.reportLoad('w1', 1, 60_000);
     await announce();
     await claim();
     for (const name of await keys()) expect(name.startsWith(`${shared.prefix}:`)).toBe(true);

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { WorkerLoad } from './fair-share.js';
 import { announce } from './lua/announce.js';
 import { claim } from './lua/claim.js';
 import { countActive } from './lua/count-active.js';
@@ -8,6 +9,7 @@ import { park } from './lua/park.js';
 import { readLanes } from './lua/read-lanes.js';
 import { release } from './lua/release.js';
 import { renew } from './lua/renew.js';
+import { reportLoad, withdrawLoad } from './lua/report-load.js';
 import { defineScript, type ScriptArgument } from './script.js';
 
 /** What BullMQ's keys said about a lane when a script read them. */
@@ -34,25 +36,43 @@ export interface Announcement {
   readonly lanes: ReadonlyMap<string, number>;
 }
 
+/** A released customer is one worker's to claim for some time, then anybody's. */
+export interface Offer {
+  readonly toWorkerId: string;
+  readonly forMs: number;
+}
+
 export type ReleaseResult = 'released' | 'not ours' | { readonly kept: readonly LaneState[] };
 
 export interface ReadyIndex {
   announce(announcements: readonly Announcement[]): Promise<number>;
-  /** The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). */
+  /**
+   * The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). `offered`
+   * are customers that this worker was told to be offered; they do not count towards the limit.
+   */
   claim(
     workerId: string,
-    options: { leaseMs: number; limit: number },
+    options: { leaseMs: number; limit: number; offered?: readonly string[] },
   ): Promise<{ customers: ClaimedCustomer[]; nextDueInMs: number | null; redisNowMs: number }>;
   /** The customers whose lease is somebody else's by now. */
   renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]>;
-  /** Customers with something due within `keepMs` stay leased; −1 releases all of them. */
-  release(workerId: string, keepMs: number, leases: readonly Lease[]): Promise<ReleaseResult[]>;
+  /** Customers with something due within `keepMs` stay leased; −1 releases all of them. Default: no offer. */
+  release(
+    workerId: string,
+    keepMs: number,
+    leases: readonly Lease[],
+    offer?: Offer,
+  ): Promise<ReleaseResult[]>;
   /** Per lane the ms until it is due, or null when it holds nothing. */
   park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
   readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
   countActive(lanes: readonly string[]): Promise<number[]>;
   /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
   liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
+  /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
+  reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]>;
+  /** This worker stops: it is to be given nothing more. */
+  withdrawLoad(workerId: string): Promise<void>;
   /** Whether each job exists, in any state. */
   existing(jobs: readonly { lane: string; jobId: string }[]): Promise<boolean[]>;
   /** Redis's clock, in ms. */
@@ -64,7 +84,7 @@ export function wakeChannel(prefix: string): string {
   return `${prefix}:index:wake`;
 }
 
-/** Where announcements to an owner go: lines of lane name and ms until due. */
+/** Where announcements to an owner go: lines of lane name and ms until due, or `offer` and a customer id. */
 export function ownerChannel(prefix: string, workerId: string): string {
   return `${prefix}:index:owner:${workerId}`;
 }
@@ -86,6 +106,8 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     renew: define('renew', renew),
     release: define('release', release),
     park: define('park', park),
+    reportLoad: define('reportLoad', reportLoad),
+    withdrawLoad: define('withdrawLoad', withdrawLoad),
     readLanes: define('readLanes', readLanes),
     countActive: define('countActive', countActive),
     liveLanes: define('liveLanes', liveLanes),
@@ -101,12 +123,13 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
       }
       return (await scripts.announce(args)) as number;
     },
-    async claim(workerId, { leaseMs, limit }) {
-      const [redisNowMs, nextDueInMs, ...claimed] = (await scripts.claim([workerId, leaseMs, limit])) as [
-        number,
-        number,
-        ...[string, string, LaneStateReply][],
-      ];
+    async claim(workerId, { leaseMs, limit, offered = [] }) {
+      const [redisNowMs, nextDueInMs, ...claimed] = (await scripts.claim([
+        workerId,
+        leaseMs,
+        limit,
+        ...offered,
+      ])) as [number, number, ...[string, string, LaneStateReply][]];
       return {
         redisNowMs,
         nextDueInMs: nextDueInMs === -1 ? null : nextDueInMs,
@@ -120,8 +143,9 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     async renew(workerId, leaseMs, leases) {
       return (await scripts.renew([workerId, leaseMs, ...flat(leases)])) as string[];
     },
-    async release(workerId, keepMs, leases) {
-      const replies = (await scripts.release([workerId, keepMs, ...flat(leases)])) as (
+    async release(workerId, keepMs, leases, offer = { toWorkerId: '', forMs: 0 }) {
+      const { toWorkerId, forMs } = offer;
+      const replies = (await scripts.release([workerId, keepMs, toWorkerId, forMs, ...flat(leases)])) as (
         0 | 1 | LaneStateReply
       )[];
       return replies.map((reply) =>
@@ -143,6 +167,17 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     async liveLanes(limit) {
       const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
       return { lanes, customers };
+    },
+    async reportLoad(workerId, load, aliveMs) {
+      const reply = (await scripts.reportLoad([workerId, load.toFixed(2), aliveMs])) as string[];
+      const loads: WorkerLoad[] = [];
+      for (let i = 0; i + 1 < reply.length; i += 2) {
+        loads.push({ workerId: reply[i] ?? '', load: Number(reply[i + 1]) });
+      }
+      return loads;
+    },
+    async withdrawLoad(workerId) {
+      await scripts.withdrawLoad([workerId]);
     },
     async existing(jobs) {
       const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];

@@ -2,15 +2,16 @@ import { head } from './head.js';
 import { laneDue } from './lane-due.js';
 
 /**
- * ARGV: prefix, worker id, keep ms, then pairs customer, fencing number. Reads the customer's lanes and writes its next
- * due time in one step, so that no job falls between "empty" and "released". A customer with something due within `keep`
- * stays leased, unless `keep` is −1: then it is handed over whatever is due. Gives per customer its lanes when it stays, 1 when released, 0 when it
- * was not ours any more.
+ * ARGV: prefix, worker id, keep ms, to whom, for how many ms, then pairs customer, fencing number. Reads the customer's
+ * lanes and writes its next due time in one step, so that no job falls between "empty" and "released". A customer with
+ * something due within `keep` stays leased, unless `keep` is −1: then it is handed over whatever is due. With a worker
+ * named it becomes that worker's for the ms given: time to claim it, and if it does not, the lease ends by itself.
+ * Gives per customer its lanes when it stays, 1 when released, 0 when it was not ours any more.
  */
 export const release = `${head}${laneDue}
-local worker, keep = ARGV[2], tonumber(ARGV[3])
-local reply, first = {}, nil
-for at = 4, #ARGV, 2 do
+local worker, keep, taker, offer = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local reply, first, offered = {}, nil, {}
+for at = 6, #ARGV, 2 do
   local customer = ARGV[at]
   if redis.call('HGET', owners, customer) ~= ARGV[at + 1] .. ':' .. worker then
     reply[#reply + 1] = 0
@@ -19,7 +20,13 @@ for at = 4, #ARGV, 2 do
     if soonest and keep >= 0 and soonest - now <= keep then
       reply[#reply + 1] = lanes
     else
-      redis.call('HDEL', owners, customer)
+      if taker ~= '' and soonest and soonest < now + offer then
+        soonest = now + offer
+        redis.call('HSET', owners, customer, ARGV[at + 1] .. ':' .. taker)
+        offered[#offered + 1] = 'offer ' .. customer
+      else
+        redis.call('HDEL', owners, customer)
+      end
       if soonest then
         redis.call('ZADD', ready, soonest, customer)
         if not first or soonest < first then first = soonest end
@@ -30,6 +37,7 @@ for at = 4, #ARGV, 2 do
     end
   end
 end
+if #offered > 0 then redis.call('PUBLISH', prefix .. ':index:owner:' .. taker, table.concat(offered, '\\n')) end
 if first then wake(math.max(0, first - now)) end
 return reply
 `;

@@ -46,6 +46,7 @@ export const quickly = {
   leaseMs: 1500,
   idleReleaseMs: 200,
   limitsRefreshMs: 200,
+  balanceMs: 200,
 } as const;
 
 let workers = 0;
@@ -63,7 +64,8 @@ export async function queueUnderTest({ url, prefix }: { url: string; prefix: str
     redis,
     producer,
     logger,
-    keys: () => redis.keys(`${prefix}*`),
+    /** All but what live workers say of themselves. */
+    keys: async () => (await redis.keys(`${prefix}*`)).filter((key) => key !== `${prefix}:index:loads`),
     async dispatch(
       options: Partial<DispatcherOptions> & Pick<DispatcherOptions, 'handle'>,
     ): Promise<Dispatcher> {
