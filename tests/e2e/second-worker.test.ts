@@ -18,7 +18,7 @@ import {
 
 const CUSTOMERS = 40;
 const MAX_IN_FLIGHT = 2;
-const EVENTS_PER_POST = 30;
+const EVENTS_PER_POST = 40;
 const POST_EVERY_MS = 250;
 const ANSWER_AFTER_MS = 30;
 /** What is promised: a second worker has its part of the load by then. */
@@ -141,7 +141,7 @@ describe('a second worker', () => {
   }, 240_000);
 });
 
-/** Batches for all customers in turn, until ended: 120 events each second. */
+/** Batches for all customers in turn, until ended: 160 events each second. */
 function steadyTraffic(names: readonly string[]) {
   const accepted = new Set<string>();
   let going = true;

@@ -1,4 +1,5 @@
 import { RedisConnection } from 'bullmq';
+import { createClaimLoop } from './claim-loop.js';
 import { createClockSkew } from './clock-skew.js';
 import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
 import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
@@ -14,10 +15,9 @@ import {
   type ClaimedCustomer,
   type Offer,
 } from './ready-index.js';
-import { connectPatient } from './redis-connections.js';
+import { connectPatient, logConnection } from './redis-connections.js';
 import { repeatTask } from './repeated-task.js';
 import { settledWithin } from './settled-within.js';
-import { createWakeLoop } from './wake-loop.js';
 
 /**
  * Takes the customers that are due, one lease each, and runs a BullMQ Worker per busy lane of theirs, all over one
@@ -69,58 +69,22 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let stopped = false;
   const clockSkew = createClockSkew();
 
-  // Announcements for customers whose claim is still on its way to us.
-  const early = new Map<string, Map<string, number>>();
-  /** Customers that another worker wants us to have. */
-  const offered = new Set<string>();
-  const claims = createWakeLoop(async () => {
-    try {
-      const sentAtMs = Date.now();
-      const claimed = await index.claim(workerId, { leaseMs, limit: claimMax, offered: takeOffered() });
-      clockSkew.note(sentAtMs, claimed.redisNowMs, Date.now());
-      for (const customer of claimed.customers) adopt(customer);
-      if (claimed.customers.length >= claimMax || offered.size > 0) return 0;
-      return Math.min(claimPollMs, (claimed.nextDueInMs ?? Infinity) + 1);
-    } catch (error) {
-      if (!stopped) logger.warn('queue.claim_failed', { error });
-      return claimPollMs;
-    } finally {
-      early.clear();
-    }
+  const claims = createClaimLoop({
+    workerId,
+    leaseMs,
+    index,
+    leases,
+    adopt,
+    onRedisTime: clockSkew.note,
+    logger,
   });
 
-  function takeOffered(): string[] {
-    const some = [...offered].slice(0, claimMax);
-    for (const customerId of some) offered.delete(customerId);
-    return some.filter((customerId) => leases.get(customerId)?.ended !== false);
-  }
-
-  function adopt(customer: ClaimedCustomer): void {
-    const { customerId, fence, lanes } = customer;
+  function adopt(customer: ClaimedCustomer): CustomerLease {
     counts.claimed++;
-    let lease = leases.get(customerId);
-    if (lease) lease.renewWith(fence);
-    else leases.set(customerId, (lease = new CustomerLease(context, customer)));
-    lease.see(lanes);
-    for (const [lane, dueInMs] of early.get(customerId) ?? []) lease.announced(lane, dueInMs);
-  }
-
-  function onAnnouncements(message: string): void {
-    for (const line of message.split('\n')) {
-      const [lane = '', dueInMs] = line.split(' ');
-      if (lane === 'offer') {
-        offered.add(line.slice('offer '.length));
-        claims.wakeIn(0);
-        continue;
-      }
-      const customerId = lane.slice(0, lane.indexOf('/'));
-      const lease = leases.get(customerId);
-      if (lease) lease.announced(lane, Number(dueInMs));
-      if (!claims.isRunning()) continue;
-      let lanes = early.get(customerId);
-      if (!lanes) early.set(customerId, (lanes = new Map<string, number>()));
-      lanes.set(lane, Math.min(lanes.get(lane) ?? Infinity, Number(dueInMs)));
-    }
+    let lease = leases.get(customer.customerId);
+    if (lease) lease.renewWith(customer.fence);
+    else leases.set(customer.customerId, (lease = new CustomerLease(context, customer)));
+    return lease;
   }
 
   async function subscribe(): Promise<void> {
@@ -131,7 +95,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       const lanes = await index.readLanes(some.map(({ customerId }) => customerId));
       some.forEach((lease, i) => lease.see(lanes[i] ?? []));
     }
-    claims.wakeIn(0);
+    claims.claimIn(0);
   }
 
   async function renew(): Promise<void> {
@@ -221,23 +185,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     );
   }
 
-  function logConnection(role: string, client: typeof redis): void {
-    let down = false;
-    const onDown = (error?: Error) => {
-      if (!down && !stopped) logger.warn('queue.connection_down', { connection: role, error });
-      down = true;
-    };
-    client.on('error', onDown);
-    // A connection that the server ends says no more than this.
-    client.on('close', () => onDown());
-    client.on('ready', () => {
-      if (down) logger.info('queue.connection_ready', { connection: role });
-      down = false;
-    });
-  }
-
-  logConnection('commands', redis);
-  logConnection('announcements', subscriber);
+  logConnection(redis, { name: 'commands', logger, until: () => stopped });
+  logConnection(subscriber, { name: 'announcements', logger, until: () => stopped });
   connection.on('error', () => undefined);
 
   return {
@@ -246,8 +195,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       subscriber.on('message', (channel: string, message: string) => {
         if (stopped) return;
         if (channel === wakeChannel(prefix))
-          claims.wakeIn(Math.max(Number(message), balancer.claimDelayMs()));
-        else onAnnouncements(message);
+          claims.claimIn(Math.max(Number(message), balancer.claimDelayMs()));
+        else claims.onAnnouncements(message);
       });
       if (subscriber.status !== 'ready') await new Promise((resolve) => subscriber.once('ready', resolve));
       await subscribe();
@@ -314,9 +263,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 }
 
-const claimMax = 100;
-// Wakes by pub/sub are the rule; this is for those that were lost.
-const claimPollMs = 1000;
 const scriptBatchMax = 200;
 const abortGraceMs = 1000;
 const handOver = -1;

@@ -2,7 +2,7 @@ import type { Logger } from '@posthorn/runtime';
 import type { CustomerLease } from './customer-lease.js';
 import type { DispatcherOptions } from './dispatcher-options.js';
 import { isOverShare, planHandOvers, type HandOver } from './fair-share.js';
-import { createLoadMeter } from './load-meter.js';
+import { briefMsOf, createLoadMeter } from './load-meter.js';
 import type { Offer, ReadyIndex } from './ready-index.js';
 import { settledWithin } from './settled-within.js';
 
@@ -43,9 +43,10 @@ export function createLeaseBalancer(options: LeaseBalancerOptions) {
     const nowMs = Date.now();
     for (const [customerId, untilMs] of stayUntilMs) if (untilMs <= nowMs) stayUntilMs.delete(customerId);
     if (stopped || nowMs < nextRoundAtMs) return;
+    const briefMs = briefMsOf(loads);
     const movable = loads.filter(
-      ({ customerId, brief, measuredForMs }) =>
-        brief &&
+      ({ customerId, longestMs, measuredForMs }) =>
+        longestMs < briefMs &&
         measuredForMs >= settleMs &&
         !stayUntilMs.has(customerId) &&
         isSteady(leases.get(customerId)),
@@ -54,16 +55,16 @@ export function createLeaseBalancer(options: LeaseBalancerOptions) {
     if (plan.length === 0) return;
     // Reports go on meanwhile: a worker that is silent counts as dead.
     nextRoundAtMs = Infinity;
-    void round(plan).then(() => {
+    void round(plan, 2 * briefMs).then(() => {
       nextRoundAtMs = Date.now() + settleMs;
     });
   }
 
-  async function round(plan: readonly HandOver[]): Promise<void> {
+  async function round(plan: readonly HandOver[], drainMaxMs: number): Promise<void> {
     const before = handedOver;
     const left = [...plan];
     const atATime = Array.from({ length: Math.min(left.length, atATimeMax) }, async () => {
-      for (let next = left.pop(); next && !stopped; next = left.pop()) await handOver(next);
+      for (let next = left.pop(); next && !stopped; next = left.pop()) await handOver(next, drainMaxMs);
     });
     await Promise.all(atATime);
     if (stopped) return;
@@ -74,7 +75,7 @@ export function createLeaseBalancer(options: LeaseBalancerOptions) {
     });
   }
 
-  async function handOver({ customerId, toWorkerId }: HandOver): Promise<void> {
+  async function handOver({ customerId, toWorkerId }: HandOver, drainMaxMs: number): Promise<void> {
     const lease = leases.get(customerId);
     if (!isSteady(lease)) return;
     const drained = await settledWithin(lease.end(), drainMaxMs);
@@ -138,7 +139,6 @@ function isSteady(lease: CustomerLease | undefined): lease is CustomerLease {
 }
 
 const atATimeMax = 50;
-const drainMaxMs = 2000;
 const stayMs = 60_000;
 // A live worker claims within a few ms; one that died costs its customers this.
 const offerMs = 500;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createLoadMeter } from './load-meter.js';
+import { briefMsOf, createLoadMeter } from './load-meter.js';
 
 describe('the load of a customer', () => {
   const perSecond = (
@@ -36,20 +36,29 @@ describe('the load of a customer', () => {
     expect(meter.sample(61_000)[0]?.load).toBeCloseTo(3, 5);
   });
 
-  it('tells customers apart whose sends all end soon: one send that hangs is enough, also some time after it ended', () => {
+  it('comes with its longest send: one that hangs shows while it is in flight, and some time after it ended', () => {
     const meter = createLoadMeter();
-    const brief = (nowMs: number) => {
+    const longest = (nowMs: number) => {
       perSecond(meter, 10, nowMs - 100, 100);
-      return meter.sample(nowMs)[0]?.brief;
+      return meter.sample(nowMs)[0]?.longestMs;
     };
-    expect(brief(100)).toBe(true);
+    expect(longest(100)).toBe(5);
     const end = meter.begin('acme', 200);
-    expect(brief(300)).toBe(true);
-    expect(brief(1300)).toBe(false);
+    expect(longest(300)).toBe(100);
+    expect(longest(1300)).toBe(1100);
     end(1400);
-    expect(brief(1500)).toBe(false);
-    expect(brief(31_300)).toBe(false);
-    expect(brief(31_500)).toBe(true);
+    expect(longest(1500)).toBe(1200);
+    expect(longest(6300)).toBe(1200);
+    expect(longest(6500)).toBe(5);
+  });
+
+  it('is brief up to a second, or longer where everything takes long, but never for the few that hang', () => {
+    const loads = (...longest: number[]) =>
+      longest.map((longestMs) => ({ customerId: 'c', load: 1, longestMs, measuredForMs: 9000 }));
+    expect(briefMsOf(loads(5, 10, 15_000))).toBe(1000);
+    expect(briefMsOf(loads(1200, 1400, 1600, 15_000, 900))).toBe(2100);
+    expect(briefMsOf(loads(15_000, 15_000, 5))).toBe(4000);
+    expect(briefMsOf([])).toBe(1000);
   });
 
   it('begins anew for a customer that was given away', () => {

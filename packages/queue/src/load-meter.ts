@@ -3,8 +3,8 @@ export interface CustomerLoad {
   readonly customerId: string;
   /** Sends begun per second, smoothed, and a tenth of those in flight. */
   readonly load: number;
-  /** Every send of late ended quickly, and so will those in flight: waiting for them takes no time to speak of. */
-  readonly brief: boolean;
+  /** Its longest send of late, ended or in flight. */
+  readonly longestMs: number;
   /** How long it has been measured without a pause. */
   readonly measuredForMs: number;
 }
@@ -24,7 +24,9 @@ export function createLoadMeter() {
       running.add(send);
       return (endedAtMs) => {
         running.delete(send);
-        if (endedAtMs - send.atMs >= briefMs) meter.slowAtMs = endedAtMs;
+        const tookMs = endedAtMs - send.atMs;
+        if (tookMs < meter.longest.tookMs && endedAtMs - meter.longest.endedAtMs < longestForMs) return;
+        meter.longest = { tookMs, endedAtMs };
       };
     },
 
@@ -40,12 +42,15 @@ export function createLoadMeter() {
         meter.starts = 0;
         meter.sampledAtMs = nowMs;
         const rate = (meter.weighedStarts * 1000) / Math.max(meter.weighedMs, rateOverMinMs);
-        const [oldest] = meter.running;
-        const slow =
-          nowMs - meter.slowAtMs < slowForMs || (oldest !== undefined && nowMs - oldest.atMs >= briefMs);
         const load = rate + meter.running.size / inFlightPerStart;
-        if (load < negligible && !slow) meters.delete(customerId);
-        else loads.push({ customerId, load, brief: !slow, measuredForMs: nowMs - meter.sinceMs });
+        if (load < negligible) meters.delete(customerId);
+        else
+          loads.push({
+            customerId,
+            load,
+            longestMs: longestOf(meter, nowMs),
+            measuredForMs: nowMs - meter.sinceMs,
+          });
       }
       return loads;
     },
@@ -65,7 +70,7 @@ interface Meter {
   sampledAtMs: number;
   weighedStarts: number;
   weighedMs: number;
-  slowAtMs: number;
+  longest: { readonly tookMs: number; readonly endedAtMs: number };
   /** In the order in which they began. */
   readonly running: Set<{ readonly atMs: number }>;
 }
@@ -73,11 +78,18 @@ interface Meter {
 const smoothMs = 2000;
 // One start within a few ms is not hundreds per second.
 const rateOverMinMs = 500;
-const briefMs = 1000;
-// One slow send among many quick ones marks an endpoint that will have another.
-const slowForMs = 30_000;
+// An endpoint that hangs begins the next send that will hang when one has ended.
+const longestForMs = 5000;
 const inFlightPerStart = 10;
 const negligible = 0.01;
+
+function longestOf({ longest, running }: Meter, nowMs: number): number {
+  const [oldest] = running;
+  return Math.max(
+    nowMs - longest.endedAtMs < longestForMs ? longest.tookMs : 0,
+    oldest === undefined ? 0 : nowMs - oldest.atMs,
+  );
+}
 
 function newMeter(nowMs: number): Meter {
   return {
@@ -86,7 +98,20 @@ function newMeter(nowMs: number): Meter {
     sampledAtMs: nowMs,
     weighedStarts: 0,
     weighedMs: 0,
-    slowAtMs: -Infinity,
+    longest: { tookMs: 0, endedAtMs: -Infinity },
     running: new Set(),
   };
 }
+
+/**
+ * How long a send may take whose end is worth waiting for: a second, or more where half of the customers need more,
+ * because then it is this worker that is slow, and not an endpoint.
+ */
+export function briefMsOf(loads: readonly CustomerLoad[]): number {
+  const sorted = loads.map(({ longestMs }) => longestMs).sort((a, b) => a - b);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  return Math.min(briefMostMs, Math.max(briefLeastMs, 1.5 * median));
+}
+
+const briefLeastMs = 1000;
+const briefMostMs = 4000;

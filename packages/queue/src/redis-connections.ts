@@ -1,3 +1,4 @@
+import type { Logger } from '@posthorn/runtime';
 import { Redis } from 'ioredis';
 
 const reconnectDelayMs = (times: number) => Math.min(1000, 50 * 2 ** Math.min(times, 5));
@@ -42,5 +43,21 @@ export function connectPatient(
     connectTimeout: 5000,
     retryStrategy: reconnectDelayMs,
     ...options,
+  });
+}
+
+/** Says once that a connection is down, and that it is back. */
+export function logConnection(
+  redis: Redis,
+  { name, logger, until }: { name: string; logger: Logger; until: () => boolean },
+): void {
+  let down = false;
+  redis.on('error', (error: Error) => {
+    if (!down && !until()) logger.warn('queue.connection_down', { connection: name, error });
+    down = true;
+  });
+  redis.on('ready', () => {
+    if (down) logger.info('queue.connection_ready', { connection: name });
+    down = false;
   });
 }

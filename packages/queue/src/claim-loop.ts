@@ -1,0 +1,83 @@
+import type { Logger } from '@posthorn/runtime';
+import type { CustomerLease } from './customer-lease.js';
+import type { ClaimedCustomer, ReadyIndex } from './ready-index.js';
+import { createWakeLoop } from './wake-loop.js';
+
+export interface ClaimLoopOptions {
+  readonly workerId: string;
+  readonly leaseMs: number;
+  readonly index: ReadyIndex;
+  readonly leases: ReadonlyMap<string, CustomerLease>;
+  /** The lease of a customer that was just claimed. */
+  readonly adopt: (customer: ClaimedCustomer) => CustomerLease;
+  readonly onRedisTime: (sentAtMs: number, redisNowMs: number, receivedAtMs: number) => void;
+  readonly logger: Logger;
+}
+
+/** Claims the customers that are due or offered, and passes on to their leases what is announced to this worker. */
+export function createClaimLoop(options: ClaimLoopOptions) {
+  const { workerId, leaseMs, index, leases, adopt, onRedisTime, logger } = options;
+  // Announcements for customers whose claim is still on its way to us.
+  const early = new Map<string, Map<string, number>>();
+  /** Customers that another worker wants us to have. */
+  const offered = new Set<string>();
+  let stopped = false;
+
+  const claims = createWakeLoop(async () => {
+    try {
+      const sentAtMs = Date.now();
+      const claimed = await index.claim(workerId, { leaseMs, limit: claimMax, offered: takeOffered() });
+      onRedisTime(sentAtMs, claimed.redisNowMs, Date.now());
+      for (const customer of claimed.customers) {
+        const lease = adopt(customer);
+        lease.see(customer.lanes);
+        for (const [lane, dueInMs] of early.get(customer.customerId) ?? []) lease.announced(lane, dueInMs);
+      }
+      if (claimed.customers.length >= claimMax || offered.size > 0) return 0;
+      return Math.min(claimPollMs, (claimed.nextDueInMs ?? Infinity) + 1);
+    } catch (error) {
+      if (!stopped) logger.warn('queue.claim_failed', { error });
+      return claimPollMs;
+    } finally {
+      early.clear();
+    }
+  });
+
+  function takeOffered(): string[] {
+    const some = [...offered].slice(0, claimMax);
+    for (const customerId of some) offered.delete(customerId);
+    return some.filter((customerId) => leases.get(customerId)?.ended !== false);
+  }
+
+  return {
+    claimIn: (delayMs: number) => claims.wakeIn(delayMs),
+
+    /** A message of the owner channel. */
+    onAnnouncements(message: string): void {
+      for (const line of message.split('\n')) {
+        const [lane = '', argument = ''] = line.split(' ');
+        if (lane === 'offer') {
+          offered.add(argument);
+          claims.wakeIn(0);
+          continue;
+        }
+        const dueInMs = Number(argument);
+        const customerId = lane.slice(0, lane.indexOf('/'));
+        leases.get(customerId)?.announced(lane, dueInMs);
+        if (!claims.isRunning()) continue;
+        let lanes = early.get(customerId);
+        if (!lanes) early.set(customerId, (lanes = new Map<string, number>()));
+        lanes.set(lane, Math.min(lanes.get(lane) ?? Infinity, dueInMs));
+      }
+    },
+
+    stop(): void {
+      stopped = true;
+      claims.stop();
+    },
+  };
+}
+
+const claimMax = 100;
+// Wakes by pub/sub are the rule; this is for those that were lost.
+const claimPollMs = 1000;
