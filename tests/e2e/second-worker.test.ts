@@ -106,7 +106,7 @@ describe('a second worker', () => {
       await waitUntil(() => inWindow()[0] + inWindow()[1] >= WINDOW, { timeoutMs: 60_000, intervalMs: 100 });
       const [byFirst, bySecond] = inWindow();
       const share = bySecond / (byFirst + bySecond);
-      console.log(`the second worker made ${bySecond} of ${byFirst + bySecond} attempts`);
+      process.stdout.write(`The second worker made ${bySecond} of ${byFirst + bySecond} attempts.\n`);
       expect(share).toBeGreaterThanOrEqual(0.4);
 
       expect(await first.stop()).toBe(0);
@@ -122,8 +122,9 @@ describe('a second worker', () => {
       const taken = attemptsBy(second).filter(({ time, customerId }) => {
         return Date.parse(time) >= lastSendMs && lastByFirst.has(customerId);
       });
-      console.log(
-        `the second went on ${Date.parse(taken[0]!.time) - lastSendMs} ms after the first one's last send`,
+      const tookMs = Date.parse(taken[0]!.time) - lastSendMs;
+      process.stdout.write(
+        `It went on ${tookMs} ms after the last send of the first one, which was stopped.\n`,
       );
       await traffic.end();
       await waitUntil(async () => (await ledger()).delivered === traffic.accepted.size, {
@@ -144,10 +145,10 @@ describe('a second worker', () => {
 /** Batches for all customers in turn, until ended: 160 events each second. */
 function steadyTraffic(names: readonly string[]) {
   const accepted = new Set<string>();
-  let going = true;
+  const ended = new AbortController();
   let next = 0;
   const posting = (async () => {
-    while (going) {
+    while (!ended.signal.aborted) {
       const events = Array.from({ length: EVENTS_PER_POST }, () => ({
         customerId: names[next++ % names.length],
         type: 'invoice.paid',
@@ -164,7 +165,7 @@ function steadyTraffic(names: readonly string[]) {
   return {
     accepted,
     end: async () => {
-      going = false;
+      ended.abort();
       await posting;
     },
   };

@@ -25,7 +25,7 @@ function round(workers: Workers): number {
   for (const { customers, plan } of plans) {
     for (const { customerId, toWorkerId } of plan) {
       workers[toWorkerId]![customerId] = customers[customerId]!;
-      delete customers[customerId];
+      Reflect.deleteProperty(customers, customerId);
       moved++;
     }
   }

@@ -31,9 +31,9 @@ describe('workers that share the load', () => {
   /** Adds jobs for the customers in turn until it is ended: 100 each second on a machine that is quick enough. */
   function steadyTraffic(customers: readonly { customerId: string; endpointId: string }[]) {
     const jobs: DeliveryJob[] = [];
-    let going = true;
+    const ended = new AbortController();
     const running = (async () => {
-      while (going) {
+      while (!ended.signal.aborted) {
         const some = Array.from({ length: 5 }, (_, n) =>
           deliveryJob(customers[(jobs.length + n) % customers.length]),
         );
@@ -45,7 +45,7 @@ describe('workers that share the load', () => {
     return {
       jobs,
       end: async () => {
-        going = false;
+        ended.abort();
         await running;
       },
     };
