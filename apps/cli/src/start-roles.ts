@@ -17,7 +17,14 @@ import {
   createHttpServer,
   createOperationRouter,
 } from '@posthorn/http';
-import { createEventSchemas, createIngestRouter } from '@posthorn/ingest';
+import {
+  createEventSchemas,
+  createIngestRouter,
+  createOverloadGuard,
+  overloadLimits,
+  refuseWhenOverloaded,
+  type OverloadGuard,
+} from '@posthorn/ingest';
 import {
   createDeliveryEnqueuer,
   createEndpointCache,
@@ -101,6 +108,7 @@ export async function startRoles({
   const auditTrail = createAuditTrail(createAuditStore({ prisma, clock }), logger);
   const authentication = authenticate(apiKeys, auditTrail);
   let ingest: Router | undefined;
+  let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
   if (has('ingest')) {
     const acceptor = createEventAcceptor({
@@ -113,10 +121,19 @@ export async function startRoles({
       retentionDays: config.retentionDays,
     });
     shutdown.onClose('accepting', () => acceptor.close());
+    const guard = createOverloadGuard({
+      acceptLoad: () => acceptor.load(),
+      poolWaiting: () => pool.waitingCount,
+      limits: overloadLimits(config),
+      logger,
+    });
+    shutdown.onClose('overload guard', () => guard.close());
+    overload = guard;
     ingest = createIngestRouter({
       acceptor,
       apiKeys,
       schemas,
+      overload: guard,
       logger,
       payloadBytesMax: config.payloadBytesMax,
       batchBytesMax: config.batchBytesMax,
@@ -151,10 +168,13 @@ export async function startRoles({
   });
   routers.push(createOperationRouter({ checks }));
 
+  const app = createHttpApp({ logger, ingest, routers, trustedProxies: config.trustedProxies });
   const server = await createHttpServer({
-    handler: createHttpApp({ logger, ingest, routers, trustedProxies: config.trustedProxies }),
+    handler: overload ? refuseWhenOverloaded(overload, app) : app,
     host: config.host,
     port: config.port,
+    connectionsMax: config.connectionsMax,
+    logger,
   });
   shutdown.onClose('http', (deadlineMs) => server.close({ deadlineMs }));
   worker?.start();

@@ -5,6 +5,7 @@ import type { Request, Response } from 'express';
 
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
+import type { HeldBody } from './overload-guard.js';
 import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
@@ -14,10 +15,14 @@ export async function acceptBatch(
   caller: Caller,
   request: Request,
   response: Response,
+  held: HeldBody,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
-  const text = await readJsonText(request, { bytesMax: context.batchBytesMax });
+  const text = await readJsonText(request, { bytesMax: context.batchBytesMax, onBytes: held.add });
   const items = readItems(text);
+  // As a whole: half a batch is more work for its producer than none.
+  const refusal = context.overload.refusal(items.length);
+  if (refusal) throw refusal;
   const results = await Promise.all(
     items.map((item, index) => acceptItem(context, caller, item, itemKey(idempotencyKey, index))),
   );

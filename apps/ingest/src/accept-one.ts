@@ -5,18 +5,23 @@ import type { Request, Response } from 'express';
 
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
+import type { HeldBody } from './overload-guard.js';
 import { type Refusal, refusalOf, refusedCustomer, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
-/** `POST /v1/events`: answered after the commit. */
+/**
+ * `POST /v1/events`: answered after the commit. From the moment it is handed to the acceptor the event counts, also when
+ * its client goes away before the answer: the commit is shared, and a producer that heard nothing sends it again.
+ */
 export async function acceptOne(
   { acceptor, schemas, payloadBytesMax }: IngestContext,
   caller: Caller,
   request: Request,
   response: Response,
+  held: HeldBody,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
-  const text = await readJsonText(request, { bytesMax: payloadBytesMax });
+  const text = await readJsonText(request, { bytesMax: payloadBytesMax, onBytes: held.add });
   const parsed = toEvent(parseJson(text), () => readTopLevelMembers(text), idempotencyKey);
   if (!parsed.ok) throw invalidEvent(parsed.errors);
   const { event, data } = parsed.value;

@@ -24,6 +24,7 @@ import request from 'supertest';
 
 import { createEventSchemas, type EventSchemas } from './event-schemas.js';
 import { createIngestRouter } from './ingest-router.js';
+import { openGate } from './test-support/open-gate.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 let testDatabase: TestDatabase;
@@ -69,7 +70,7 @@ beforeAll(async () => {
   const directory = createApiKeyDirectory({ apiKeys, clock, logger });
   app = createHttpApp({
     logger,
-    ingest: createIngestRouter({ acceptor, apiKeys: directory, schemas, logger }),
+    ingest: createIngestRouter({ acceptor, apiKeys: directory, schemas, overload: openGate, logger }),
     routers: [],
   });
 

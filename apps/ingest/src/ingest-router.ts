@@ -7,11 +7,13 @@ import { type Request, type Response, Router } from 'express';
 import { acceptBatch } from './accept-batch.js';
 import { acceptOne } from './accept-one.js';
 import type { EventSchemas } from './event-schemas.js';
+import type { HeldBody, OverloadGuard } from './overload-guard.js';
 
 export interface IngestRouterDeps {
   acceptor: Pick<EventAcceptor, 'accept'>;
   apiKeys: ApiKeyDirectory;
   schemas: Pick<EventSchemas, 'check'>;
+  overload: OverloadGuard;
   logger: Logger;
   /** Limit of a single request, and of the `data` of each event in a batch. Default 256 KiB. */
   payloadBytesMax?: number;
@@ -23,6 +25,7 @@ export interface IngestRouterDeps {
 export interface IngestContext {
   acceptor: Pick<EventAcceptor, 'accept'>;
   schemas: Pick<EventSchemas, 'check'>;
+  overload: OverloadGuard;
   logger: Logger;
   payloadBytesMax: number;
   batchBytesMax: number;
@@ -33,25 +36,35 @@ type Handler = (
   caller: Caller,
   request: Request,
   response: Response,
+  held: HeldBody,
 ) => Promise<void>;
 
-/** The data plane. Mount it first: it is the hot path, and everything in front of it is paid for by every event. */
+/**
+ * The data plane. Mount it first: it is the hot path, and everything in front of it is paid for by every event.
+ * `refuseWhenOverloaded` belongs in front of it.
+ */
 export function createIngestRouter({
   acceptor,
   apiKeys,
   schemas,
+  overload,
   logger,
   payloadBytesMax = 256 * 1024,
   batchBytesMax = defaultBatchBytesMax,
 }: IngestRouterDeps): Router {
   const router = Router({ caseSensitive: true });
-  const context: IngestContext = { acceptor, schemas, logger, payloadBytesMax, batchBytesMax };
+  const context: IngestContext = { acceptor, schemas, overload, logger, payloadBytesMax, batchBytesMax };
   const mount = ({ path }: Pick<Operation, 'path'>, handle: Handler): void => {
     router.post(path, async (request, response) => {
       const caller = await identifyCaller(apiKeys, request);
       requireScope(caller, 'events:write');
       refuseQuery(request);
-      await handle(context, caller, request, response);
+      const held = overload.hold();
+      try {
+        await handle(context, caller, request, response, held);
+      } finally {
+        held.release();
+      }
     });
   };
   mount(operations.createEvent, acceptOne);

@@ -7,6 +7,8 @@ export interface AppErrorFacts {
   errors?: readonly FieldError[];
   headers?: Readonly<Record<string, string>>;
   cause?: unknown;
+  /** Whoever throws it has logged it, in its own way. */
+  logged?: boolean;
 }
 
 /** Thrown only to refuse a request; `problemHandler` renders it. */
@@ -16,13 +18,15 @@ export class AppError extends Error {
   readonly status: number;
   readonly errors: readonly FieldError[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly logged: boolean;
 
-  constructor({ code, detail, errors, headers = {}, cause }: AppErrorFacts) {
+  constructor({ code, detail, errors, headers = {}, cause, logged = false }: AppErrorFacts) {
     super(detail, cause === undefined ? undefined : { cause });
     this.code = code;
     this.status = problemCodes[code].status;
     this.errors = errors;
     this.headers = headers;
+    this.logged = logged;
   }
 }
 

@@ -88,6 +88,51 @@ describe('createHttpServer', () => {
     expect(JSON.parse(body)).toMatchObject({ status, code: 'invalid_request', requestId: id });
   });
 
+  it('ends a request whose body drips in, not one that is slow or that nobody reads yet', async () => {
+    const unread: http.IncomingMessage[] = [];
+    const server = await createHttpServer({
+      handler: (request, response) => {
+        request.on('end', () => response.end('whole'));
+        if (request.url === '/unread') unread.push(request);
+        else request.resume();
+      },
+      host: '127.0.0.1',
+      port: 0,
+      slowBodies: { everyMs: 300, bytesPerSecondMin: 1_024 },
+    });
+    const head = (path: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+    const dripping = drip(server.port, head('/', 100_000), 'x', 20);
+    const slow = drip(server.port, head('/', 100_000), 'x'.repeat(1_000), 20);
+    const waiting = drip(server.port, `${head('/unread', 500)}${'x'.repeat(400)}`, '', 20);
+    expect(await dripping.answer).toMatch(/^HTTP\/1.1 408 .*Connection: close/s);
+    expect(await slow.answer).toMatch(/^HTTP\/1.1 200 /);
+    // It has been let wait for as long as the other one took; now it is read.
+    waiting.socket.write('x'.repeat(100));
+    for (const request of unread) request.resume();
+    expect(await waiting.answer).toMatch(/^HTTP\/1.1 200 /);
+    await server.close();
+  });
+
+  it('closes connections beyond the limit, and lets go of idle ones for those that come', async () => {
+    const server = await createHttpServer({
+      handler: (_request, response) => response.end('ok'),
+      host: '127.0.0.1',
+      port: 0,
+      connectionsMax: 5,
+    });
+    const agent = new http.Agent({ keepAlive: true });
+    await Promise.all(Array.from({ length: 5 }, () => get(server.port, agent)));
+    await waitUntil(() =>
+      get(server.port, new http.Agent()).then(
+        ({ statusCode }) => statusCode === 200,
+        () => false,
+      ),
+    );
+    agent.destroy();
+    await server.close();
+  });
+
   it('serves HTTP/1.0 without a Host, and sends 100 to those who expect it', async () => {
     const server = await createHttpServer({
       handler: (_request, response) => response.writeHead(200, { Connection: 'close' }).end('ok'),
@@ -125,4 +170,20 @@ function exchange(port: number, bytes: string): Promise<string> {
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(received));
   });
+}
+
+/** Sends the head, and then a piece again and again until an answer has come. */
+function drip(port: number, head: string, piece: string, everyMs: number) {
+  let received = '';
+  const socket = net.connect(port, '127.0.0.1', () => socket.write(head));
+  const timer = setInterval(() => socket.write(piece), everyMs);
+  const answer = new Promise<string>((resolve) => {
+    socket.on('data', (chunk) => (received += chunk.toString()));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearInterval(timer);
+      resolve(received);
+    });
+  });
+  return { socket, answer };
 }

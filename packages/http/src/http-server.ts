@@ -1,7 +1,9 @@
-import { createServer, type RequestListener } from 'node:http';
+import type { Logger } from '@posthorn/runtime';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { refuseMalformed, refuseMissingHost } from './refuse-malformed.js';
+import { refuseSlowBodies, type SlowBodyLimits } from './refuse-slow-bodies.js';
 
 export interface HttpServerOptions {
   handler: RequestListener;
@@ -10,6 +12,11 @@ export interface HttpServerOptions {
   port: number;
   /** Within which a request has to arrive whole. */
   requestTimeoutMs?: number;
+  /** Default: 1 KiB per second, looked at every 5 s. */
+  slowBodies?: SlowBodyLimits;
+  /** Open connections; more are closed at once. Default 10,000. */
+  connectionsMax?: number;
+  logger?: Logger;
 }
 
 export interface HttpServer {
@@ -27,6 +34,9 @@ export async function createHttpServer({
   host,
   port,
   requestTimeoutMs = 30_000,
+  slowBodies = { everyMs: 5_000, bytesPerSecondMin: 1_024 },
+  connectionsMax = 10_000,
+  logger,
 }: HttpServerOptions): Promise<HttpServer> {
   const server = createServer({
     // Above the idle timeout of common load balancers (60 s): they must be the ones to close, or they send into a
@@ -39,7 +49,8 @@ export async function createHttpServer({
     requireHostHeader: false,
     noDelay: true,
   });
-  refuseMalformed(server);
+  refuseSlowBodies(server, refuseMalformed(server), slowBodies);
+  limitConnections(server, connectionsMax, logger);
   let closing = false;
   server.on('request', (request, response) => {
     if (closing) response.setHeader('Connection', 'close');
@@ -50,7 +61,7 @@ export async function createHttpServer({
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, resolve);
+    server.listen({ port, host, backlog: acceptBacklog }, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,
@@ -66,3 +77,23 @@ export async function createHttpServer({
     },
   };
 }
+
+/** Each open connection costs memory, whatever it does. At the limit those that idle make room for those that come. */
+function limitConnections(server: Server, connectionsMax: number, logger: Logger | undefined): void {
+  server.maxConnections = connectionsMax;
+  let nextAtMs = 0;
+  let dropped = 0;
+  server.on('drop', () => {
+    dropped++;
+    const nowMs = performance.now();
+    if (nowMs < nextAtMs) return;
+    nextAtMs = nowMs + makeRoomEveryMs;
+    server.closeIdleConnections();
+    logger?.warn('http.connections_full', { connectionsMax, dropped });
+    dropped = 0;
+  });
+}
+
+/** Behind Node's 511 a burst of connections waits a second or more for its second SYN. The system may allow less. */
+const acceptBacklog = 4_096;
+const makeRoomEveryMs = 1_000;

@@ -16,3 +16,5 @@ export { createOperationRouter, type OperationRouterOptions } from './operation-
 export type { ReadyCheck, ReadyCheckResult } from './ready-checks.js';
 export { mountOperation, type OperationHandler, type OperationRequest } from './mount-operation.js';
 export { parseJson, readJsonText, type ReadJsonOptions } from './read-json-text.js';
+export { requestIdFor } from './request-id.js';
+export { sendProblem } from './send-problem.js';

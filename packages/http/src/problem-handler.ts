@@ -1,12 +1,11 @@
-import { problemDocument } from '@posthorn/api-contract';
 import type { Logger } from '@posthorn/runtime';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 
 import { AppError, unavailable } from './app-error.js';
-import { endWithBodyLeft, hasLongBodyLeft } from './end-with-body-left.js';
 import { isUnavailable } from './is-unavailable.js';
 import { RequestAborted } from './read-json-text.js';
 import { requestIdOf } from './request-id.js';
+import { sendProblem } from './send-problem.js';
 
 /** Answers every error with a problem document (RFC 9457). What is not ours to tell is logged, not sent. */
 export function problemHandler({ logger }: { logger: Logger }): ErrorRequestHandler {
@@ -21,30 +20,14 @@ export function problemHandler({ logger }: { logger: Logger }): ErrorRequestHand
     const refusal = refusalOf(error);
     const facts = { request_id: requestIdOf(response), method: request.method, path: request.path };
     if (!refusal) logger.error('request.failed', { ...facts, error });
-    else if (refusal.status >= 500) logUnavailable({ ...facts, error: refusal.cause ?? refusal });
+    else if (refusal.status >= 500 && !refusal.logged)
+      logUnavailable({ ...facts, error: refusal.cause ?? refusal });
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    sendProblem(request, response, refusal ?? internalError());
+    sendProblem(request, response, refusal ?? internalError(), requestIdOf(response));
   };
-}
-
-function sendProblem(request: Request, response: Response, error: AppError): void {
-  const { code, message, errors, headers, status } = error;
-  const document = problemDocument({ code, detail: message, requestId: requestIdOf(response), errors });
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  const text = JSON.stringify(document);
-  response.statusCode = status;
-  response.setHeader('Content-Type', 'application/problem+json; charset=utf-8');
-  response.setHeader('X-Content-Type-Options', 'nosniff');
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  if (!hasLongBodyLeft(request)) {
-    response.end(text);
-    return;
-  }
-  response.setHeader('Connection', 'close');
-  endWithBodyLeft(request, response, text);
 }
 
 /** The error as a refusal that may be shown, or null for a bug. */

@@ -12,6 +12,8 @@ export interface ReadJsonOptions {
   mediaTypes?: readonly string[] | undefined;
   /** What an absent body counts as; without it an absent body is refused. */
   emptyAs?: string | undefined;
+  /** Told of the bytes as they arrive; the error it gives refuses the request. */
+  onBytes?: ((bytes: number) => AppError | null) | undefined;
 }
 
 /** The caller went away before the body was complete: there is nobody to answer. */
@@ -27,7 +29,7 @@ export async function readJsonText(request: IncomingMessage, options: ReadJsonOp
   if (options.emptyAs !== undefined && hasNoBody(request)) return options.emptyAs;
   checkContentType(request.headers['content-type'], options.mediaTypes ?? defaultTypes);
   checkContentCoding(request.headers['content-encoding']);
-  const bytes = await readBytes(request, options.bytesMax);
+  const bytes = await readBytes(request, options);
   if (bytes.length === 0 && options.emptyAs !== undefined) return options.emptyAs;
   return decode(bytes);
 }
@@ -64,7 +66,7 @@ function checkContentCoding(header: string | undefined): void {
   }
 }
 
-function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+function readBytes(request: IncomingMessage, { bytesMax, onBytes }: ReadJsonOptions): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax));
   if (request.destroyed) return Promise.reject(aborted());
   return new Promise((resolve, reject) => {
@@ -76,7 +78,8 @@ function readBytes(request: IncomingMessage, bytesMax: number): Promise<Buffer> 
     };
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
-      if (length > bytesMax) settle(() => reject(tooLarge(bytesMax)));
+      const refusal = length > bytesMax ? tooLarge(bytesMax) : onBytes?.(chunk.length);
+      if (refusal) settle(() => reject(refusal));
       else chunks.push(chunk);
     };
     const onEnd = (): void =>

@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { Socket } from 'node:net';
 
-/** Answers with a problem document what Node would refuse by itself, before any handler sees it. */
-export function refuseMalformed(server: Server): void {
+/**
+ * Answers with a problem document what Node would refuse by itself, before any handler sees it. Returns what tells the
+ * newest request of a connection.
+ */
+export function refuseMalformed(server: Server): (socket: Socket) => IncomingMessage | undefined {
   const newest = new WeakMap<Socket, ServerResponse>();
   server.on('request', (request, response) => newest.set(request.socket, response));
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
@@ -21,6 +24,7 @@ export function refuseMalformed(server: Server): void {
     socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${text}`);
     socket.destroySoon();
   });
+  return (socket) => newest.get(socket)?.req;
 }
 
 /** For a server with `requireHostHeader: false`, which leaves it to us to say so. True: it has been answered. */

@@ -1,14 +1,20 @@
 import { randomUUID } from 'node:crypto';
 
 import type { NextFunction, Request, Response } from 'express';
+import type { IncomingMessage } from 'node:http';
 
 /** Puts `X-Request-Id` on every answer: the caller's when it is sane, otherwise one of ours. */
 export function requestId(request: Request, response: Response, next: NextFunction): void {
-  const given = request.headers['x-request-id'];
-  const id = typeof given === 'string' && sane.test(given) ? given : randomUUID();
+  const id = requestIdFor(request);
   response.locals.requestId = id;
   response.setHeader('X-Request-Id', id);
   next();
+}
+
+/** The caller's when it is sane, otherwise a new one. */
+export function requestIdFor(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && sane.test(given) ? given : randomUUID();
 }
 
 export function requestIdOf(response: Response): string {

@@ -18,6 +18,8 @@ import { heldForMs } from './held-for.js';
 import { keyHashesOf, requestHashOf } from './idempotency.js';
 import type { RoutingTable, RouteCache } from './route-cache.js';
 
+/** Ten full commits: about a second of them, which is as long as a producer should be kept waiting. */
+export const eventsWaitingMax = 5_000;
 const HOUR_MS = 3_600_000;
 /** Endpoints that change faster than we can read them, or a first event that rolled back, at most so often. */
 const TRIES_MAX = 8;
@@ -52,8 +54,16 @@ export type AcceptOutcome =
 export interface EventAcceptor {
   /** Resolves after the event and its deliveries are committed; nothing that happens to Redis delays or fails it. */
   accept(event: EventToAccept): Promise<AcceptOutcome>;
+  load(): AcceptLoad;
   /** Resolves when everything accepted has been handed to the queue or left to the sweep. */
   close(): Promise<void>;
+}
+
+export interface AcceptLoad {
+  /** Events that wait for a commit. */
+  waiting: number;
+  /** How long the first of them has been waiting. */
+  waitedMs: number;
 }
 
 export interface EventAcceptorDeps {
@@ -64,12 +74,12 @@ export interface EventAcceptorDeps {
   logger: Logger;
   idempotencyWindowHours: number;
   retentionDays: number;
-  /** Requests that may wait for a commit; more are answered `unavailable`. Default 10,000. */
+  /** Events that may wait for a commit; more are answered `unavailable`. Default 5,000. */
   waitingMax?: number;
 }
 
 export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
-  const { pool, clock, routes, enqueuer, logger, waitingMax = 10_000 } = deps;
+  const { pool, clock, routes, enqueuer, logger, waitingMax = eventsWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
   const heldMs = heldForMs(deps.retentionDays);
   let failing = false;
@@ -193,6 +203,7 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
 
   return {
     accept,
+    load: () => ({ waiting: insert.waiting(), waitedMs: insert.waitedMs() }),
     async close() {
       await insert.idle();
       await enqueuer.close();

@@ -1,5 +1,7 @@
 export {
   createEventAcceptor,
+  eventsWaitingMax,
+  type AcceptLoad,
   type AcceptOutcome,
   type EventAcceptor,
   type EventToAccept,

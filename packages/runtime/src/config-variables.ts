@@ -68,6 +68,11 @@ export const configVariables: readonly ConfigVariable[] = [
     default: '.posthorn',
     meaning: 'What `dev` keeps between starts: its databases and its encryption key.',
   }),
+  number('POSTHORN_CONNECTIONS_MAX', 'connectionsMax', 'Server', 10_000, 10, 1_000_000, {
+    unit: 'connections',
+    meaning:
+      'Connections that one process keeps open at its port, each costing some 10 KB; more are closed at once, and idle ones make room.',
+  }),
   text('POSTHORN_LOG_LEVEL', 'logLevel', 'Server', {
     ...value.oneOf(logLevels),
     default: 'info',
@@ -121,6 +126,11 @@ export const configVariables: readonly ConfigVariable[] = [
   number('POSTHORN_BATCH_BYTES_MAX', 'batchBytesMax', 'Events', 5_242_880, 1024, 67_108_864, {
     unit: 'bytes',
     meaning: 'The largest request with a batch of events. At least POSTHORN_PAYLOAD_BYTES_MAX.',
+  }),
+  number('POSTHORN_BODIES_BYTES_MAX', 'bodiesBytesMax', 'Events', 67_108_864, 1_048_576, 17_179_869_184, {
+    unit: 'bytes',
+    meaning:
+      'What the bodies of all requests under way may hold in one process; past it they are answered 503. Grant some five times as much memory. At least POSTHORN_BATCH_BYTES_MAX.',
   }),
   number('POSTHORN_IDEMPOTENCY_WINDOW_HOURS', 'idempotencyWindowHours', 'Events', 24, 24, 720, {
     unit: 'hours',

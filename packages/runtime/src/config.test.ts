@@ -39,6 +39,7 @@ describe('configuration', () => {
       dataDir: '.posthorn',
       logLevel: 'info',
       shutdownDeadlineMs: 25_000,
+      connectionsMax: 10_000,
       adminKey: null,
       encryptionKeys: [{ id: 'k1', key: Buffer.from(key, 'base64') }],
       allowTargets: [],
@@ -46,6 +47,7 @@ describe('configuration', () => {
       trustedProxies: [],
       payloadBytesMax: 262_144,
       batchBytesMax: 5_242_880,
+      bodiesBytesMax: 67_108_864,
       idempotencyWindowHours: 24,
       retentionDays: 30,
       auditRetentionDays: 365,
@@ -206,6 +208,11 @@ describe('configuration', () => {
       'POSTHORN_BATCH_BYTES_MAX',
       '1024',
       'must be at least POSTHORN_PAYLOAD_BYTES_MAX (262144), so that every event fits into a batch; it is 1024.',
+    ],
+    [
+      'POSTHORN_BODIES_BYTES_MAX',
+      '2097152',
+      'must be at least POSTHORN_BATCH_BYTES_MAX (5242880), so that the largest batch can be taken; it is 2097152.',
     ],
     ['POSTHORN_RETENTION_DAYS', '2', 'must be a whole number of days from 3 to 365; it is "2".'],
   ])('refuses %s=%s in one line and shows no secret', (name, text, rest) => {

@@ -30,6 +30,7 @@ export interface Config {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly shutdownDeadlineMs: number;
+  readonly connectionsMax: number;
 
   readonly adminKey: string | null;
   readonly encryptionKeys: readonly EncryptionKey[];
@@ -40,6 +41,7 @@ export interface Config {
 
   readonly payloadBytesMax: number;
   readonly batchBytesMax: number;
+  readonly bodiesBytesMax: number;
   readonly idempotencyWindowHours: number;
   readonly retentionDays: number;
   readonly auditRetentionDays: number;
@@ -155,6 +157,11 @@ function problemsBetween(settings: Settings): string[] {
   if (settings.batchBytesMax < settings.payloadBytesMax) {
     problems.push(
       `POSTHORN_BATCH_BYTES_MAX must be at least POSTHORN_PAYLOAD_BYTES_MAX (${settings.payloadBytesMax}), so that every event fits into a batch; it is ${settings.batchBytesMax}.`,
+    );
+  }
+  if (settings.bodiesBytesMax < settings.batchBytesMax) {
+    problems.push(
+      `POSTHORN_BODIES_BYTES_MAX must be at least POSTHORN_BATCH_BYTES_MAX (${settings.batchBytesMax}), so that the largest batch can be taken; it is ${settings.bodiesBytesMax}.`,
     );
   }
   if (settings.idempotencyWindowHours > settings.retentionDays * 24) {

@@ -30,7 +30,7 @@ describe('docs/configuration.md', () => {
       days: /_DAYS$/,
       bytes: /_BYTES_MAX$/,
       attempts: /_IN_FLIGHT_MAX$/,
-      connections: /_POOL_MAX$/,
+      connections: /_(?:POOL|CONNECTIONS)_MAX$/,
     };
     for (const { name, unit } of configVariables) {
       if (unit !== null) expect(name).toMatch(endings[unit] ?? /^$/);

@@ -29,6 +29,10 @@ export interface GroupCommit<T, R> {
   (item: T): Promise<R>;
   /** Items accepted and not yet settled. */
   pending(): number;
+  /** Items that no commit has taken yet. */
+  waiting(): number;
+  /** How long the first of those has been waiting; 0 when there is none. */
+  waitedMs(): number;
   /** Resolves when nothing is pending. */
   idle(): Promise<void>;
 }
@@ -73,6 +77,7 @@ export function createGroupCommit<T, R>({
   function add(item: T): Promise<R> {
     if (waiting >= queueMax) return Promise.reject(new GroupCommitOverloaded(`${waiting} items are waiting`));
     const promise = new Promise<R>(capture);
+    if (gathering.items.length === 0) gathering.sinceMs = performance.now();
     gathering.items.push(item);
     gathering.resolves.push(resolveNewest);
     gathering.rejects.push(rejectNewest);
@@ -155,6 +160,8 @@ export function createGroupCommit<T, R>({
 
   return Object.assign(add, {
     pending: () => waiting + committing,
+    waiting: () => waiting,
+    waitedMs: () => (waiting === 0 ? 0 : performance.now() - (fullBatches[0] ?? gathering).sinceMs),
     idle: () =>
       waiting + committing === 0
         ? Promise.resolve()
@@ -166,6 +173,8 @@ export function createGroupCommit<T, R>({
 
 /** Items and their promises in parallel arrays: `commit` gets the items as they are, without a pass over the batch. */
 interface Batch<T, R> {
+  /** When its first item came. */
+  sinceMs: number;
   items: T[];
   resolves: ((result: R) => void)[];
   rejects: ((error: unknown) => void)[];
@@ -183,11 +192,16 @@ class WrongResultCount extends Error {
 }
 
 function emptyBatch<T, R>(): Batch<T, R> {
-  return { items: [], resolves: [], rejects: [] };
+  return { sinceMs: 0, items: [], resolves: [], rejects: [] };
 }
 
-function part<T, R>({ items, resolves, rejects }: Batch<T, R>, from: number, to: number): Batch<T, R> {
+function part<T, R>(
+  { sinceMs, items, resolves, rejects }: Batch<T, R>,
+  from: number,
+  to: number,
+): Batch<T, R> {
   return {
+    sinceMs,
     items: items.slice(from, to),
     resolves: resolves.slice(from, to),
     rejects: rejects.slice(from, to),

@@ -4,6 +4,7 @@ import type { AcceptOutcome, EventToAccept } from '@posthorn/pipeline';
 import { createLogger } from '@posthorn/runtime';
 
 import { createIngestRouter } from '../ingest-router.js';
+import { openGate } from './open-gate.js';
 
 export const keys = {
   writer: `phk_${'w'.repeat(43)}`,
@@ -35,6 +36,7 @@ export function testIngest(
       close: () => Promise.resolve(),
     },
     schemas: { check: () => Promise.resolve([]) },
+    overload: openGate,
     logger,
   });
   return { app: createHttpApp({ logger, ingest, routers: [] }), events };

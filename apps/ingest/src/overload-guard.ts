@@ -1,0 +1,145 @@
+import { AppError } from '@posthorn/http';
+import type { AcceptLoad } from '@posthorn/pipeline';
+import type { Logger } from '@posthorn/runtime';
+
+import type { OverloadLimits } from './overload-limits.js';
+
+export interface OverloadGuardDeps {
+  acceptLoad: () => AcceptLoad;
+  /** How many wait for a Postgres connection. */
+  poolWaiting: () => number;
+  limits: OverloadLimits;
+  logger: Logger;
+  random?: () => number;
+}
+
+export interface OverloadGuard {
+  /** `unavailable` with `Retry-After` when so many more events cannot be taken now, otherwise null. */
+  refusal(events: number): AppError | null;
+  /** Counts what one request holds in memory. */
+  hold(): HeldBody;
+  heldBytes(): number;
+  close(): void;
+}
+
+export interface HeldBody {
+  /** The refusal when all requests together would hold too much; then these bytes are not counted. */
+  add(bytes: number): AppError | null;
+  /** The request is answered, or its client is gone and its events have been dealt with. */
+  release(): void;
+}
+
+/**
+ * Refuses events before the process falls over: when the event loop is late, when commits or connections are waited for
+ * too long, or when bodies fill the memory. Every signal is a number that is there anyway; one timer measures the event
+ * loop, none belongs to a request. What made it refuse goes away by itself, and so does the refusing.
+ */
+export function createOverloadGuard({
+  acceptLoad,
+  poolWaiting,
+  limits,
+  logger,
+  random = Math.random,
+}: OverloadGuardDeps): OverloadGuard {
+  const lag = createLagMeter(limits.lagMsMax);
+  let heldBytes = 0;
+  let spell: { beganAtMs: number; lastAtMs: number; refused: number } | null = null;
+
+  const timer = setInterval(() => {
+    const nowMs = performance.now();
+    lag.sample(nowMs);
+    if (!spell || nowMs - spell.lastAtMs < spellEndsAfterMs) return;
+    const lastedMs = Math.round(spell.lastAtMs - spell.beganAtMs);
+    logger.info('ingest.recovered', { refused: spell.refused, lastedMs });
+    spell = null;
+  }, lagSampleMs);
+  timer.unref();
+
+  function reasonToRefuse(events: number): string | null {
+    if (lag.isStanding()) return 'event_loop';
+    const { waiting, waitedMs } = acceptLoad();
+    if (waiting + events > limits.waitingMax || waitedMs > limits.waitedMsMax) return 'commits';
+    if (poolWaiting() > limits.poolWaitingMax) return 'connections';
+    return heldBytes > limits.bodiesBytesMax ? 'memory' : null;
+  }
+
+  function refuse(because: string): AppError {
+    const nowMs = performance.now();
+    if (!spell) {
+      spell = { beganAtMs: nowMs, lastAtMs: nowMs, refused: 0 };
+      logger.warn('ingest.overloaded', {
+        because,
+        lagMs: Math.round(lag.ms()),
+        ...acceptLoad(),
+        poolWaiting: poolWaiting(),
+        heldBytes,
+      });
+    }
+    spell.refused++;
+    spell.lastAtMs = nowMs;
+    // Spread, so that those who were refused together do not come back together.
+    return refusals[Math.floor(random() * refusals.length)] ?? soonest;
+  }
+
+  return {
+    refusal(events) {
+      const because = reasonToRefuse(events);
+      return because === null ? null : refuse(because);
+    },
+    hold() {
+      let held = 0;
+      return {
+        add(bytes) {
+          if (heldBytes + bytes > limits.bodiesBytesMax) return refuse('memory');
+          heldBytes += bytes;
+          held += bytes;
+          return null;
+        },
+        release() {
+          heldBytes -= held;
+          held = 0;
+        },
+      };
+    },
+    heldBytes: () => heldBytes,
+    close: () => clearInterval(timer),
+  };
+}
+
+/**
+ * How late the event loop is. One stop (a collection, a frozen machine) is over when it is seen and refuses nobody;
+ * lateness stands when it is seen twice in a row, or again soon after it stood.
+ */
+function createLagMeter(lagMsMax: number) {
+  let sampledAtMs = performance.now();
+  let lagMs = 0;
+  let lateInARow = 0;
+  let stoodAtMs = -Infinity;
+  return {
+    sample(nowMs: number) {
+      lagMs = Math.max(0, nowMs - sampledAtMs - lagSampleMs);
+      sampledAtMs = nowMs;
+      lateInARow = lagMs > lagMsMax ? lateInARow + 1 : 0;
+      if (lateInARow === 1 && nowMs - stoodAtMs < lagRelapseMs) lateInARow = 2;
+      if (lateInARow > 1) stoodAtMs = nowMs;
+    },
+    isStanding: () => lateInARow > 1,
+    ms: () => lagMs,
+  };
+}
+
+const lagSampleMs = 100;
+const lagRelapseMs = 5_000;
+/** Longer than anyone is asked to wait: a spell is over when nobody who came back was refused again. */
+const spellEndsAfterMs = 6_000;
+
+// Made once: refusing has to be cheaper than accepting, and a new error costs a stack trace.
+const refusalFor = (seconds: number): AppError =>
+  new AppError({
+    code: 'unavailable',
+    detail: 'More events arrive than can be committed; try again later.',
+    headers: { 'Retry-After': String(seconds) },
+    logged: true,
+  });
+const soonest = refusalFor(1);
+const refusals = [soonest, ...[2, 3, 4, 5].map(refusalFor)];

@@ -1,0 +1,112 @@
+import {
+  createApiKeyStore,
+  createCustomerStore,
+  createEndpointStore,
+  ensurePartitions,
+  openDatabase,
+  type Database,
+} from '@posthorn/database';
+import {
+  createApiKeyDirectory,
+  createHttpApp,
+  createHttpServer,
+  createOperationRouter,
+} from '@posthorn/http';
+import { createDeliveryEnqueuer, createEventAcceptor, createRouteCache } from '@posthorn/pipeline';
+import { createSecretBox, generateKeyring, parseKeyring, type Logger } from '@posthorn/runtime';
+import { createTestDatabase } from '@posthorn/testing';
+
+import { createIngestRouter } from '../ingest-router.js';
+import { createOverloadGuard, type OverloadGuard } from '../overload-guard.js';
+import { refuseWhenOverloaded } from '../refuse-when-overloaded.js';
+import { overloadLimits, type OverloadLimits } from '../overload-limits.js';
+
+export interface OpenIngest {
+  database: Database;
+  overload: OverloadGuard;
+  port: number;
+  /** A key that may write for everyone. */
+  key: string;
+  /** Events handed to the acceptor and not answered. */
+  pending(): number;
+  close(): Promise<void>;
+}
+
+/** Ingest behind a real port over a real database, with a customer `acme` that has one endpoint. */
+export async function openIngest(logger: Logger, limits: Partial<OverloadLimits> = {}): Promise<OpenIngest> {
+  const testDatabase = await createTestDatabase();
+  const database = openDatabase({ url: testDatabase.url, poolMax: 4, logger });
+  const { pool, prisma, clock } = database;
+  await ensurePartitions(pool, { nowMs: Date.now() });
+  const keyring = parseKeyring(generateKeyring());
+  if (!keyring.ok) throw new Error(keyring.problem);
+  const endpoints = createEndpointStore({ prisma, secretBox: createSecretBox(keyring.keys), clock });
+  const apiKeys = createApiKeyStore({ prisma, clock });
+  const acceptor = createEventAcceptor({
+    pool,
+    clock,
+    routes: createRouteCache((customerId) => endpoints.readRoutes(customerId)),
+    enqueuer: createDeliveryEnqueuer({ enqueue: () => Promise.resolve() }, logger),
+    logger,
+    idempotencyWindowHours: 24,
+    retentionDays: 30,
+    ...(limits.waitingMax !== undefined && { waitingMax: limits.waitingMax }),
+  });
+  let pending = 0;
+  const overload = createOverloadGuard({
+    acceptLoad: () => acceptor.load(),
+    poolWaiting: () => pool.waitingCount,
+    limits: { ...overloadLimits({ databasePoolMax: 4, bodiesBytesMax: 64 * 1024 * 1024 }), ...limits },
+    logger,
+  });
+  const directory = createApiKeyDirectory({ apiKeys, clock, logger });
+  const ingest = createIngestRouter({
+    acceptor: {
+      accept(event) {
+        pending++;
+        return acceptor.accept(event).finally(() => pending--);
+      },
+    },
+    apiKeys: directory,
+    schemas: { check: () => Promise.resolve([]) },
+    overload,
+    logger,
+  });
+  const app = createHttpApp({ logger, ingest, routers: [createOperationRouter({ checks: [] })] });
+  const server = await createHttpServer({
+    handler: refuseWhenOverloaded(overload, app),
+    host: '127.0.0.1',
+    port: 0,
+  });
+
+  const none = { name: null, metadata: null, notificationUrl: null, maxInFlight: null };
+  await createCustomerStore({ prisma }).put('acme', { ...none, rateLimit: null, maxEndpoints: null });
+  await endpoints.create('acme', {
+    url: 'https://example.com/hook',
+    eventTypes: ['invoice.*'],
+    description: null,
+    headers: {},
+    signing: { scheme: 'standard' },
+    retryPolicy: null,
+    maxInFlight: null,
+    rateLimit: null,
+  });
+  const made = await apiKeys.create({ name: null, scopes: ['events:write'], customerId: null });
+  if (made.kind !== 'created') throw new Error(made.kind);
+
+  return {
+    database,
+    overload,
+    port: server.port,
+    key: made.key,
+    pending: () => pending,
+    async close() {
+      await server.close({ deadlineMs: 0 });
+      overload.close();
+      await acceptor.close();
+      await directory.close();
+      await database.close();
+      await testDatabase.drop();
+    },
+  };
+}
