@@ -1,6 +1,7 @@
 import { startChild } from '../frame/child-process.js';
 import type { Contestant } from '../frame/contestant.js';
 import type { Stage } from '../frame/stage.js';
+import { startWorkerSlot } from '../frame/worker-slot.js';
 
 const TABLES = `
   CREATE TABLE endpoint (customer_id text PRIMARY KEY, url text NOT NULL);
@@ -28,17 +29,19 @@ export async function startFloor(stage: Stage, { connections = 64 } = {}): Promi
   const { url, pool } = await stage.createDatabase('floor');
   await pool.query(TABLES);
   const env = { DATABASE_URL: url, REDIS_URL: stage.redisUrl };
-  const worker = await startChild(new URL('./worker-process.js', import.meta.url), {
-    env: { ...env, CONNECTIONS: String(connections) },
+  const worker = await startWorkerSlot(stage, new URL('./worker-process.js', import.meta.url), {
+    ...env,
+    CONNECTIONS: String(connections),
   });
-  stage.onStop(() => worker.stop());
   const ingest = await startChild<{ port: number }>(new URL('./ingest-process.js', import.meta.url), { env });
   stage.onStop(() => ingest.stop());
 
   return {
     name: 'floor',
     ingest: { origin: `http://127.0.0.1:${ingest.hello.port}`, pid: ingest.pid },
-    workers: [{ pid: worker.pid }],
+    workers: worker.running,
+    startWorkers: worker.start,
+    stopWorkers: worker.stop,
     apiKey: 'none',
     pool,
     async addEndpoints(endpoints) {
@@ -46,7 +49,7 @@ export async function startFloor(stage: Stage, { connections = 64 } = {}): Promi
         'INSERT INTO endpoint (customer_id, url) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
         [endpoints.map(({ customerId }) => customerId), endpoints.map((endpoint) => endpoint.url)],
       );
-      await worker.ask('endpoints changed');
+      await worker.restart();
       return endpoints.map(({ customerId }) => customerId);
     },
   };

@@ -32,7 +32,7 @@ const subscriber = connectRedis(redisUrl);
 const factory = await shareConnection(redis);
 const agent = new Agent({ connections: Number(process.env['CONNECTIONS'] ?? 64) });
 const workers = new Map<string, Worker<FloorJob, void, string, SharedBackend>>();
-let endpoints = new Map<string, string>();
+const endpoints = new Map<string, string>();
 
 const loadBody = createGroup<string, string>(async (ids) => {
   const { rows } = await pool.query<{ id: string; body: string }>({
@@ -112,16 +112,16 @@ function wake(customerId: string): void {
   workers.set(customerId, worker);
 }
 
-async function readEndpoints(): Promise<null> {
-  const { rows } = await pool.query<{ customer_id: string; url: string }>(
-    'SELECT customer_id, url FROM endpoint',
-  );
-  endpoints = new Map(rows.map(({ customer_id, url }) => [customer_id, url]));
-  return null;
-}
-
 subscriber.on('message', (_channel, customers) => {
   for (const customerId of customers.split(',')) wake(customerId);
 });
 await subscriber.subscribe(wakeChannel);
-answerParent('ready', readEndpoints);
+const { rows } = await pool.query<{ customer_id: string; url: string }>(
+  'SELECT customer_id, url FROM endpoint',
+);
+for (const { customer_id, url } of rows) {
+  endpoints.set(customer_id, url);
+  // Something may have come while no worker ran.
+  wake(customer_id);
+}
+answerParent('ready', () => null);

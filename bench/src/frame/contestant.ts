@@ -12,7 +12,11 @@ export interface EndpointToAdd {
 export interface Contestant {
   name: 'posthorn' | 'floor' | 'naive';
   ingest: { origin: string; pid: number };
+  /** Those that run now. */
   workers: readonly { pid: number }[];
+  /** Gracefully; what is accepted meanwhile waits. */
+  stopWorkers(): Promise<void>;
+  startWorkers(): Promise<void>;
   apiKey: string;
   pool: pg.Pool;
   /** Resolves with their ids, in order. */

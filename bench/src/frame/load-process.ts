@@ -23,7 +23,7 @@ async function run(order: LoadOrder): Promise<LoadReport> {
 
   const eventOf = (index: number) => ({
     customerId: `${customers.prefix}${index % customers.count}`,
-    type: 'invoice.paid',
+    type: order.type ?? 'invoice.paid',
     data: { index, pad },
   });
   const note = (status: number, text: string, count: number): void => {

@@ -12,6 +12,8 @@ export interface LoadPlan {
   rate?: number;
   connections?: number;
   payloadBytes?: number;
+  /** `invoice.paid` if left out. */
+  type?: string;
   /** Events in one request to Posthorn's batch endpoint; left out, one request each. */
   batch?: number;
 }

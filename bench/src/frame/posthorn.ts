@@ -49,7 +49,7 @@ export async function startPosthorn(
     POSTHORN_ALLOW_TARGETS: '127.0.0.0/8',
     POSTHORN_HOST: '127.0.0.1',
   };
-  const start = async (role: string): Promise<{ origin: string; pid: number }> => {
+  const start = async (role: string) => {
     const port = await findFreePort();
     const child = spawn(process.execPath, [path.join(ROOT, 'apps/cli/dist/main.js'), 'serve', role], {
       cwd: stage.folder,
@@ -60,18 +60,25 @@ export async function startPosthorn(
     stage.onStop(() => endChild(child));
     const origin = `http://127.0.0.1:${port}`;
     await untilReady(origin, child);
-    return { origin, pid: child.pid ?? 0 };
+    return { origin, pid: child.pid ?? 0, stop: () => endChild(child) };
   };
   const consoleRole = await start('console');
   const ingest = await start('ingest');
-  const workerRoles: { pid: number }[] = [];
-  for (let index = 0; index < workers; index += 1) workerRoles.push(await start('worker'));
+  const running: { pid: number; stop(): Promise<void> }[] = [];
+  const startWorkers = async (): Promise<void> => {
+    while (running.length < workers) running.push(await start('worker'));
+  };
+  await startWorkers();
 
   return {
     name: 'posthorn',
     ingest,
     console: consoleRole,
-    workers: workerRoles,
+    workers: running,
+    startWorkers,
+    async stopWorkers() {
+      await Promise.all(running.splice(0).map(({ stop }) => stop()));
+    },
     apiKey,
     databaseUrl: url,
     pool,

@@ -70,6 +70,8 @@ function run(order: ReceiverCommand): unknown {
       group.arrivals = [];
       return report;
     }
+    case 'count':
+      return groupOf(order.group).arrivals.length;
     case 'held':
       return held.size;
     case 'release': {

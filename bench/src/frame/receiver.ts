@@ -12,6 +12,7 @@ export type Behaviour =
 export type ReceiverCommand =
   | { command: 'behave'; group: string; behaviour: Behaviour }
   | { command: 'report'; group: string }
+  | { command: 'count'; group: string }
   | { command: 'held' }
   | { command: 'release' };
 
@@ -33,6 +34,8 @@ export interface Receiver {
   behave(group: string, behaviour: Behaviour): Promise<void>;
   /** What came since the last report. */
   report(group: string): Promise<ReceiverReport>;
+  /** How many came since the last report. */
+  count(group: string): Promise<number>;
   /** Requests that wait for an answer. */
   held(): Promise<number>;
   /** Answers 200 to all that hang, and returns how many there were. */
@@ -51,6 +54,7 @@ export async function startReceiver(): Promise<Receiver> {
     url: (group, endpoint = '') => `http://127.0.0.1:${port}/${group}/${endpoint}`,
     behave: (group, behaviour) => ask({ command: 'behave', group, behaviour }),
     report: (group) => ask({ command: 'report', group }),
+    count: (group) => ask({ command: 'count', group }),
     held: () => ask({ command: 'held' }),
     release: () => ask({ command: 'release' }),
     stop: () => child.stop(),

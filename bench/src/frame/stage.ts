@@ -1,4 +1,5 @@
 import { startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
+import { Redis } from 'ioredis';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,6 +17,8 @@ export interface Stage {
   load: Load;
   /** A database of its own for a contestant. */
   createDatabase(name: string): Promise<{ url: string; pool: pg.Pool }>;
+  /** For looking into it. */
+  redis: Redis;
   /** Everything that was opened is closed in reverse order. */
   onStop(close: () => Promise<unknown>): void;
   stop(): Promise<void>;
@@ -33,6 +36,8 @@ export async function openStage(options: { postgresSettings?: Record<string, str
     closes.push(() => postgres.stop());
     const redis = await startPrivateRedis({ dataDir: path.join(folder, 'redis'), persistent: false });
     closes.push(() => redis.stop());
+    const redisClient = new Redis(redis.url);
+    closes.push(() => redisClient.quit());
     const receiver = await startReceiver();
     closes.push(() => receiver.stop());
     const load = await startLoad();
@@ -53,6 +58,7 @@ export async function openStage(options: { postgresSettings?: Record<string, str
         closes.push(() => pool.end());
         return { url: url.href, pool };
       },
+      redis: redisClient,
       onStop: (close) => closes.push(close),
       stop,
     };

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { startChild } from '../frame/child-process.js';
 import type { Contestant } from '../frame/contestant.js';
 import type { Stage } from '../frame/stage.js';
+import { startWorkerSlot } from '../frame/worker-slot.js';
 
 /** What `prisma migrate` makes of schema.prisma. */
 const TABLES = `
@@ -32,15 +33,16 @@ export async function startNaive(stage: Stage): Promise<Contestant> {
   const { url, pool } = await stage.createDatabase('naive');
   await pool.query(TABLES);
   const env = { DATABASE_URL: url, REDIS_URL: stage.redisUrl };
-  const worker = await startChild(new URL('./worker-process.js', import.meta.url), { env });
-  stage.onStop(() => worker.stop());
+  const worker = await startWorkerSlot(stage, new URL('./worker-process.js', import.meta.url), env);
   const ingest = await startChild<{ port: number }>(new URL('./ingest-process.js', import.meta.url), { env });
   stage.onStop(() => ingest.stop());
 
   return {
     name: 'naive',
     ingest: { origin: `http://127.0.0.1:${ingest.hello.port}`, pid: ingest.pid },
-    workers: [{ pid: worker.pid }],
+    workers: worker.running,
+    startWorkers: worker.start,
+    stopWorkers: worker.stop,
     apiKey: 'none',
     pool,
     async addEndpoints(endpoints) {
