@@ -87,6 +87,7 @@ await runScenario({
       withWaiting.push({ ...step, cost });
       say(`${step.waiting} retries wait, ${step.redisBytesEach} bytes of Redis each`);
     }
+    await pause(short ? 0 : SETTLE_MS);
     idle.push(await measureIdle(stage, posthorn, settings['idle-seconds']));
 
     const costAt = (contestant: string, customers: number): number =>
