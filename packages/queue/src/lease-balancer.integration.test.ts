@@ -12,7 +12,7 @@ import {
 } from './test-support/queue-under-test.js';
 
 const done = { kind: 'done' } as const;
-const inFlightMax = 2;
+const inFlightMax = 1;
 
 describe('workers that share the load', () => {
   let shared: TestRedis;
@@ -87,10 +87,11 @@ describe('workers that share the load', () => {
 
   it('give a newcomer its part at once, lose nothing, run nothing twice, exceed no cap, and then leave it at that', async () => {
     const seen = observer();
-    traffic = steadyTraffic(customersOf(20));
-    const first = await queue.dispatch(seen.as('first', 40));
+    // In pairs: while one is being sent the other waits, so that a new owner who came too early would send both.
+    traffic = steadyTraffic(customersOf(20).flatMap((customer) => [customer, customer]));
+    const first = await queue.dispatch(seen.as('first', 150));
     await waitUntil(() => seen.runs.size > 200);
-    const second = await queue.dispatch(seen.as('second', 40));
+    const second = await queue.dispatch(seen.as('second', 150));
     await waitUntil(() => first.stats().handedOver >= 7);
     await waitUntil(() => seen.by('second') > 0);
     const [byFirst, bySecond] = [seen.by('first'), seen.by('second')];
