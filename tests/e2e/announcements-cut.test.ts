@@ -30,7 +30,7 @@ let database: TestDatabase;
 let redis: Awaited<ReturnType<typeof startPrivateRedis>>;
 let receiver: Receiver;
 let posthorn: Posthorn;
-let workers: Posthorn[];
+let workers: Posthorn[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-announcements-'));
@@ -49,7 +49,7 @@ beforeAll(async () => {
   });
   workers = await Promise.all([startBeside(posthorn, ['worker']), startBeside(posthorn, ['worker'])]);
   for (const customerId of customers) await addEndpoint(posthorn, customerId, { url: receiver.url });
-}, 90_000);
+}, 300_000);
 
 afterAll(async () => {
   await Promise.all([posthorn, ...workers].map((each) => each.stop()));
@@ -78,7 +78,7 @@ describe('pub/sub connections that are cut again and again under traffic', () =>
         202,
       );
       eventIds.push(...body.results.map(({ id }) => id));
-      await waitUntil(async () => (await subscribers()) === workers.length, { timeoutMs: 30_000 });
+      await waitUntil(async () => (await subscribers()) === workers.length, { timeoutMs: 60_000 });
       await redisCommand(redis.url, 'CLIENT KILL TYPE pubsub');
     }
     await receiver.waitFor((requests) => requests.length >= eventIds.length, { timeoutMs: 60_000 });
@@ -94,5 +94,5 @@ describe('pub/sub connections that are cut again and again under traffic', () =>
       expect(worker.output()).toContain('queue.connection_down');
       expect(worker.output()).not.toMatch(/lease\.lost|job\.taken_over/);
     }
-  }, 180_000);
+  }, 400_000);
 });

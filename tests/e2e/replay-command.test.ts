@@ -30,7 +30,7 @@ beforeAll(async () => {
   [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
   await prepareDatabase(database.url);
   posthorn = await startPosthorn({ databaseUrl: database.url, redisUrl: testRedis().url });
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await posthorn.stop();
   await receiver.close();
@@ -76,7 +76,7 @@ describe('posthorn replay', () => {
     receiver.respondWith(() => ({ fault: 'hang' }));
     const asJson = await replay(id, '--json');
     expect(JSON.parse(asJson.stdout)).toMatchObject({ id, status: 'pending', attempts: 2 });
-    await receiver.waitFor(3);
+    await receiver.waitFor(3, { timeoutMs: 60_000 });
     const inFlight = await replay(id);
     expect(inFlight).toMatchObject({ code: 1, stdout: '' });
     expect(inFlight.stderr).toMatch(/^409 delivery_in_flight: /);
@@ -91,5 +91,5 @@ describe('posthorn replay', () => {
     const unknown = await replay('dlv_00000000000000000000000000');
     expect(unknown).toMatchObject({ code: 1, stdout: '' });
     expect(unknown.stderr).toMatch(/^404 not_found: /);
-  }, 60_000);
+  }, 240_000);
 });

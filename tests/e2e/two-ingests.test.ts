@@ -16,7 +16,7 @@ beforeAll(async () => {
   const first = await startPosthorn({ databaseUrl: database.url, redisUrl: testRedis().url });
   ingests = [first, await startBeside(first, ['ingest'])];
   await expectStatus(first.call('PUT', '/v1/customers/acme', {}), 201);
-}, 90_000);
+}, 300_000);
 afterAll(async () => {
   await Promise.all(ingests.map((ingest) => ingest.stop()));
   await database.drop();
@@ -75,6 +75,6 @@ describe('two ingest processes that get the same keys at the same time, in oppos
       expect((await eventsOf('acme')) - before).toBe(ROUNDS * KEYS);
       for (const ingest of ingests) expect(ingest.output()).not.toContain('deadlock');
     },
-    120_000,
+    300_000,
   );
 });

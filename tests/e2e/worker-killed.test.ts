@@ -22,7 +22,7 @@ import {
 const TAKEN_OVER_WITHIN_MS = 90_000;
 /** The sweep would find it as well: it must not be needed. */
 const env = {
-  POSTHORN_JOB_LOCK_MS: '2000',
+  POSTHORN_JOB_LOCK_MS: '6000',
   POSTHORN_STALLED_CHECK_MS: '300',
   POSTHORN_SWEEP_INTERVAL_MS: '600000',
 };
@@ -40,7 +40,7 @@ beforeAll(async () => {
     roles: ['ingest', 'console'],
     env,
   });
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await posthorn.stop();
   await receiver.close();
@@ -75,5 +75,5 @@ describe('a delivery whose worker is killed while sending it', () => {
     } finally {
       await worker.stop();
     }
-  }, 300_000);
+  }, 600_000);
 });

@@ -22,7 +22,7 @@ import {
 const TAKEN_OVER_WITHIN_MS = 90_000;
 /** The sweep would find it as well: it must not be needed. */
 const env = {
-  POSTHORN_JOB_LOCK_MS: '2000',
+  POSTHORN_JOB_LOCK_MS: '6000',
   POSTHORN_STALLED_CHECK_MS: '300',
   POSTHORN_SWEEP_INTERVAL_MS: '600000',
 };
@@ -40,7 +40,7 @@ beforeAll(async () => {
     roles: ['ingest', 'console'],
     env,
   });
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await posthorn.stop();
   await database.drop();
@@ -57,7 +57,7 @@ describe('a worker that falls silent', () => {
     receiver.respondWith(({ number }) => (number === 1 ? { fault: 'hang' } : { status: 200 }));
     const doomed = await startBeside(posthorn, ['worker']);
     const eventId = await postEvent(posthorn, 'quiet');
-    await receiver.waitFor(1);
+    await receiver.waitFor(1, { timeoutMs: TAKEN_OVER_WITHIN_MS });
     const idle = await startBeside(posthorn, ['worker']);
     try {
       await doomed.kill();
@@ -68,7 +68,7 @@ describe('a worker that falls silent', () => {
       await idle.stop();
       await receiver.close();
     }
-  }, 180_000);
+  }, 400_000);
 
   it('and wakes after its locks have ended moves no delivery that another has ended, and goes on', async () => {
     const EVENTS = 10;
@@ -83,7 +83,7 @@ describe('a worker that falls silent', () => {
     });
     const frozen = await startBeside(posthorn, ['worker']);
     const eventIds = await Promise.all(Array.from({ length: EVENTS }, () => postEvent(posthorn, 'frozen')));
-    await receiver.waitFor(EVENTS);
+    await receiver.waitFor(EVENTS, { timeoutMs: TAKEN_OVER_WITHIN_MS });
     frozen.process.kill('SIGSTOP');
     const other = await startBeside(posthorn, ['worker']);
     try {
@@ -118,5 +118,5 @@ describe('a worker that falls silent', () => {
       await Promise.all([frozen.stop(), other.stop()]);
       await receiver.close();
     }
-  }, 300_000);
+  }, 600_000);
 });

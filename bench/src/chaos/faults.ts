@@ -30,6 +30,8 @@ interface Fault {
 
 export interface FaultRun {
   records: readonly FaultRecord[];
+  /** A fault could not be carried out, so what it hit may be gone for good: `stop` will reject. */
+  broken(): boolean;
   /** No new faults; resolves when everything is back. Rejects when a fault could not be carried out. */
   stop(): Promise<void>;
 }
@@ -74,6 +76,7 @@ export function startFaults(targets: FaultTargets, random: SeededRandom, everyMs
   const running = run();
   return {
     records,
+    broken: () => failure !== undefined,
     async stop() {
       stopping.abort();
       await running;

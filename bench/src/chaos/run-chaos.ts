@@ -107,7 +107,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       random: createSeededRandom(options.seed + 1),
     });
     const untilMs = startedMs + options.minutes * 60_000;
-    while (Date.now() < untilMs) {
+    while (Date.now() < untilMs && !faults.broken()) {
       await pause(Math.min(15_000, untilMs - Date.now()));
       say(
         `${faults.records.length} faults, ${producer.report.accepted.size} events accepted, ${producer.waiting()} waiting for their answer`,

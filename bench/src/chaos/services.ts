@@ -1,6 +1,7 @@
 import { startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
 import { chown, cp, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { redisCommands } from './redis-commands.js';
 
@@ -38,7 +39,7 @@ export async function startPostgresService(dataDir: string): Promise<PostgresSer
       await server.stop();
     },
     async start() {
-      server = await startEmbeddedPostgres({ dataDir, port });
+      server = await untilStarted(() => startEmbeddedPostgres({ dataDir, port }));
     },
   };
 }
@@ -57,7 +58,7 @@ export async function startRedisService(dataDir: string): Promise<RedisService> 
       await server.stop();
     },
     async start() {
-      server = await startPrivateRedis({ dataDir, port, persistent: true });
+      server = await untilStarted(() => startPrivateRedis({ dataDir, port, persistent: true }));
     },
     removeData: () => rm(data, { recursive: true, force: true }),
     async keepCopy() {
@@ -75,6 +76,20 @@ export async function startRedisService(dataDir: string): Promise<RedisService> 
     commands: (...commands) => redisCommands(url, commands),
     stop: () => server.stop(),
   };
+}
+
+const START_TRIES = 10;
+
+/** Tries again, as an orchestrator does: a busy machine may take longer than the server's start is given. */
+async function untilStarted<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === START_TRIES) throw error;
+      await pause(1_000);
+    }
+  }
 }
 
 /** As root the server runs as another user, who owns the folder it is started in. */

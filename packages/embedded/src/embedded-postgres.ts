@@ -129,7 +129,7 @@ async function createDatabase(url: string): Promise<void> {
 }
 
 function connection(url: string): pg.Client {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 60_000 });
   client.on('error', () => undefined);
   return client;
 }

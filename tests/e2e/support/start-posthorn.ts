@@ -81,7 +81,7 @@ export async function startPosthorn(options: PosthornOptions): Promise<Posthorn>
       if (child.exitCode !== null) throw new Error(`posthorn ended with ${child.exitCode}:\n${output}`);
       return (await fetch(`${origin}/ready`).catch(() => undefined))?.status === (options.readyStatus ?? 200);
     },
-    { timeoutMs: 30_000 },
+    { timeoutMs: 120_000 },
   );
 
   return {
