@@ -52,10 +52,13 @@ export function logConnection(
   { name, logger, until }: { name: string; logger: Logger; until: () => boolean },
 ): void {
   let down = false;
-  redis.on('error', (error: Error) => {
+  const onDown = (error?: Error): void => {
     if (!down && !until()) logger.warn('queue.connection_down', { connection: name, error });
     down = true;
-  });
+  };
+  redis.on('error', onDown);
+  // A connection that the server ends says no more than this.
+  redis.on('close', () => onDown());
   redis.on('ready', () => {
     if (down) logger.info('queue.connection_ready', { connection: name });
     down = false;
