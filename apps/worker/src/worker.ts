@@ -107,6 +107,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     logger,
     shard: settings.queuePrefix,
     graceMs: settings.sweepGraceMs,
+    intervalMs: settings.sweepIntervalMs,
   });
   const audit = createAuditStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });

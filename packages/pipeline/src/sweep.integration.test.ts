@@ -56,7 +56,17 @@ const openSweep = (wrapped: Partial<SweepQueue> = {}) =>
     logger,
     shard: redis.prefix,
     graceMs: GRACE_MS,
+    intervalMs: 5_000,
   });
+/** With the delay of each job that it enqueued. */
+async function sweepAndSeeDelays() {
+  const delays: number[] = [];
+  const enqueue = (jobs: readonly DeliveryJob[]) => {
+    delays.push(...jobs.map(({ delayMs }) => delayMs));
+    return queue.enqueue(jobs);
+  };
+  return { result: await openSweep({ enqueue }).run(running), delays };
+}
 const sweepOnce = (wrapped?: Partial<SweepQueue>) => openSweep(wrapped).run(running);
 
 /** Accepted deliveries that were due so long ago, of which the queue has not heard. */
@@ -79,7 +89,7 @@ async function letPass(ms: number): Promise<void> {
   await query(`UPDATE delivery SET next_attempt_at = next_attempt_at - $1 * interval '1 ms'`, [ms]);
   await query(
     `UPDATE sweep SET first_due = first_due - $1 * interval '1 ms', second_due = second_due - $1 * interval '1 ms',
-            slow_due = slow_due - $1 * interval '1 ms', slow_began_at = slow_began_at - $1 * interval '1 ms'`,
+            ahead_due = ahead_due - $1 * interval '1 ms', slow_due = slow_due - $1 * interval '1 ms', slow_began_at = slow_began_at - $1 * interval '1 ms'`,
     [ms],
   );
 }
@@ -89,8 +99,8 @@ const forget = () => redis.drop();
 
 /** A first pass over nothing, ten seconds ago: what became due since is not new to the sweep. */
 async function settled(): Promise<void> {
-  expect(await sweepOnce()).toEqual({ lost: true, read: 0, enqueued: 0, scripts: 1 });
-  expect(await sweepOnce()).toEqual({ lost: false, read: 0, enqueued: 0, scripts: 1 });
+  expect(await sweepOnce()).toEqual({ lost: true, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
+  expect(await sweepOnce()).toEqual({ lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
   await letPass(10_000);
 }
 
@@ -120,13 +130,13 @@ describe('the sweep', () => {
   it('reads what waits honestly once soon and once a minute later, and nothing in the passes between', async () => {
     await settled();
     await queue.enqueue(queued(await due(2_300)));
-    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, enqueued: 0, scripts: 7 });
+    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, ahead: 0, enqueued: 0, scripts: 7 });
     for (let pass = 0; pass < 3; pass += 1) {
-      expect(await sweepOnce()).toEqual({ lost: false, read: 0, enqueued: 0, scripts: 1 });
+      expect(await sweepOnce()).toEqual({ lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
     }
     await letPass(MINUTE_MS);
-    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, enqueued: 0, scripts: 7 });
-    expect(await sweepOnce()).toEqual({ lost: false, read: 0, enqueued: 0, scripts: 1 });
+    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, ahead: 0, enqueued: 0, scripts: 7 });
+    expect(await sweepOnce()).toEqual({ lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
   });
 
   it('finds what was committed behind the watermark, within a minute', async () => {
@@ -208,6 +218,39 @@ describe('the sweep', () => {
     const isAway = () => Promise.reject(new Error('Redis is away'));
     await expect(sweepOnce({ missing: isAway })).rejects.toThrow('Redis is away');
     expect(await sweepOnce()).toMatchObject({ lost: true, enqueued: 10 });
+  });
+
+  it('enqueues shortly before it is due what waits in Postgres alone, with the time that is left, each row read once', async () => {
+    await settled();
+    await letPass(60_000);
+    const soon = await due(3, -20_000);
+    const later = await due(3, -MINUTE_MS);
+    const { result, delays } = await sweepAndSeeDelays();
+    expect(result).toMatchObject({ read: 3, ahead: 3, enqueued: 0 });
+    expect(await sweepOnce()).toMatchObject({ read: 0, ahead: 0, scripts: 1 });
+    expect(await missing(soon)).toEqual([]);
+    expect(await missing(later)).toHaveLength(3);
+    expect(delays).toHaveLength(3);
+    for (const delayMs of delays) {
+      expect(delayMs).toBeGreaterThan(0);
+      expect(delayMs).toBeLessThanOrEqual(20_000);
+    }
+    await letPass(45_000);
+    expect(await sweepOnce()).toMatchObject({ ahead: 3, enqueued: 0 });
+    expect(await missing(later)).toEqual([]);
+    // Past due they are in the queue: the walks find nothing that is missing.
+    await letPass(MINUTE_MS);
+    expect(await sweepOnce()).toMatchObject({ lost: false, enqueued: 0 });
+  });
+
+  it('brings back after a loss only what is due soon, and what was past due', async () => {
+    await settled();
+    await due(10, -3_600_000);
+    const soon = await due(2, -10_000);
+    const past = await due(2, 5_000);
+    await forget();
+    expect(await sweepOnce()).toMatchObject({ lost: true, read: 4, ahead: 2, enqueued: 2 });
+    expect(await missing([...soon, ...past])).toEqual([]);
   });
 
   it('is one process’s at a time; another one goes on when the connection of the first is gone', async () => {

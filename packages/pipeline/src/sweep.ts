@@ -23,6 +23,8 @@ const PAGES_MAX = 50;
  * connection (5 s) and twice for a statement (20 s) at most. What is later yet is the slow pass's.
  */
 const SECOND_WALK_AFTER_MS = 60_000;
+/** Beyond the time to the next pass: a delivery that is looked at so long before it is due is in the queue in time. */
+const LOOK_AHEAD_MS = 25_000;
 
 export interface SweepQueue {
   enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
@@ -39,14 +41,18 @@ export interface SweepDeps {
   shard: string;
   /** A delivery this much past its due time should have been attempted. */
   graceMs: number;
+  /** How often it runs. */
+  intervalMs: number;
 }
 
 export interface SweepResult {
   /** Redis may have lost something, or was never looked at: everything is walked from the oldest on. */
   lost: boolean;
-  /** Due rows read. */
+  /** Rows read. */
   read: number;
-  /** Of those, unknown to the queue and enqueued again. */
+  /** Of those that are due soon, enqueued in time because they waited in Postgres alone. */
+  ahead: number;
+  /** Of those that are past due, unknown to the queue and enqueued again. */
   enqueued: number;
   /** Script calls made in Redis. */
   scripts: number;
@@ -62,12 +68,13 @@ export interface Sweep {
 
 /**
  * Enqueues what Postgres says is due and the queue does not know, and announces the rest: a job may be there while the
- * ready index has forgotten its customer. Three walks over the pending deliveries in the order they are due, see
- * docs/adr/0007-the-sweep.md: the first reads each once, soon after it is due, the second once more a minute later, for
+ * ready index has forgotten its customer. Walks over the pending deliveries in the order they are due, see
+ * docs/adr/0007-the-sweep.md: one looks ahead and enqueues, with the time that is left, what waited in Postgres alone; the
+ * first reads each once, soon after it is due, the second once more a minute later, for
  * rows that were committed behind the first; the slow one reads everything within a quarter of an hour. When Redis has
  * lost something, the first starts over at the oldest.
  */
-export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps): Sweep {
+export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }: SweepDeps): Sweep {
   return {
     async run(signal) {
       const client = await pool.connect();
@@ -94,17 +101,24 @@ export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps):
   };
 
   async function sweepShard(client: pg.PoolClient, signal: AbortSignal): Promise<SweepResult> {
-    const result: SweepResult = { lost: false, read: 0, enqueued: 0, scripts: 0 };
+    const result: SweepResult = { lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 0 };
     let more = true;
     while (more && !signal.aborted) {
       const { nowMs, state } = await loadSweepState(client, shard);
+      const readAtMs = performance.now();
       await checkForLoss(state, result);
       startSlowPassWhenDue(state.slow, nowMs);
       const untilMs = nowMs - graceMs;
-      const walk = walkOf(client, signal, state, result);
+      // The rest of a long pass is not to make a retry late: what is left of its time is reckoned when it is enqueued.
+      const databaseNowMs = (): number => nowMs + (performance.now() - readAtMs);
+      const walk = walkOf(client, signal, state, result, databaseNowMs);
+      // First, because it alone has a time to keep. What is due already is the others', after the grace: it may be on the
+      // wire although Redis has lost its job.
+      if (state.ahead.nextAttemptAtMs < nowMs) state.ahead = cursorAt(nowMs);
+      const ahead = await walk('ahead', nowMs + LOOK_AHEAD_MS + intervalMs, PAGES_MAX * PAGE_ROWS);
       const first = await walk('first', untilMs, PAGES_MAX * PAGE_ROWS);
       const second = await walk('second', untilMs - SECOND_WALK_AFTER_MS, PAGES_MAX * PAGE_ROWS);
-      more = !first.ended || !second.ended;
+      more = !ahead.ended || !first.ended || !second.ended;
       if (!more && !state.slow.ended) {
         const slow = await walk('slow', untilMs, slowPassRowsMax(state.slow, nowMs, PAGE_ROWS));
         state.slow.ended = slow.ended;
@@ -122,19 +136,23 @@ export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps):
     state.marker = marker;
     if (!lost) return;
     result.lost = true;
+    state.ahead = sweepStart;
     state.first = sweepStart;
   }
 
-  function walkOf(client: pg.PoolClient, signal: AbortSignal, state: SweepState, result: SweepResult) {
-    return async (
-      name: 'first' | 'second' | 'slow',
-      untilMs: number,
-      rowsMax: number,
-    ): Promise<{ ended: boolean }> => {
+  function walkOf(
+    client: pg.PoolClient,
+    signal: AbortSignal,
+    state: SweepState,
+    result: SweepResult,
+    databaseNowMs: () => number,
+  ) {
+    return async (name: Walk, untilMs: number, rowsMax: number): Promise<{ ended: boolean }> => {
       for (let rows = 0; rows < rowsMax && !signal.aborted;) {
         const due = await findDueDeliveries(client, state[name], untilMs, PAGE_ROWS);
         const last = due.at(-1);
-        if (last) await restore(due.map(toJob), result);
+        const jobs = due.map((delivery) => toJob(delivery, databaseNowMs()));
+        if (last) await (name === 'ahead' ? bringInTime(jobs, result) : restore(jobs, result));
         rows += due.length;
         result.read += due.length;
         if (name === 'slow') state.slow.read += due.length;
@@ -151,6 +169,14 @@ export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps):
     };
   }
 
+  /** What the queue knows is announced by itself, in time; should that have been forgotten, the first walk will see. */
+  async function bringInTime(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
+    const missing = await queue.missing(jobs);
+    if (missing.length > 0) await queue.enqueue(missing);
+    result.ahead += missing.length;
+    result.scripts += 1 + (missing.length > 0 ? missing.length + 1 : 0);
+  }
+
   async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
     const missing = await queue.missing(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
@@ -160,18 +186,20 @@ export function createSweep({ pool, queue, logger, shard, graceMs }: SweepDeps):
   }
 }
 
-function moveTo(state: SweepState, name: 'first' | 'second' | 'slow', cursor: DueCursor): void {
+type Walk = 'ahead' | 'first' | 'second' | 'slow';
+
+function moveTo(state: SweepState, name: Walk, cursor: DueCursor): void {
   if (name === 'slow') Object.assign(state.slow, cursor);
   else state[name] = cursor;
 }
 
-function toJob(delivery: DueDelivery): DeliveryJob {
+function toJob(delivery: DueDelivery, nowMs: number): DeliveryJob {
   return {
     customerId: delivery.customerId,
     endpointId: delivery.endpointId,
     deliveryId: delivery.id,
     eventId: delivery.eventId,
     generation: delivery.generation,
-    delayMs: 0,
+    delayMs: Math.max(0, delivery.nextAttemptAtMs - nowMs),
   };
 }

@@ -1,3 +1,4 @@
+import { DelayedTally, delayedMaxDefault } from './delayed-tally.js';
 import type { LaneLimits } from './dispatcher-options.js';
 import type { SlotHolder } from './in-flight-slots.js';
 import { Lane, type LaneContext } from './lane.js';
@@ -9,6 +10,8 @@ export interface LeaseContext extends LaneContext {
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
   readonly idleReleaseMs: number;
   readonly limitsRefreshMs: number;
+  readonly delayedMax?: number | undefined;
+  readonly countDelayed: (customerId: string) => Promise<number>;
 }
 
 /** What is due within this is waited for with an open lane; a customer with nothing due so soon may be released. */
@@ -25,6 +28,7 @@ export class CustomerLease implements SlotHolder {
   lost = false;
   readonly lanes = new Map<string, Lane>();
   readonly #context: LeaseContext;
+  readonly #delayed: DelayedTally;
   readonly #opening = new Set<string>();
   readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
   readonly #closed = new Set<string>();
@@ -38,6 +42,13 @@ export class CustomerLease implements SlotHolder {
     this.#context = context;
     this.customerId = customerId;
     this.fence = fence;
+    const { countDelayed, delayedMax = delayedMaxDefault, logger } = context;
+    this.#delayed = new DelayedTally({ count: () => countDelayed(customerId), delayedMax, logger });
+  }
+
+  /** Whether a retry is to wait in Redis, rather than in Postgres alone. */
+  takesRetry(delayMs: number): boolean {
+    return this.#delayed.takes(delayMs);
   }
 
   /** A lease that had ended here was claimed again before its last lane closed. */

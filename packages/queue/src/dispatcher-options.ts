@@ -36,6 +36,11 @@ export interface DispatcherOptions {
   readonly balanceMs?: number;
   /** How often the limits of an open lane are asked for again. Default 5,000. */
   readonly limitsRefreshMs?: number;
+  /**
+   * Delayed jobs of one customer; beyond them a retry due in more than 15 minutes ends its job, and whoever keeps the
+   * deliveries has to enqueue it in time. Default 10,000.
+   */
+  readonly delayedMax?: number;
 }
 
 export interface DispatcherStats {

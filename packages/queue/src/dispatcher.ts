@@ -57,6 +57,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     laneLimits,
     idleReleaseMs,
     limitsRefreshMs,
+    delayedMax: options.delayedMax,
+    countDelayed: (customerId) => index.countDelayed(customerId),
     locks,
     slots,
     logger,

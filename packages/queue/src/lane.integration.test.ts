@@ -42,7 +42,7 @@ describe('a lane', () => {
         onStalled: () => undefined,
       },
       name,
-      { customerId: 'acme', slotsMax: 10, laneChanged: () => undefined },
+      { customerId: 'acme', slotsMax: 10, laneChanged: () => undefined, takesRetry: () => true },
       { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
     );
     lane.checkStalled();

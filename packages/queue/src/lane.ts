@@ -45,7 +45,11 @@ export class Lane {
   constructor(
     context: LaneContext,
     readonly name: string,
-    private readonly owner: SlotHolder & { readonly customerId: string; laneChanged(): void },
+    private readonly owner: SlotHolder & {
+      readonly customerId: string;
+      laneChanged(): void;
+      takesRetry(delayMs: number): boolean;
+    },
     limits: LaneLimits,
   ) {
     this.#context = context;
@@ -154,7 +158,9 @@ export class Lane {
           generation,
         };
         const verdict = await handle(laneJob, lock.signal);
-        if (verdict.kind === 'retry') throw new RetryLater(verdict.delayMs);
+        // One that is far away may wait in Postgres alone: then this job is over.
+        if (verdict.kind === 'retry' && this.owner.takesRetry(verdict.delayMs))
+          throw new RetryLater(verdict.delayMs);
       } finally {
         slots.give(this.owner);
       }

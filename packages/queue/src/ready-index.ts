@@ -3,6 +3,7 @@ import type { WorkerLoad } from './fair-share.js';
 import { announce } from './lua/announce.js';
 import { claim } from './lua/claim.js';
 import { countActive } from './lua/count-active.js';
+import { countDelayed } from './lua/count-delayed.js';
 import { existingJobs } from './lua/existing-jobs.js';
 import { liveLanes } from './lua/live-lanes.js';
 import { park } from './lua/park.js';
@@ -67,6 +68,8 @@ export interface ReadyIndex {
   park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
   readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
   countActive(lanes: readonly string[]): Promise<number[]>;
+  /** Delayed jobs of the customer, in all its lanes. */
+  countDelayed(customerId: string): Promise<number>;
   /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
   liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
   /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
@@ -110,6 +113,7 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     withdrawLoad: define('withdrawLoad', withdrawLoad),
     readLanes: define('readLanes', readLanes),
     countActive: define('countActive', countActive),
+    countDelayed: define('countDelayed', countDelayed),
     liveLanes: define('liveLanes', liveLanes),
     existing: define('existing', existingJobs),
   };
@@ -178,6 +182,9 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     },
     async withdrawLoad(workerId) {
       await scripts.withdrawLoad([workerId]);
+    },
+    async countDelayed(customerId) {
+      return (await scripts.countDelayed([customerId])) as number;
     },
     async existing(jobs) {
       const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];

@@ -13,5 +13,6 @@ export {
   prepareTemplate,
   type TestDatabase,
 } from './test-database.js';
+export { redisCommand } from './redis-command.js';
 export { testRedis, type TestRedis } from './test-redis.js';
 export { waitUntil, type WaitUntilOptions } from './wait-until.js';

@@ -6,6 +6,8 @@ import type { DueCursor } from './find-due-deliveries.js';
 export interface SweepState {
   /** What the sweep last left in Redis; null before the first pass. */
   marker: string | null;
+  /** Walks each delivery shortly before it is due. */
+  ahead: DueCursor;
   /** Walks each delivery soon after it is due. */
   first: DueCursor;
   /** Walks the same deliveries again later, for those that were committed behind the first. */
@@ -53,6 +55,7 @@ export async function loadSweepState(
       nowMs,
       state: {
         marker: null,
+        ahead: sweepStart,
         first: sweepStart,
         second: sweepStart,
         slow: { ...sweepStart, beganAtMs: nowMs, ended: false, read: 0, readBefore: 0 },
@@ -62,6 +65,7 @@ export async function loadSweepState(
     nowMs,
     state: {
       marker: row.marker,
+      ahead: { nextAttemptAtMs: row.ahead_due.getTime(), id: row.ahead_id },
       first: { nextAttemptAtMs: row.first_due.getTime(), id: row.first_id },
       second: { nextAttemptAtMs: row.second_due.getTime(), id: row.second_id },
       slow: {
@@ -80,22 +84,24 @@ export async function loadSweepState(
 export async function saveSweepState(
   client: pg.ClientBase,
   shard: string,
-  { marker, first, second, slow }: SweepState,
+  { marker, ahead, first, second, slow }: SweepState,
 ): Promise<void> {
   await client.query({
     name: 'save_sweep_state',
     text: `
       INSERT INTO sweep (shard, marker, first_due, first_id, second_due, second_id, slow_due, slow_id,
-                         slow_began_at, slow_ended, slow_read, slow_read_before)
+                         slow_began_at, slow_ended, slow_read, slow_read_before, ahead_due, ahead_id)
       VALUES ($1, $2, to_timestamp($3::bigint / 1000.0), $4, to_timestamp($5::bigint / 1000.0), $6,
-              to_timestamp($7::bigint / 1000.0), $8, to_timestamp($9::bigint / 1000.0), $10, $11, $12)
+              to_timestamp($7::bigint / 1000.0), $8, to_timestamp($9::bigint / 1000.0), $10, $11, $12,
+              to_timestamp($13::bigint / 1000.0), $14)
       ON CONFLICT (shard) DO UPDATE
         SET marker = EXCLUDED.marker,
             first_due = EXCLUDED.first_due, first_id = EXCLUDED.first_id,
             second_due = EXCLUDED.second_due, second_id = EXCLUDED.second_id,
             slow_due = EXCLUDED.slow_due, slow_id = EXCLUDED.slow_id,
             slow_began_at = EXCLUDED.slow_began_at, slow_ended = EXCLUDED.slow_ended,
-            slow_read = EXCLUDED.slow_read, slow_read_before = EXCLUDED.slow_read_before`,
+            slow_read = EXCLUDED.slow_read, slow_read_before = EXCLUDED.slow_read_before,
+            ahead_due = EXCLUDED.ahead_due, ahead_id = EXCLUDED.ahead_id`,
     values: [
       shard,
       marker,
@@ -109,6 +115,8 @@ export async function saveSweepState(
       slow.ended,
       slow.read,
       slow.readBefore,
+      ahead.nextAttemptAtMs,
+      ahead.id,
     ],
   });
 }
@@ -127,4 +135,6 @@ interface StateRow {
   slow_ended: boolean;
   slow_read: number;
   slow_read_before: number;
+  ahead_due: Date;
+  ahead_id: string;
 }
