@@ -43,9 +43,11 @@ interface CommandEnd {
   stderr: string;
 }
 
-function replay(...args: string[]): Promise<CommandEnd> {
+const replay = (...args: string[]) => command('replay', ...args);
+
+function command(...args: string[]): Promise<CommandEnd> {
   const target = ['--url', posthorn.origin, '--key', posthorn.adminKey];
-  const child = spawn(process.execPath, [MAIN, 'replay', ...args, ...target], {
+  const child = spawn(process.execPath, [MAIN, ...args, ...target], {
     cwd: os.tmpdir(),
     env: { PATH: process.env['PATH'] },
   });
@@ -92,4 +94,38 @@ describe('posthorn replay', () => {
     expect(unknown).toMatchObject({ code: 1, stdout: '' });
     expect(unknown.stderr).toMatch(/^404 not_found: /);
   }, 240_000);
+});
+
+describe('posthorn replays', () => {
+  it('counts first, and replays with --yes, showing how it goes to its end', async () => {
+    const retryPolicy = { delaysSeconds: [0], maxAttempts: 1 };
+    await addEndpoint(posthorn, 'many', { url: receiver.url, retryPolicy });
+    receiver.respondWith(() => ({ status: 500 }));
+    const eventIds = [await postEvent(posthorn, 'many'), await postEvent(posthorn, 'many')];
+    for (const eventId of eventIds) {
+      await untilDelivery(posthorn, eventId, ({ status }) => status === 'dead_lettered');
+    }
+    receiver.respondWith(() => ({ status: 200 }));
+
+    const start = ['replays', 'start', '--customer', 'many'];
+    expect(await command(...start)).toEqual({
+      code: 0,
+      stdout: '2 deliveries match. --yes replays them.\n',
+      stderr: '',
+    });
+    const started = await command(...start, '--yes');
+    expect(started).toMatchObject({ code: 0, stderr: '' });
+    const lines = started.stdout.trimEnd().split('\n');
+    const [id = ''] = /^rpl_\w+/.exec(lines[0] ?? '') ?? [];
+    expect(lines.at(-1)).toBe(`${id} is completed: of 2, 2 delivered, 0 failed, 0 remaining.`);
+    expect(await command(...start, '--yes')).toMatchObject({ stdout: '0 deliveries match.\n' });
+
+    const shown = await command('replays', 'show', id, '--json');
+    expect(JSON.parse(shown.stdout)).toMatchObject({ id, state: 'completed', done: 2 });
+    const list = await command('replays', 'list', '--customer', 'many', '--state', 'completed');
+    expect(list.stdout).toContain(id);
+    const refused = await command('replays', 'cancel', id);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^409 conflict: /);
+  }, 60_000);
 });

@@ -44,6 +44,7 @@ describe('The command line', () => {
   it.each([
     [['keys', 'create'], '--scopes <scopes>'],
     [['events', 'send', 'invoice.paid'], '--customer <id>'],
+    [['replays', 'start'], '--customer <id>'],
   ])('names what is missing: %j', async (args, option) => {
     const { code, complaint } = await posthorn(...args);
     expect(code).toBe(1);

@@ -7,6 +7,7 @@ import { errorText } from './command-error.js';
 import type { ListDeliveriesOptions } from './commands/deliveries.js';
 import type { SendEventOptions } from './commands/events.js';
 import type { CreateKeyOptions } from './commands/keys.js';
+import type { ListReplaysOptions, ShowReplayOptions, StartReplayOptions } from './commands/replays.js';
 
 /** Runs one command and returns the exit code. Each command's code is loaded when it is run. */
 export async function runProgram(args: readonly string[], env: Environment): Promise<number> {
@@ -44,6 +45,7 @@ export async function runProgram(args: readonly string[], env: Environment): Pro
   addKeyCommands(program, env);
   addEventCommands(program, env);
   addDeliveryCommands(program, env);
+  addReplayCommands(program, env);
 
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -129,6 +131,57 @@ function addDeliveryCommands(program: Command, env: Environment): void {
       const { replay } = await import('./commands/replay.js');
       await replay(env, id, options);
     });
+}
+
+function addReplayCommands(program: Command, env: Environment): void {
+  const replays = program.command('replays').description('replay many deliveries by filter');
+  required(client(replays.command('start')), new Option('--customer <id>', 'whose deliveries'))
+    .description('count the deliveries that match; with --yes replay them and show how it goes')
+    .option('--endpoint <id>')
+    .addOption(
+      new Option('--status <status>', 'default: dead_lettered').choices([
+        'dead_lettered',
+        'cancelled',
+        'delivered',
+      ]),
+    )
+    .option('--type <type>', 'event type')
+    .option('--since <time>', 'ISO 8601, inclusive: when the event was accepted')
+    .option('--until <time>', 'ISO 8601, exclusive')
+    .option('--yes', 'replay them')
+    .action(async (options: StartReplayOptions) => {
+      const { startReplay } = await import('./commands/replays.js');
+      await startReplay(env, options);
+    });
+  client(paged(replays.command('list')))
+    .description('list replays, newest first')
+    .option('--customer <id>')
+    .addOption(new Option('--state <state>').choices(['running', 'paused', 'completed', 'cancelled']))
+    .action(async (options: ListReplaysOptions) => {
+      const { listReplays } = await import('./commands/replays.js');
+      await listReplays(env, options);
+    });
+  client(replays.command('show'))
+    .description('show how far a replay is')
+    .argument('<id>', 'the id of the replay, rpl_…')
+    .option('--watch', 'go on until it no longer runs')
+    .action(async (id: string, options: ShowReplayOptions) => {
+      const { showReplay } = await import('./commands/replays.js');
+      await showReplay(env, id, options);
+    });
+  for (const [change, description] of [
+    ['pause', 'open nothing more until it is resumed'],
+    ['resume', 'go on with a paused replay'],
+    ['cancel', 'open nothing more, for good'],
+  ] as const) {
+    client(replays.command(change))
+      .description(description)
+      .argument('<id>', 'the id of the replay, rpl_…')
+      .action(async (id: string, options: ClientOptions) => {
+        const { changeReplay } = await import('./commands/replays.js');
+        await changeReplay(env, id, change, options);
+      });
+  }
 }
 
 /** Asked for only when all that was given is known: `--scope` is a misspelt `--scopes`, not a missing one. */

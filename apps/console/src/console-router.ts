@@ -7,7 +7,9 @@ import {
   createEndpointStore,
   createEventStore,
   createEventTypeStore,
+  createIdempotentAnswerStore,
   createLedgerStore,
+  createReplayStore,
   type Database,
 } from '@posthorn/database';
 import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
@@ -23,6 +25,7 @@ import { mountEndpoints } from './endpoints.js';
 import { mountEventTypes } from './event-types.js';
 import { mountEvents } from './events.js';
 import { mountLedger } from './ledger.js';
+import { mountReplays } from './replays.js';
 import type { CheckTargetUrl } from './target-check.js';
 
 export interface ConsoleRouterDeps {
@@ -54,7 +57,10 @@ export function createConsoleRouter({
   const deliveries = createDeliveryStore({ prisma });
   const attempts = createAttemptStore({ prisma });
   const ledger = createLedgerStore({ prisma });
-  const reopening = { pool, queue, logger, heldForMs: heldForMs(retentionDays) };
+  const heldMs = heldForMs(retentionDays);
+  const replays = createReplayStore({ pool, prisma, clock, heldForMs: heldMs });
+  const answers = createIdempotentAnswerStore({ prisma, secretBox });
+  const reopening = { pool, queue, logger, heldForMs: heldMs };
 
   const router = Router({ caseSensitive: true });
   mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
@@ -66,6 +72,7 @@ export function createConsoleRouter({
   mountEndpointStatus(router, { authentication, endpoints, ...reopening });
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
   mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
+  mountReplays(router, { authentication, customers, endpoints, replays, answers, logger });
   mountLedger(router, { authentication, customers, endpoints, ledger });
   return router;
 }

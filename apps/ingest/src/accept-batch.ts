@@ -1,9 +1,16 @@
 import { batchBody, type BatchItemResource, problemCodes, validateValue } from '@posthorn/api-contract';
 import { encodeId, readTopLevelElements, readTopLevelMembers } from '@posthorn/domain';
-import { AppError, type Caller, parseJson, readJsonText, sendAnswer, unavailable } from '@posthorn/http';
+import {
+  AppError,
+  type Caller,
+  parseJson,
+  readIdempotencyKey,
+  readJsonText,
+  sendAnswer,
+  unavailable,
+} from '@posthorn/http';
 import type { Request, Response } from 'express';
 
-import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
 import type { HeldBody } from './overload-guard.js';
 import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge, unfitData } from './refusal.js';

@@ -1,9 +1,15 @@
 import { idempotencyHeaders, type AcceptedEventResource } from '@posthorn/api-contract';
 import { encodeId, readTopLevelMembers } from '@posthorn/domain';
-import { AppError, type Caller, parseJson, readJsonText, sendAnswer } from '@posthorn/http';
+import {
+  AppError,
+  type Caller,
+  parseJson,
+  readIdempotencyKey,
+  readJsonText,
+  sendAnswer,
+} from '@posthorn/http';
 import type { Request, Response } from 'express';
 
-import { readIdempotencyKey } from './idempotency-key.js';
 import type { IngestContext } from './ingest-router.js';
 import type { HeldBody } from './overload-guard.js';
 import { type Refusal, refusalOf, refusedCustomer, unfitData } from './refusal.js';

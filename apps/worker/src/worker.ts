@@ -1,5 +1,6 @@
 import {
   createAuditStore,
+  dropOldAnswers,
   dropOldPartitions,
   ensurePartitions,
   expireHeldDeliveries,
@@ -9,6 +10,7 @@ import {
   createDeliveryAttempter,
   createDeliverySettler,
   createHeldReconciler,
+  createReplayRunner,
   createSweep,
   heldForMs,
   keepHeldLimit,
@@ -28,6 +30,9 @@ const DAY_MS = 86_400_000;
 const RECONCILE_EVERY_MS = 10_000;
 /** Counts everything that is held, so not as often as that. */
 const HELD_LIMIT_EVERY_MS = 30_000;
+const ANSWERS_EVERY_MS = 300_000;
+/** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
+const REPLAYS_EVERY_MS = 500;
 const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
 
 export interface WorkerSettings {
@@ -62,7 +67,7 @@ export interface Worker {
   stop(options: { deadlineMs: number }): Promise<void>;
 }
 
-/** The worker role: leases customers and delivers; runs the sweep, makes partitions ahead and drops old ones. */
+/** The worker role: leases customers and delivers; runs the sweep and bulk replays, makes partitions ahead and drops old ones. */
 export function createWorker({ database, endpoints, logger, settings }: WorkerDeps): Worker {
   const { pool, clock } = database;
   const heldMs = heldForMs(settings.retentionDays);
@@ -111,6 +116,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
   });
   const audit = createAuditStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
+  const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
   const stopping = new AbortController();
   let stopped = false;
   let stopTasks: () => Promise<unknown> = () => Promise.resolve();
@@ -129,6 +135,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     const beforeMs = clock.nowMs() - settings.auditRetentionDays * DAY_MS;
     while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
   }
+  const dropAnswers = () => dropOldAnswers(pool, settings.idempotencyWindowHours);
 
   return {
     start() {
@@ -138,6 +145,8 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
         runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
         runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
         runEvery(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger }), logger),
+        runEvery(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal), logger),
+        runEvery(ANSWERS_EVERY_MS, 'idempotent answers', dropAnswers, logger),
         runEvery(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal), logger),
       ];
       stopTasks = () => Promise.all(tasks.map((task) => task.stop()));

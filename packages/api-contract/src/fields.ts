@@ -18,6 +18,7 @@ export const idPrefixes = {
   endpoint: 'ep',
   apiKey: 'key',
   auditEntry: 'aud',
+  replay: 'rpl',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -26,6 +26,7 @@ import { eventTypeResource } from './event-types.js';
 import { operationList } from './operations.js';
 import { type ProblemCode, problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
+import { replayResource } from './replays.js';
 import { retryPolicy } from './retry-policy-schema.js';
 import { scopes } from './scope.js';
 import { healthResource, readyResource } from './service.js';
@@ -113,6 +114,7 @@ const tags = [
     name: 'Event types',
     description: 'The catalogue: what events there are, and what their data has to be.',
   },
+  { name: 'Replays', description: 'Many deliveries sent again by filter, at a pace.' },
   { name: 'API keys', description: 'Access for producers and operators.' },
   { name: 'Service', description: 'No key needed.' },
 ];
@@ -146,6 +148,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   StoredEventDetail: eventDetailResource,
   Delivery: deliveryResource,
   Attempt: attemptResource,
+  Replay: replayResource,
   ApiKey: apiKeyResource,
   CreatedApiKey: createdApiKeyResource,
   Health: healthResource,

@@ -5,6 +5,7 @@ import { endpointOperations } from './operations-endpoints.js';
 import { eventTypeOperations } from './operations-event-types.js';
 import { eventOperations } from './operations-events.js';
 import { historyOperations } from './operations-history.js';
+import { replayOperations } from './operations-replays.js';
 import { serviceOperations } from './operations-service.js';
 
 /** Every operation there is. Routes, refusals of methods (405) and the OpenAPI document come from this one table. */
@@ -14,6 +15,7 @@ export const operations = {
   ...endpointOperations,
   ...eventTypeOperations,
   ...historyOperations,
+  ...replayOperations,
   ...accessOperations,
   ...serviceOperations,
 } as const;

@@ -3,8 +3,10 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 
 import { createDatabaseClock, type DatabaseClock } from './database-clock.js';
-import { PrismaClient } from './generated/client.js';
+import { type Prisma, PrismaClient } from './generated/client.js';
 
+/** The Prisma client inside a transaction. */
+export type Transaction = Prisma.TransactionClient;
 export type { PrismaClient } from './generated/client.js';
 
 export interface DatabaseOptions {

@@ -1,5 +1,5 @@
 export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
-export { openDatabase, type Database, type PrismaClient } from './database.js';
+export { openDatabase, type Database, type PrismaClient, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
 export { dropOldPartitions } from './drop-partitions.js';
 export { cancelDeliveries } from './hot/cancel-deliveries.js';
@@ -10,6 +10,8 @@ export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-
 export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
 export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
 export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';
+export type { ReplayFilter } from './hot/find-deliveries-to-replay.js';
+export { findReplaysUnderway } from './hot/find-replays-underway.js';
 export { findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
 export { idBounds } from './hot/id-bounds.js';
 export { inTransaction } from './hot/in-transaction.js';
@@ -20,9 +22,11 @@ export {
   type InsertOutcome,
 } from './hot/insert-events.js';
 export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';
+export { openReplayPage } from './hot/open-replay-page.js';
 export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
 export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
 export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
+export { reviewReplay } from './hot/review-replay.js';
 export { settleAttempts, type AttemptToSettle, type SettleOutcome } from './hot/settle-attempts.js';
 export { settleConflictedAttempt, type ConflictOutcome } from './hot/settle-conflicted-attempt.js';
 export {
@@ -74,6 +78,7 @@ export {
   type ListDeliveriesQuery,
 } from './stores/delivery-store.js';
 export type { Endpoint, EndpointSettings, SecretDescription } from './stores/endpoint-record.js';
+export { dropOldAnswers } from './stores/drop-old-answers.js';
 export {
   createEndpointStore,
   endpointSecretsMax,
@@ -89,10 +94,21 @@ export {
   type EventSummary,
   type ListEventsQuery,
 } from './stores/event-store.js';
+export {
+  createIdempotentAnswerStore,
+  type IdempotentAnswerStore,
+  type IdempotentOutcome,
+} from './stores/idempotent-answer-store.js';
 export { createLedgerStore, type Ledger, type LedgerStore } from './stores/ledger-store.js';
 export type { Page } from './stores/page.js';
 export type { RateLimit } from './stores/rate-limit.js';
 export type { DeliveryEndpoint, EndpointForDelivery } from './stores/read-for-delivery.js';
+export {
+  createReplayStore,
+  type Replay,
+  type ReplayStateOutcome,
+  type ReplayStore,
+} from './stores/replay-store.js';
 export type { CustomerRoutes, RoutedEndpoint } from './stores/read-routes.js';
 export {
   createEventTypeStore,

@@ -28,6 +28,7 @@ export {
   type WaitingFor,
   waitingForReasons,
 } from './delivery.js';
+export { type ReplayableStatus, replayableStatuses, type ReplayState, replayStates } from './replay.js';
 export type { AttemptError, AttemptFacts, AttemptOutcome, RecordedOutcome } from './attempt-outcome.js';
 export {
   resolveRetryPolicy,

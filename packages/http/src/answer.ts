@@ -9,6 +9,8 @@ export interface Answer {
   json?: string;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;
+  /** True: nothing was made or changed, so the audit log says nothing of it. */
+  unchanged?: boolean;
 }
 
 export function sendAnswer(response: Response, { status, headers, body, json }: Answer): void {

@@ -47,7 +47,7 @@ export async function recordChange(
   { sent, answer }: { sent: unknown; answer: Answer },
 ): Promise<void> {
   const trail = response.locals.auditTrail as AuditTrail | undefined;
-  if (!trail || method === 'get') return;
+  if (!trail || method === 'get' || answer.unchanged) return;
   const { keyId, customerId } = callerOf(response);
   const target = targetOf(request, answer);
   await trail.record({

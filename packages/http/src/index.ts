@@ -12,6 +12,7 @@ export { authenticateOperator } from './authenticate-operator.js';
 export { type Caller, customerFilter, mayAccess, requireCustomer, requireScope } from './caller.js';
 export { createHttpApp, type HttpAppOptions } from './create-http-app.js';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.js';
+export { readIdempotencyKey } from './idempotency-key.js';
 export { createOperationRouter, type OperationRouterOptions } from './operation-router.js';
 export type { ReadyCheck, ReadyCheckResult } from './ready-checks.js';
 export { mountOperation, type OperationHandler, type OperationRequest } from './mount-operation.js';

@@ -5,6 +5,7 @@ import { type Answer, sendAnswer } from './answer.js';
 import { recordChange } from './audit-trail.js';
 import { AppError, notFound } from './app-error.js';
 import { type Caller, callerOf, requireOperator, requireScope } from './caller.js';
+import { readIdempotencyKey } from './idempotency-key.js';
 import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
 import { requestIdOf } from './request-id.js';
 
@@ -14,6 +15,8 @@ export interface OperationRequest<P, Q, B> {
   query: Q;
   body: B;
   caller: Caller;
+  /** Null without one, and for an operation that takes none. */
+  idempotencyKey: string | null;
   requestId: string;
 }
 
@@ -35,8 +38,10 @@ export function mountOperation<P, Q, B>(
     if (operation.operatorOnly) requireOperator(caller);
     const params = checkedParams(operation, request);
     const query = checkedQuery(operation, request);
+    const idempotencyKey = operation.headers?.['Idempotency-Key'] ? readIdempotencyKey(request) : null;
     const { sent, body } = await checkedBody(operation, request);
-    const answer = await handle({ params, query, body, caller, requestId: requestIdOf(response) });
+    const requestId = requestIdOf(response);
+    const answer = await handle({ params, query, body, caller, idempotencyKey, requestId });
     await recordChange(operation, request, response, { sent, answer });
     sendAnswer(response, answer);
   });

@@ -80,6 +80,13 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
        SELECT customer_id, key_hash, day FROM idempotency_key WHERE customer_id = $1 LIMIT ${BATCH})`,
     customerId,
   );
+  await eraseReplays(pool, customerId);
+  await eraseInBatches(
+    pool,
+    `DELETE FROM idempotent_answer WHERE (caller_id, key_hash) IN (
+       SELECT caller_id, key_hash FROM idempotent_answer WHERE customer_id = $1 LIMIT ${BATCH})`,
+    customerId,
+  );
   await eraseSettings(pool, customerId, receipt);
   return receipt;
 }
@@ -133,6 +140,20 @@ async function eraseInBatches(pool: pg.Pool, statement: string, customerId: stri
     total += rowCount ?? 0;
     if ((rowCount ?? 0) < BATCH) return total;
   }
+}
+
+async function eraseReplays(pool: pg.Pool, customerId: string): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    // Locked first, as by whoever goes on with one of them.
+    await client.query('SELECT FROM replay WHERE customer_id = $1 ORDER BY id FOR UPDATE', [customerId]);
+    for (const table of ['replay_delivery', 'replay_lane']) {
+      await client.query(
+        `DELETE FROM ${table} t USING replay r WHERE r.id = t.replay_id AND r.customer_id = $1`,
+        [customerId],
+      );
+    }
+    await client.query('DELETE FROM replay WHERE customer_id = $1', [customerId]);
+  });
 }
 
 async function eraseSettings(pool: pg.Pool, customerId: string, receipt: ErasureReceipt): Promise<void> {

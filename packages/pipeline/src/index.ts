@@ -25,4 +25,5 @@ export { keepHeldLimit } from './keep-held-limit.js';
 export { pauseEndpoint, type EndpointStatusOutcome } from './pause-endpoint.js';
 export { createHeldReconciler } from './reconcile-held-deliveries.js';
 export { replayDelivery, replayEvent, type ReplayDeps, type ReplayOutcome } from './replay-delivery.js';
+export { createReplayRunner } from './replay-many.js';
 export { resumeEndpoint } from './resume-endpoint.js';

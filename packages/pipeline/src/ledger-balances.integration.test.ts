@@ -1,4 +1,10 @@
-import { createLedgerStore, expireHeldDeliveries, type Ledger } from '@posthorn/database';
+import {
+  createLedgerStore,
+  createReplayStore,
+  expireHeldDeliveries,
+  type Ledger,
+  type Replay,
+} from '@posthorn/database';
 import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
@@ -11,6 +17,7 @@ import { pauseEndpoint } from './pause-endpoint.js';
 import { keepHeldLimit } from './keep-held-limit.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
 import { replayDelivery, replayEvent } from './replay-delivery.js';
+import { createReplayRunner } from './replay-many.js';
 import { resumeEndpoint } from './resume-endpoint.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
 
@@ -40,11 +47,16 @@ describe('whatever happens, several things at once', () => {
         await Promise.all(done);
         expectBalance(await world.ledger());
         expect(await world.undelivered()).toEqual([]);
+        expectCounts(await world.readReplays());
       }
       await world.settle();
       const end = await world.ledger();
       expectBalance(end);
       expect(end).toMatchObject({ pending: 0, held: 0 });
+      const replays = await world.readReplays();
+      expectCounts(replays);
+      expect(replays.filter(({ state }) => state !== 'completed' && state !== 'cancelled')).toEqual([]);
+      expect(replays.reduce((done, replay) => done + replay.done + replay.failed, 0)).toBeGreaterThan(0);
       // Otherwise the run has shown little.
       expect(
         Math.min(end.delivered, end.deadLettered, end.cancelled, end.unmatchedEvents ?? 0),
@@ -56,6 +68,13 @@ describe('whatever happens, several things at once', () => {
 
 function expectBalance({ accepted, delivered, pending, held, deadLettered, cancelled }: Ledger): void {
   expect({ accepted }).toEqual({ accepted: delivered + pending + held + deadLettered + cancelled });
+}
+
+function expectCounts(replays: readonly Replay[]): void {
+  for (const { state, matched, done, failed } of replays) {
+    expect(Math.min(done, failed, matched - done - failed)).toBeGreaterThanOrEqual(0);
+    if (state === 'completed') expect({ matched }).toEqual({ matched: done + failed });
+  }
 }
 
 async function openWorld(customerId: string, seed: number) {
@@ -73,6 +92,8 @@ async function openWorld(customerId: string, seed: number) {
   const deps = { pool, queue, logger, heldForMs: heldForMs(30) };
   const reconciler = createHeldReconciler(deps);
   const keepLimit = () => keepHeldLimit({ pool, logger, heldMax: 12 });
+  const replays = createReplayStore({ ...pipeline.database, heldForMs: deps.heldForMs });
+  const replayRunner = createReplayRunner({ ...deps, unfinishedMax: 3 });
   const { signal } = new AbortController();
   const endpoints: string[] = [];
   const events: string[] = [];
@@ -119,6 +140,23 @@ async function openWorld(customerId: string, seed: number) {
 
   const resume = (from: 'paused' | 'disabled') =>
     resumeEndpoint(deps, pick(endpoints), { from, held: pick(['release', 'release', 'cancel'] as const) });
+  const startReplay = () =>
+    prisma.$transaction((tx) =>
+      replays.create(tx, {
+        customerId,
+        status: pick(['dead_lettered', 'dead_lettered', 'cancelled', 'delivered'] as const),
+        endpointId: pick([null, pick(endpoints)]),
+        type: pick([null, 'a.x']),
+        since: null,
+        until: null,
+      }),
+    );
+  const readReplays = async () =>
+    (await replays.list({ customerId, state: null, limit: STEPS, before: null })).items;
+  async function changeReplay(): Promise<void> {
+    const [newest] = await readReplays();
+    if (newest) await replays[pick(['pause', 'resume', 'resume', 'cancel'] as const)](newest.id);
+  }
   const forget = (id: string): Promise<void> => {
     pipeline.endpoints.drop(id);
     return Promise.resolve();
@@ -141,6 +179,10 @@ async function openWorld(customerId: string, seed: number) {
     () => expireHeldDeliveries(pool),
     () => reconciler.run(),
     keepLimit,
+    startReplay,
+    changeReplay,
+    () => replayRunner.run(signal),
+    () => replayRunner.run(signal),
     () => forget(pick(endpoints)),
     () => (endpoints.length < 6 ? addEndpoint() : Promise.resolve()),
     () => (random() < 0.2 ? deleteEndpoint(pool, pick(endpoints)) : Promise.resolve()),
@@ -150,6 +192,7 @@ async function openWorld(customerId: string, seed: number) {
     pick,
     operations,
     ledger: () => ledger.read({ customerId }),
+    readReplays,
     /** Deliveries that ended as something else although the endpoint has had the event. */
     async undelivered() {
       const { rows } = await pool.query<{ id: string; status: string }>(
@@ -168,9 +211,12 @@ async function openWorld(customerId: string, seed: number) {
         await resumeEndpoint(deps, id, { from: 'disabled', held: 'release' });
         pipeline.endpoints.drop(id);
       }
+      const [newest] = await readReplays();
+      if (newest) await replays.resume(newest.id);
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
         await reconciler.run();
         await keepLimit();
+        await replayRunner.run(signal);
         const { rows } = await pool.query<Omit<DeliveryJob, 'delayMs'>>(
           `SELECT customer_id AS "customerId", endpoint_id AS "endpointId", id AS "deliveryId", event_id AS "eventId", generation
              FROM delivery WHERE customer_id = $1 AND status = 'pending'`,
@@ -178,7 +224,9 @@ async function openWorld(customerId: string, seed: number) {
         );
         await Promise.all(rows.map((job) => pipeline.handle(job, signal)));
         const { pending, held } = await ledger.read({ customerId });
-        if (pending + held === 0) return;
+        if (pending + held > 0) continue;
+        const underway = (await readReplays()).some(({ state }) => state === 'running');
+        if (!underway) return;
       }
     },
   };

@@ -23,7 +23,12 @@ export interface Agent {
   delete(path: string): Exchange;
 }
 
-export interface Exchange extends Promise<{ type: string; text: string; body: Body }> {
+export interface Exchange extends Promise<{
+  type: string;
+  text: string;
+  headers: Record<string, string>;
+  body: Body;
+}> {
   send(body: object | string): Exchange;
   set(header: string, value: string): Exchange;
   expect(status: number, text?: string): Exchange;
@@ -123,7 +128,9 @@ export async function startTestConsole(databaseUrl: string): Promise<TestConsole
       });
     },
     async clear() {
-      await database.pool.query('TRUNCATE event, delivery, attempt, endpoint_secret, endpoint');
+      await database.pool.query(
+        'TRUNCATE event, delivery, attempt, endpoint_secret, endpoint, replay, replay_lane, replay_delivery, idempotent_answer',
+      );
       await database.pool.query('DELETE FROM api_key WHERE hint <> $1', [adminKey.slice(0, 10)]);
       await database.pool.query('DELETE FROM customer');
     },

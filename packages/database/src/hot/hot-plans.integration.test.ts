@@ -1,14 +1,19 @@
 import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
+import { PrismaClient } from '../generated/client.js';
 import { ensurePartitions } from '../partitions.js';
+import { createReplayStore } from '../stores/replay-store.js';
 import { closeDeliveries } from './close-deliveries.js';
 import { findFirstEvents } from './find-first-events.js';
 import { insertEvents, type EventToInsert } from './insert-events.js';
 import { loadDeliveries } from './load-deliveries.js';
+import { openReplayPage } from './open-replay-page.js';
+import { reviewReplay } from './review-replay.js';
 import { settleAttempts, type AttemptToSettle } from './settle-attempts.js';
 
 const DAY_MS = 86_400_000;
@@ -99,6 +104,53 @@ describe('the hot statements over many partitions', () => {
     }
     // Twenty rows each, looked up at most a few times over; the days between them hold thirty thousand.
     for (const counts of Object.values(read)) expect(Math.max(...counts)).toBeLessThan(600);
+  });
+
+  it('replay a page, and count what is underway, without reading more than that', async () => {
+    const createdAt = new Date(Date.now() - 1);
+    await pool.query(
+      `UPDATE delivery SET status = 'dead_lettered', reason = 'test', next_attempt_at = NULL, waiting_for = NULL,
+         finished_at = now() - interval '1 hour'
+        WHERE id = ANY ($1)`,
+      [byDay.flatMap((events) => events.slice(100, 110)).map(({ deliveries }) => deliveries[0]!.id)],
+    );
+    await pool.query(
+      "INSERT INTO endpoint (id, customer_id, url, event_types) VALUES ($1, 'acme', 'x', '{*}')",
+      [ENDPOINT],
+    );
+    const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+    const clock = { nowMs: () => createdAt.getTime() };
+    const replays = createReplayStore({ pool, prisma, clock, heldForMs: 60 * DAY_MS });
+    const everything = { endpointId: null, type: null, since: null, until: null };
+    const filter = { ...everything, customerId: 'acme', status: 'dead_lettered' } as const;
+    let id = '';
+    const counted = await rowsRead(async () => {
+      expect(await replays.count(filter)).toMatchObject({ matched: 10 * DAYS, more: false });
+    });
+    await prisma.$transaction(async (tx) => {
+      const outcome = await replays.create(tx, filter);
+      if (outcome.kind === 'created') id = outcome.replay.id;
+    });
+    // An index entry, its row, and what the first updates left behind in the index.
+    expect(counted).toBeLessThan(10 * DAYS * 6);
+    const page = { openForMs: () => DAY_MS, heldForMs: 60 * DAY_MS, unfinishedMax: 20 };
+    for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+      const read = {
+        page: await rowsRead(async () => {
+          expect(await openReplayPage(pool, id, ENDPOINT, page)).toHaveLength(20);
+        }),
+        progress: await rowsRead(async () => {
+          expect(await replays.get(id)).toMatchObject({ matched: 10 * DAYS, done: 20 * execution });
+        }),
+      };
+      const settle = `UPDATE delivery SET status = 'delivered', next_attempt_at = NULL, finished_at = now()
+                       WHERE id IN (SELECT delivery_id FROM replay_delivery)`;
+      await pool.query(settle);
+      const review = await rowsRead(() => reviewReplay(pool, id, { unfinishedMax: 20, endpointsMax: 100 }));
+      // Twenty rows, looked up a few times over, and what the updates before left in the indexes.
+      expect(Math.max(...Object.values(read), review)).toBeLessThan(1_200);
+    }
+    await prisma.$disconnect();
   });
 });
 

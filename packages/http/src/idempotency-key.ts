@@ -1,7 +1,9 @@
 import { idempotencyHeaders, idempotencyKey, validateValue } from '@posthorn/api-contract';
-import { AppError } from '@posthorn/http';
 import type { Request } from 'express';
 
+import { AppError } from './app-error.js';
+
+/** The request's Idempotency-Key, or null. Throws `invalid_request` for one that is none. */
 export function readIdempotencyKey(request: Request): string | null {
   const header = request.headers[idempotencyHeaders.key];
   if (header === undefined) return null;

@@ -1,0 +1,140 @@
+import { operations, type ReplayBody } from '@posthorn/api-contract';
+import type {
+  CustomerStore,
+  EndpointStore,
+  IdempotentAnswerStore,
+  Replay,
+  ReplayFilter,
+  ReplayStateOutcome,
+  ReplayStore,
+  Transaction,
+} from '@posthorn/database';
+import { AppError, type Caller, customerFilter, mountOperation, notFound } from '@posthorn/http';
+import type { Logger } from '@posthorn/runtime';
+import type { RequestHandler, Router } from 'express';
+import { answerOnce } from './answer-once.js';
+import { idCursor, pageResource, readCursor } from './cursor.js';
+import { findCustomer } from './customers.js';
+import { findEndpoint } from './find-endpoint.js';
+import { replayResource } from './replay-resource.js';
+
+export interface ReplaysDeps {
+  authentication: RequestHandler;
+  customers: CustomerStore;
+  endpoints: EndpointStore;
+  replays: ReplayStore;
+  answers: IdempotentAnswerStore;
+  logger: Logger;
+}
+
+const cursorForm = idCursor('replays');
+
+export function mountReplays(router: Router, deps: ReplaysDeps): void {
+  const { authentication, customers, replays, answers, logger } = deps;
+
+  mountOperation(router, operations.createReplay, authentication, async (request) => {
+    const filter = await checkedFilter(deps, request.caller, request.body);
+    if (request.body.dryRun) {
+      const { matched, more } = await replays.count(filter);
+      return { status: 200, body: { matched, more }, unchanged: true };
+    }
+    let created: Replay | undefined;
+    const work = async (tx: Transaction) => {
+      created = await create(replays, tx, filter);
+      return { status: 201, body: replayResource(created) };
+    };
+    const answer = await answerOnce(answers, operations.createReplay, request, filter.customerId, work);
+    if (created) logger.info('replay.started', factsOf(created));
+    return answer;
+  });
+
+  mountOperation(router, operations.listReplays, authentication, async ({ query, caller }) => {
+    const before = readCursor(cursorForm, query.cursor);
+    const customerId = customerFilter(caller, query.customerId);
+    if (customerId !== null) await findCustomer(customers, caller, customerId);
+    const page = await replays.list({ customerId, state: query.state ?? null, limit: query.limit, before });
+    return { status: 200, body: pageResource(cursorForm, page, replayResource) };
+  });
+
+  mountOperation(router, operations.getReplay, authentication, async ({ params, caller }) => ({
+    status: 200,
+    body: replayResource(await findReplay(deps, caller, params.replayId)),
+  }));
+
+  for (const [operation, change, logged] of [
+    [operations.pauseReplay, 'pause', 'replay.paused'],
+    [operations.resumeReplay, 'resume', 'replay.resumed'],
+    [operations.cancelReplay, 'cancel', 'replay.cancelled'],
+  ] as const) {
+    mountOperation(router, operation, authentication, async ({ params, caller }) => {
+      const { id } = await findReplay(deps, caller, params.replayId);
+      refuse(await replays[change](id));
+      const replay = await findReplay(deps, caller, id);
+      logger.info(logged, factsOf(replay));
+      return { status: 200, body: replayResource(replay) };
+    });
+  }
+}
+
+/** Throws `not_found` for a customer or an endpoint that is not there or not the caller's. */
+async function checkedFilter(
+  { customers, endpoints }: ReplaysDeps,
+  caller: Caller,
+  { customerId, endpointId, status, type, since, until }: ReplayBody,
+): Promise<ReplayFilter> {
+  await findCustomer(customers, caller, customerId);
+  if (endpointId !== undefined) {
+    const endpoint = await findEndpoint(endpoints, caller, endpointId);
+    if (endpoint.customerId !== customerId) throw notFound();
+  }
+  return {
+    customerId,
+    endpointId: endpointId ?? null,
+    status,
+    type: type ?? null,
+    since: since === undefined ? null : new Date(since),
+    until: until === undefined ? null : new Date(until),
+  };
+}
+
+async function create(replays: ReplayStore, tx: Transaction, filter: ReplayFilter): Promise<Replay> {
+  const outcome = await replays.create(tx, filter);
+  switch (outcome.kind) {
+    case 'created':
+      return outcome.replay;
+    case 'in_progress':
+      throw new AppError({
+        code: 'replay_in_progress',
+        detail: 'The customer has a replay that is running or paused; wait for it, or cancel it.',
+      });
+    case 'too_many':
+      throw new AppError({
+        code: 'unprocessable',
+        detail: 'The filter covers too many deliveries for one replay; narrow it, by time for example.',
+      });
+    case 'unknown_customer':
+      throw notFound();
+  }
+}
+
+async function findReplay({ replays, customers }: ReplaysDeps, caller: Caller, id: string): Promise<Replay> {
+  const replay = await replays.get(id);
+  if (!replay) throw notFound();
+  await findCustomer(customers, caller, replay.customerId);
+  return replay;
+}
+
+function refuse(outcome: ReplayStateOutcome): void {
+  switch (outcome.kind) {
+    case 'done':
+      return;
+    case 'refused':
+      throw new AppError({ code: 'conflict', detail: `The replay is ${outcome.state}.` });
+    case 'not_found':
+      throw notFound();
+  }
+}
+
+function factsOf({ id, customerId, matched, done, failed }: Replay) {
+  return { replayId: id, customerId, matched, done, failed };
+}
