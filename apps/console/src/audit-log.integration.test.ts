@@ -71,6 +71,7 @@ describe('the audit log', () => {
   it('leaves out what changed nothing: reading, and requests that were refused', async () => {
     const before = await entries();
     await app.admin.get('/v1/customers').expect(200);
+    await app.admin.post('/v1/replays').send({ customerId: 'acme', dryRun: true }).expect(200);
     await app.admin.post('/v1/customers/nobody/endpoints').send(ENDPOINT).expect(404);
     await app.admin.put('/v1/customers/acme').send({ nothing: 1 }).expect(400);
     await app.anyone.put('/v1/customers/acme').send({}).expect(401);
