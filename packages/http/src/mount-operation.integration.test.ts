@@ -97,6 +97,7 @@ describe('an operation', () => {
       params: {},
       query: { limit: 7, endpointId: endpointUuid, since: Date.UTC(2026, 0, 1) },
       caller: { keyId: 'reader', scopes: ['read'], customerId: null },
+      idempotencyKey: null,
       requestId: 'abc-1',
     });
     const created = await request(app)

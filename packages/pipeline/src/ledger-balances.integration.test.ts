@@ -4,6 +4,7 @@ import {
   expireHeldDeliveries,
   type Ledger,
   type Replay,
+  type ReplayFilter,
 } from '@posthorn/database';
 import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
@@ -140,17 +141,14 @@ async function openWorld(customerId: string, seed: number) {
 
   const resume = (from: 'paused' | 'disabled') =>
     resumeEndpoint(deps, pick(endpoints), { from, held: pick(['release', 'release', 'cancel'] as const) });
-  const startReplay = () =>
-    prisma.$transaction((tx) =>
-      replays.create(tx, {
-        customerId,
-        status: pick(['dead_lettered', 'dead_lettered', 'cancelled', 'delivered'] as const),
-        endpointId: pick([null, pick(endpoints)]),
-        type: pick([null, 'a.x']),
-        since: null,
-        until: null,
-      }),
-    );
+  const startReplay = (filter: Pick<ReplayFilter, 'status' | 'endpointId' | 'type'>) =>
+    prisma.$transaction((tx) => replays.create(tx, { customerId, ...filter, since: null, until: null }));
+  const startAnyReplay = () =>
+    startReplay({
+      status: pick(['dead_lettered', 'dead_lettered', 'cancelled', 'delivered'] as const),
+      endpointId: pick([null, pick(endpoints)]),
+      type: pick([null, 'a.x']),
+    });
   const readReplays = async () =>
     (await replays.list({ customerId, state: null, limit: STEPS, before: null })).items;
   async function changeReplay(): Promise<void> {
@@ -179,13 +177,17 @@ async function openWorld(customerId: string, seed: number) {
     () => expireHeldDeliveries(pool),
     () => reconciler.run(),
     keepLimit,
-    startReplay,
+    startAnyReplay,
     changeReplay,
     () => replayRunner.run(signal),
     () => replayRunner.run(signal),
     () => forget(pick(endpoints)),
     () => (endpoints.length < 6 ? addEndpoint() : Promise.resolve()),
-    () => (random() < 0.2 ? deleteEndpoint(pool, pick(endpoints)) : Promise.resolve()),
+    // Never the first, so that there is something to replay to the end.
+    () =>
+      random() < 0.2 && endpoints.length > 1
+        ? deleteEndpoint(pool, pick(endpoints.slice(1)))
+        : Promise.resolve(),
   ];
 
   return {
@@ -211,12 +213,15 @@ async function openWorld(customerId: string, seed: number) {
         await resumeEndpoint(deps, id, { from: 'disabled', held: 'release' });
         pipeline.endpoints.drop(id);
       }
+      // A last replay, of what stays delivered however it goes; the one before is cut short.
       const [newest] = await readReplays();
-      if (newest) await replays.resume(newest.id);
+      if (newest) await replays.cancel(newest.id);
+      await startReplay({ status: 'delivered', endpointId: null, type: null });
+      const lastRunner = createReplayRunner(deps);
       for (let round = 0; round < ROUNDS_MAX; round += 1) {
         await reconciler.run();
         await keepLimit();
-        await replayRunner.run(signal);
+        await lastRunner.run(signal);
         const { rows } = await pool.query<Omit<DeliveryJob, 'delayMs'>>(
           `SELECT customer_id AS "customerId", endpoint_id AS "endpointId", id AS "deliveryId", event_id AS "eventId", generation
              FROM delivery WHERE customer_id = $1 AND status = 'pending'`,
