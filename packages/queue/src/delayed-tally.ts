@@ -1,7 +1,7 @@
 import type { Logger } from '@posthorn/runtime';
 
 /** A retry further away than this needs no place in Redis: the sweep looks ahead and brings it in time. */
-export const farRetryMs = 15 * 60_000;
+const farRetryMs = 15 * 60_000;
 /** Delayed jobs of one customer; beyond them a far retry waits in Postgres only. */
 export const delayedMaxDefault = 10_000;
 const recountAfterMs = 30_000;
