@@ -1,14 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Pool } from 'undici';
 
 import { answerParent } from './child-process.js';
 import type { LoadOrder, LoadReport } from './load.js';
 import { percentiles } from './percentile.js';
 
+interface Result {
+  status: number;
+  detail?: string;
+}
+
+const REPEAT_AFTER_MS = 250;
+
 answerParent('ready', (order) => run(order as LoadOrder));
 
 async function run(order: LoadOrder): Promise<LoadReport> {
-  const { customers, rate, connections = 64, payloadBytes = 1024, batch } = order;
+  const { customers, rate, connections = 64, payloadBytes = 1024, batch, insist } = order;
   const events = order.events ?? Infinity;
   const perRequest = batch ?? 1;
   const pool = new Pool(order.origin, { connections });
@@ -26,15 +34,15 @@ async function run(order: LoadOrder): Promise<LoadReport> {
     type: order.type ?? 'invoice.paid',
     data: { index, pad },
   });
-  const note = (status: number, text: string, count: number): void => {
+  const note = (status: number, text: string): void => {
     if (status === 202) {
-      accepted += count;
+      accepted += 1;
       return;
     }
     const answer = `${status} ${text.slice(0, 200)}`;
-    refused[answer] = (refused[answer] ?? 0) + count;
+    refused[answer] = (refused[answer] ?? 0) + 1;
   };
-  const post = async (from: number, to: number): Promise<void> => {
+  const send = async (from: number, to: number): Promise<Result[]> => {
     const single = batch === undefined;
     const content = single
       ? eventOf(from)
@@ -50,12 +58,19 @@ async function run(order: LoadOrder): Promise<LoadReport> {
       body: JSON.stringify(content),
     });
     const text = await response.body.text();
-    if (single || response.statusCode !== 202) {
-      note(response.statusCode, text, to - from);
+    if (!single && response.statusCode === 202) return (JSON.parse(text) as { results: Result[] }).results;
+    return Array.from({ length: to - from }, () => ({ status: response.statusCode, detail: text }));
+  };
+  const post = async (from: number, to: number): Promise<void> => {
+    for (;;) {
+      const results = await send(from, to);
+      if (insist && results.some(({ status }) => status === 503)) {
+        await pause(REPEAT_AFTER_MS);
+        continue;
+      }
+      for (const { status, detail = '' } of results) note(status, detail);
       return;
     }
-    for (const { status, ...rest } of (JSON.parse(text) as { results: { status: number }[] }).results)
-      note(status, status === 202 ? '' : JSON.stringify(rest), 1);
   };
 
   const producer = async (): Promise<void> => {

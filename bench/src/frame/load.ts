@@ -14,6 +14,8 @@ export interface LoadPlan {
   payloadBytes?: number;
   /** `invoice.paid` if left out. */
   type?: string;
+  /** What is answered 503 is sent again, with the same idempotency key, until it is accepted. */
+  insist?: boolean;
   /** Events in one request to Posthorn's batch endpoint; left out, one request each. */
   batch?: number;
 }

@@ -34,6 +34,7 @@ export function fairnessCases({ quietCustomers, backlog, hangingCustomers, recei
     customers: { prefix: 'flood-', count },
     events: backlog,
     type: FLOOD_TYPE,
+    insist: true,
     connections: 16,
     payloadBytes: 256,
   });

@@ -22,6 +22,8 @@ interface Stretch {
   p95: number;
   /** Infinity when one in a hundred had not arrived. */
   p99: number;
+  /** By second of the stretch. */
+  series: (readonly [second: number, p99: number])[];
 }
 
 interface Outcome {
@@ -36,13 +38,14 @@ await runScenario({
   name: 'fairness',
   about:
     'how long quiet customers wait for their first attempt beside a bad neighbour, and without it in the same run',
-  minutesMax: { long: 30, short: 4 },
+  minutesMax: { long: 45, short: 4 },
   settings: {
     'quiet-customers': { long: 200, short: 50 },
     'quiet-rate': { long: 100, short: 50 },
     backlog: { long: 100_000, short: 2_000 },
     'hanging-customers': { long: 1_000, short: 100 },
-    seconds: { long: 20, short: 3 },
+    /** Longer than an endpoint hangs, so that the moment when all of them time out is in it. */
+    seconds: { long: 32, short: 3 },
     warmup: { long: 6, short: 1 },
     'hang-seconds': { long: 30, short: 5 },
     /** One neighbour alone, by its place (1 hanging, 2 flooding, 3 many, 4 dns, 5 sibling); 0 all. */
@@ -162,6 +165,17 @@ await runScenario({
             { name: 'beside', values: outcomes.map(({ beside }) => beside.p99) },
           ],
         },
+        {
+          kind: 'lines',
+          name: 'by-second',
+          title: 'Quiet customers beside a neighbour: p99 by second of arrival',
+          xName: 'seconds',
+          yName: 'ms',
+          logarithmic: true,
+          series: outcomes
+            .filter(({ contestant }) => contestant === 'posthorn')
+            .map(({ neighbour, beside }) => ({ name: neighbour.name, points: beside.series })),
+        },
       ],
       data: outcomes,
     };
@@ -214,9 +228,10 @@ async function measureQuiet(
   await load.run(contestant, { ...plan, seconds: warmup });
   await pause(GRACE_MS);
   await receiver.report('quiet');
+  const fromSecond = Math.floor(Date.now() / 1000);
   const { accepted } = await load.run(contestant, { ...plan, seconds });
   await pause(GRACE_MS);
-  const { received, latencyMs } = await receiver.report('quiet');
+  const { received, latencyMs, series } = await receiver.report('quiet');
   const arrivedShare = received / accepted;
   return {
     accepted,
@@ -224,6 +239,7 @@ async function measureQuiet(
     p50: arrivedShare < 0.5 ? Infinity : latencyMs.p50,
     p95: arrivedShare < 0.95 ? Infinity : latencyMs.p95,
     p99: arrivedShare < 0.99 ? Infinity : latencyMs.p99,
+    series: series.map(({ second, p99 }) => [second - fromSecond, p99] as const),
   };
 }
 

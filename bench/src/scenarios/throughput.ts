@@ -28,7 +28,7 @@ interface Round {
 await runScenario({
   name: 'throughput',
   about: 'events accepted, delivered and recorded per second, and what each costs, in alternating rounds',
-  minutesMax: { long: 20, short: 3 },
+  minutesMax: { long: 20, short: 4 },
   settings: {
     rounds: { long: 3, short: 1 },
     seconds: { long: 12, short: 3 },

@@ -42,6 +42,7 @@ export async function fillWithRetries(
       customers: { prefix: 'waiting-', count: CUSTOMERS },
       events: waiting - already,
       batch: BATCH,
+      insist: true,
       connections: 2,
       payloadBytes: 256,
     });

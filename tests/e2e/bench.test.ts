@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+
+const SCENARIOS = path.resolve(import.meta.dirname, '../../bench/dist/scenarios');
+
+interface Round {
+  accepted: number;
+  delivered: number;
+}
+
+interface Results {
+  targets: { name: string }[];
+  lost: string[];
+  data: { full: Record<string, Round[]>; batched: Round };
+}
+
+describe('a benchmark', () => {
+  it('runs Posthorn, the bare floor and the naive service in one run, loses nothing, and leaves JSON and charts', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-bench-test-'));
+    try {
+      const size = ['--seconds', '1', '--warmup', '0.2', '--customers', '5', '--connections', '8'];
+      const { code, said } = await run('throughput.js', ['--short', ...size, '--output', folder]);
+      expect({ code, said: code === 0 ? '' : said }).toEqual({ code: 0, said: '' });
+
+      const files = await readdir(folder);
+      const json = files.find((file) => file.endsWith('.json')) ?? '';
+      const { targets, lost, data } = JSON.parse(await readFile(path.join(folder, json), 'utf8')) as Results;
+      expect(lost).toEqual([]);
+      for (const { name } of targets) expect(said).toContain(name);
+      for (const contestant of ['posthorn', 'floor', 'naive']) {
+        const [round] = data.full[contestant] ?? [];
+        expect(round?.accepted).toBeGreaterThan(0);
+        expect(round?.delivered).toBe(round?.accepted);
+      }
+      expect(data.batched.delivered).toBeGreaterThan(0);
+
+      const charts = files.filter((file) => file.endsWith('.svg'));
+      expect(charts.length).toBeGreaterThan(0);
+      for (const chart of charts) expect(await readFile(path.join(folder, chart), 'utf8')).toContain('<svg');
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 300_000);
+});
+
+function run(file: string, args: string[]): Promise<{ code: number | null; said: string }> {
+  const child = spawn(process.execPath, ['--enable-source-maps', path.join(SCENARIOS, file), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  process.once('exit', () => child.kill('SIGTERM'));
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, said })));
+}
