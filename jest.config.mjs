@@ -34,5 +34,6 @@ export default {
   ],
   collectCoverageFrom: ['{apps,packages}/*/src/**/*.ts', '!**/generated/**', '!**/*.test.ts'],
   coverageProvider: 'v8',
-  testTimeout: 30_000,
+  // For tests that set no limit of their own; CI machines are shared and may be several times slower.
+  testTimeout: process.env.CI === 'true' ? 120_000 : 30_000,
 };

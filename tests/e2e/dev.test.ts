@@ -103,7 +103,7 @@ describe('posthorn dev', () => {
     second.process.kill('SIGINT');
     expect(await second.exit).toBe(0);
     await waitUntil(() => processesOf(folder).length === 0, { timeoutMs: 10_000 });
-  }, 120_000);
+  }, 240_000);
 
   it('says in one line that its port is taken, exits with 1 and starts nothing', async () => {
     const server = createServer();
@@ -116,7 +116,7 @@ describe('posthorn dev', () => {
     expect(dev.output()).toContain(String(port));
     expect(existsSync(unused)).toBe(false);
     server.close();
-  }, 30_000);
+  }, 240_000);
 
   it.each([
     [{ POSTHORN_PORT: 'eighty' }, 'POSTHORN_PORT'],

@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   await addEndpoint(posthorn, 'acme', { url: receiver.url, eventTypes: ['invoice.*'] });
   await postEvent(posthorn, 'acme');
-}, 60_000);
+}, 300_000);
 afterAll(async () => {
   await posthorn.stop();
   await receiver.close();

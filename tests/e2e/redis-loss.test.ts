@@ -39,14 +39,14 @@ beforeEach(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-redis-loss-'));
   [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
   await prepareDatabase(database.url);
-}, 60_000);
+}, 300_000);
 
 afterEach(async () => {
   await posthorn.stop();
   await Promise.all([receiver.close(), redis.stop()]);
   await database.drop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+}, 300_000);
 
 async function start(options: { persistent?: boolean } = {}): Promise<void> {
   await startRedis(options);
@@ -141,7 +141,7 @@ describe('after Redis has lost its jobs, every accepted event is delivered', () 
     await untilAllDelivered();
     for (const id of sentAgain()) expect(onTheWire).toContain(id);
     expect(posthorn.output()).toContain('sweep.queue_lost');
-  }, 60_000);
+  }, 300_000);
 
   it('when it was killed and came back empty, also retries that were waiting for their time', async () => {
     await start();
@@ -160,7 +160,7 @@ describe('after Redis has lost its jobs, every accepted event is delivered', () 
     for (const id of sentAgain()) expect(before).toContain(id);
     const attempted = (id: string) => eventsReceived().filter((received) => received === id).length;
     for (const id of failed) expect(attempted(id)).toBeGreaterThanOrEqual(2);
-  }, 60_000);
+  }, 300_000);
 
   it('when it was put back to an older dump, and what that holds of the past is not sent again', async () => {
     await start({ persistent: true });
@@ -186,5 +186,5 @@ describe('after Redis has lost its jobs, every accepted event is delivered', () 
     await untilAllDelivered();
     for (const id of sentAgain()) expect(onTheWire).toContain(id);
     expect(late.every((id) => eventsReceived().includes(id))).toBe(true);
-  }, 60_000);
+  }, 300_000);
 });

@@ -37,7 +37,7 @@ beforeAll(async () => {
   posthorn = await startPosthorn({ databaseUrl: postgres.url, redisUrl: redis.url });
   await addEndpoint(posthorn, 'acme', { url: receiver.url });
   await untilDelivery(posthorn, await postEvent(posthorn, 'acme'), ({ status }) => status === 'delivered');
-}, 90_000);
+}, 300_000);
 
 afterAll(async () => {
   await posthorn.stop();
@@ -61,7 +61,7 @@ describe('while Redis is stopped', () => {
     }
     expect(receiver.requests.length - before).toBe(5);
     await untilDelivery(posthorn, await postEvent(posthorn, 'acme'), ({ status }) => status === 'delivered');
-  }, 90_000);
+  }, 300_000);
 
   it('a retry that was waiting in Redis still comes after Redis has lost it', async () => {
     await addEndpoint(posthorn, 'patient', {
@@ -77,7 +77,7 @@ describe('while Redis is stopped', () => {
     failing = false;
     const delivery = await untilDelivery(posthorn, eventId, ({ status }) => status === 'delivered', 45_000);
     expect(delivery.attempts).toBe(2);
-  }, 90_000);
+  }, 300_000);
 });
 
 describe('started while Redis is away', () => {
@@ -103,7 +103,7 @@ describe('started while Redis is away', () => {
     const eventId = await postEvent(posthorn, 'acme');
     redis = await startRedis(redis.port);
     await untilDelivery(posthorn, eventId, ({ status }) => status === 'delivered', 45_000);
-  }, 90_000);
+  }, 300_000);
 });
 
 describe('while Postgres is stopped', () => {
@@ -121,7 +121,7 @@ describe('while Postgres is stopped', () => {
       timeoutMs: 30_000,
     });
     await untilDelivery(posthorn, await postEvent(posthorn, 'acme'), ({ status }) => status === 'delivered');
-  }, 90_000);
+  }, 300_000);
 
   it('an attempt that was on the wire is recorded when Postgres is back, and not sent again', async () => {
     const before = receiver.requests.length;
@@ -138,5 +138,5 @@ describe('while Postgres is stopped', () => {
     expect(delivery.attempts).toBe(1);
     expect(receiver.requests.length - before).toBe(1);
     receiver.respondWith(() => ({ status: 200 }));
-  }, 90_000);
+  }, 300_000);
 });

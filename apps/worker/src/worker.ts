@@ -34,6 +34,8 @@ const ANSWERS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
 const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
+/** Left of a stop's time for what is closed after the dispatcher. */
+const CLOSING_MS = 1_000;
 
 export interface WorkerSettings {
   redisUrl: string;
@@ -160,7 +162,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     async stop({ deadlineMs }) {
       stopped = true;
       stopping.abort();
-      await Promise.all([dispatcher.stop({ deadlineMs }), stopTasks()]);
+      await Promise.all([dispatcher.stop({ deadlineMs: Math.max(0, deadlineMs - CLOSING_MS) }), stopTasks()]);
       await settler.idle();
       await queue.close();
       await sender.close();

@@ -40,7 +40,7 @@ afterAll(async () => {
   await queue.close();
   await redis.drop();
   await pipeline.close();
-}, 60_000);
+}, 300_000);
 
 /** Deliveries that wait their turn, due over an hour until two minutes ago, and the jobs they have in the queue. */
 async function addBacklog(): Promise<DeliveryJob[]> {

@@ -235,7 +235,7 @@ describe('the dispatcher, when something breaks', () => {
         return done;
       },
     });
-    await waitUntil(() => ran, { timeoutMs: 3_000 });
+    await waitUntil(() => ran);
     expect(queue.logger.lines.filter(({ event }) => event === 'job.handler_failed')).toEqual([]);
   });
 

@@ -230,7 +230,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
           await release([lease], handOver);
         }),
       ).catch((error: unknown) => logger.warn('queue.release_failed', { error }));
-      await settledWithin(handedOver, deadlineMs);
+      // What follows may take as long as its graces: a stop that overran its deadline would be cut off by a kill.
+      await settledWithin(handedOver, Math.max(0, deadlineMs - gracesMs));
       if (leases.size > 0) {
         for (const lease of leases.values()) lease.abortRunning(stopping);
         await settledWithin(handedOver, abortGraceMs);
@@ -267,6 +268,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
 const scriptBatchMax = 200;
 const abortGraceMs = 1000;
+const gracesMs = 3 * abortGraceMs;
 const handOver = -1;
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -24,7 +24,7 @@ beforeAll(async () => {
   for (let day = DAYS; day >= 0; day -= 10) await ensurePartitions(pool, { nowMs: nowMs - day * DAY_MS });
   for (let day = 0; day < DAYS; day += 1) await addWaiting(nowMs - day * DAY_MS);
   await pool.query('ANALYZE delivery');
-}, 60_000);
+}, 300_000);
 
 afterAll(async () => {
   await pool.end();
