@@ -37,6 +37,17 @@ it('creates a key that works, shows it once, and lists it by its hint', async ()
   expect(list.text).not.toContain(key);
 });
 
+it('gives a repeat with the same Idempotency-Key the same key, once made and sealed in the database', async () => {
+  const create = (body: object) =>
+    app.admin.post('/v1/api-keys').set('Idempotency-Key', 'for the backend').send(body);
+  const { body: first } = await create({ scopes: ['read'] }).expect(201);
+  expect((await create({ scopes: ['read'] }).expect(201)).body).toEqual(first);
+  expect((await create({ scopes: ['admin'] }).expect(409)).body.code).toBe('idempotency_conflict');
+  expect((await app.admin.get('/v1/api-keys').expect(200)).body.data).toHaveLength(2);
+  const { rows } = await app.database.pool.query<{ sealed: Buffer }>('SELECT sealed FROM idempotent_answer');
+  expect(rows.map(({ sealed }) => sealed.toString('latin1')).join()).not.toContain(first.key);
+});
+
 it('revokes a key: it is listed no more and cannot be revoked again', async () => {
   const { id } = (
     await app.admin

@@ -1,29 +1,33 @@
 import { type ApiKeyResource, idPrefixes, operations } from '@posthorn/api-contract';
-import type { ApiKey, ApiKeyStore } from '@posthorn/database';
+import type { ApiKey, ApiKeyStore, IdempotentAnswerStore } from '@posthorn/database';
 import { encodeId } from '@posthorn/domain';
 import { AppError, mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
+import { answerOnce } from './answer-once.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';
 
 export interface ApiKeysDeps {
   authentication: RequestHandler;
   apiKeys: ApiKeyStore;
+  answers: IdempotentAnswerStore;
 }
 
 const cursorForm = idCursor('api-keys');
 
-export function mountApiKeys(router: Router, { authentication, apiKeys }: ApiKeysDeps): void {
-  mountOperation(router, operations.createApiKey, authentication, async ({ body }) => {
-    const { name = null, scopes, customerId = null } = body;
-    const outcome = await apiKeys.create({ name, scopes, customerId });
-    if (outcome.kind === 'unknown_customer') {
-      throw new AppError({
-        code: 'unprocessable',
-        detail: 'The customer of the key does not exist.',
-        errors: [{ path: 'customerId', message: '"customerId" must be an existing customer' }],
-      });
-    }
-    return { status: 201, body: { ...apiKeyResource(outcome.apiKey), key: outcome.key } };
+export function mountApiKeys(router: Router, { authentication, apiKeys, answers }: ApiKeysDeps): void {
+  mountOperation(router, operations.createApiKey, authentication, async (request) => {
+    const { name = null, scopes, customerId = null } = request.body;
+    return answerOnce(answers, operations.createApiKey, request, customerId, async (tx) => {
+      const outcome = await apiKeys.create({ name, scopes, customerId }, tx);
+      if (outcome.kind === 'unknown_customer') {
+        throw new AppError({
+          code: 'unprocessable',
+          detail: 'The customer of the key does not exist.',
+          errors: [{ path: 'customerId', message: '"customerId" must be an existing customer' }],
+        });
+      }
+      return { status: 201, body: { ...apiKeyResource(outcome.apiKey), key: outcome.key } };
+    });
   });
 
   mountOperation(router, operations.listApiKeys, authentication, async ({ query }) => {

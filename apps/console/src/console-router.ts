@@ -64,8 +64,8 @@ export function createConsoleRouter({
 
   const router = Router({ caseSensitive: true });
   mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
-  mountEndpoints(router, { authentication, pool, customers, endpoints, checkTargetUrl });
-  mountApiKeys(router, { authentication, apiKeys });
+  mountEndpoints(router, { authentication, pool, customers, endpoints, answers, checkTargetUrl });
+  mountApiKeys(router, { authentication, apiKeys, answers });
   mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });
   mountEvents(router, { authentication, customers, events, deliveries });
   mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });

@@ -108,6 +108,20 @@ describe('POST /v1/customers/{customerId}/endpoints', () => {
     expect(refused.body.code).toBe('conflict');
   });
 
+  it('gives repeats with the same Idempotency-Key the first answer, its secret included, and makes one', async () => {
+    const create = (body: object) =>
+      app.admin.post('/v1/customers/acme/endpoints').set('Idempotency-Key', 'the first').send(body);
+    const settings = { url: 'https://a.example/', eventTypes: ['*'] };
+    const answers = await Promise.all(Array.from({ length: 4 }, () => create(settings).expect(201)));
+    const [{ body: first }] = answers as [(typeof answers)[0]];
+    expect(first.secret).toMatch(/^whsec_/);
+    for (const { body } of answers) expect(body).toEqual(first);
+    expect(answers.filter(({ headers }) => headers['idempotent-replayed'] === 'true')).toHaveLength(3);
+    expect((await app.admin.get('/v1/customers/acme/endpoints').expect(200)).body.data).toHaveLength(1);
+    const other = { ...settings, url: 'https://b.example/' };
+    expect((await create(other).expect(409)).body.code).toBe('idempotency_conflict');
+  });
+
   it('does not know a customer that was never made', async () => {
     await app.admin.post('/v1/customers/nobody/endpoints').send({ url: 'https://a.example/' }).expect(404);
     await app.admin.get('/v1/customers/nobody/endpoints').expect(404);

@@ -5,11 +5,13 @@ import {
   endpointSecretsMax,
   type EndpointSettings,
   type EndpointStore,
+  type IdempotentAnswerStore,
 } from '@posthorn/database';
 import { isSigningSecret } from '@posthorn/domain';
 import { AppError, mountOperation, notFound, requireCustomer } from '@posthorn/http';
 import { deleteEndpoint } from '@posthorn/pipeline';
 import type { RequestHandler, Router } from 'express';
+import { answerOnce } from './answer-once.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';
 import { findCustomer } from './customers.js';
 import { endpointResource } from './endpoint-resource.js';
@@ -21,29 +23,33 @@ export interface EndpointsDeps {
   pool: Database['pool'];
   customers: CustomerStore;
   endpoints: EndpointStore;
+  answers: IdempotentAnswerStore;
   checkTargetUrl: CheckTargetUrl;
 }
 
 const cursorForm = idCursor('endpoints');
 
 export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
-  const { authentication, pool, customers, endpoints, checkTargetUrl } = deps;
+  const { authentication, pool, customers, endpoints, answers, checkTargetUrl } = deps;
 
-  mountOperation(router, operations.createEndpoint, authentication, async ({ params, body, caller }) => {
+  mountOperation(router, operations.createEndpoint, authentication, async (request) => {
+    const { params, body, caller } = request;
     requireCustomer(caller, params.customerId);
     requireTarget(checkTargetUrl, body.url, 'url');
-    const outcome = await endpoints.create(params.customerId, body);
-    switch (outcome.kind) {
-      case 'created':
-        return { status: 201, body: { ...endpointResource(outcome.endpoint), secret: outcome.secret } };
-      case 'unknown_customer':
-        throw notFound();
-      case 'limit_reached':
-        throw new AppError({
-          code: 'conflict',
-          detail: `The customer has its maximum of ${outcome.maxEndpoints} endpoints.`,
-        });
-    }
+    return answerOnce(answers, operations.createEndpoint, request, params.customerId, async (tx) => {
+      const outcome = await endpoints.create(params.customerId, body, tx);
+      switch (outcome.kind) {
+        case 'created':
+          return { status: 201, body: { ...endpointResource(outcome.endpoint), secret: outcome.secret } };
+        case 'unknown_customer':
+          throw notFound();
+        case 'limit_reached':
+          throw new AppError({
+            code: 'conflict',
+            detail: `The customer has its maximum of ${outcome.maxEndpoints} endpoints.`,
+          });
+      }
+    });
   });
 
   mountOperation(router, operations.listEndpoints, authentication, async ({ params, query, caller }) => {

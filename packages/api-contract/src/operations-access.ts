@@ -2,8 +2,10 @@ import { Joi } from './strict-joi.js';
 
 import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
 import { auditEntryResource, listAuditEntriesQuery } from './audit-log.js';
+import { idempotencyKey } from './events.js';
 import { idInput, noParams, noQuery } from './fields.js';
 import { operation } from './operation.js';
+import { repeatHeaders } from './operations-events.js';
 import { pageOf, pageQuery } from './page.js';
 
 const group = 'API keys';
@@ -21,10 +23,17 @@ export const accessOperations = {
     operatorOnly: true,
     params: noParams,
     query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
     body: createApiKeyBody,
     example: { name: 'billing backend', scopes: ['events:write'] },
-    responses: { 201: { description: 'The key.', schema: createdApiKeyResource } },
-    problems: ['invalid_request', 'unprocessable'],
+    responses: {
+      201: {
+        description: 'The key, or the first answer to a repeat.',
+        schema: createdApiKeyResource,
+        headers: repeatHeaders,
+      },
+    },
+    problems: ['invalid_request', 'idempotency_conflict', 'unprocessable'],
   }),
   listApiKeys: operation({
     operationId: 'listApiKeys',

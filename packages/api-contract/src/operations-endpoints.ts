@@ -9,8 +9,10 @@ import {
   rotatedSecretResource,
   rotateSecretBody,
 } from './endpoints.js';
+import { idempotencyKey } from './events.js';
 import { idInput, noQuery } from './fields.js';
 import { operation } from './operation.js';
+import { repeatHeaders } from './operations-events.js';
 import { customerParams } from './operations-customers.js';
 import { pageOf, pageQuery } from './page.js';
 
@@ -30,14 +32,21 @@ export const endpointOperations = {
     scope: 'admin',
     params: customerParams,
     query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
     body: createEndpointBody,
     example: {
       url: 'https://example.com/webhooks',
       eventTypes: ['invoice.*'],
       retryPolicy: { preset: 'patient' },
     },
-    responses: { 201: { description: 'The endpoint with its secret.', schema: createdEndpointResource } },
-    problems: ['invalid_request', 'not_found', 'conflict', 'unprocessable'],
+    responses: {
+      201: {
+        description: 'The endpoint with its secret, or the first answer to a repeat.',
+        schema: createdEndpointResource,
+        headers: repeatHeaders,
+      },
+    },
+    problems: ['invalid_request', 'not_found', 'conflict', 'idempotency_conflict', 'unprocessable'],
   }),
   listEndpoints: operation({
     operationId: 'listEndpoints',

@@ -11,6 +11,10 @@ import { operation } from './operation.js';
 
 const group = 'Ingest';
 
+export const repeatHeaders = {
+  'Idempotent-Replayed': '`true` when this repeats the answer to an earlier request.',
+};
+
 export const eventOperations = {
   createEvent: operation({
     operationId: 'createEvent',
@@ -31,7 +35,7 @@ export const eventOperations = {
       202: {
         description: 'Accepted, or the first answer to a repeat.',
         schema: acceptedEventResource,
-        headers: { 'Idempotent-Replayed': '`true` when this repeats the answer to an earlier request.' },
+        headers: repeatHeaders,
       },
     },
     problems: [

@@ -3,6 +3,7 @@ import { Joi } from './strict-joi.js';
 import { idempotencyKey } from './events.js';
 import { idInput, noParams, noQuery } from './fields.js';
 import { operation } from './operation.js';
+import { repeatHeaders } from './operations-events.js';
 import { pageOf } from './page.js';
 import { listReplaysQuery, replayBody, replayMatchesResource, replayResource } from './replays.js';
 
@@ -35,7 +36,7 @@ export const replayOperations = {
       201: {
         description: 'The replay, which begins within a second; or the first answer to a repeat.',
         schema: replayResource,
-        headers: { 'Idempotent-Replayed': '`true` when this repeats the answer to an earlier request.' },
+        headers: repeatHeaders,
       },
     },
     problems: ['invalid_request', 'not_found', 'replay_in_progress', 'idempotency_conflict', 'unprocessable'],

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createUuidV7 } from '@posthorn/domain';
 import type { Clock } from '@posthorn/runtime';
+import type { Transaction } from '../database.js';
 import { Prisma, type PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
 
@@ -32,7 +33,8 @@ export type CreateApiKeyOutcome =
 export type EnsureApiKeyOutcome = 'made' | 'there' | 'revoked';
 
 export interface ApiKeyStore {
-  create(key: NewApiKey): Promise<CreateApiKeyOutcome>;
+  /** In the transaction given, or one of its own. */
+  create(key: NewApiKey, tx?: Transaction): Promise<CreateApiKeyOutcome>;
   /**
    * Makes sure that this given key exists, whoever else does so at the same moment; one that exists keeps its scopes.
    * A key that was revoked stays revoked.
@@ -49,7 +51,8 @@ export interface ApiKeyStore {
 
 export function createApiKeyStore({ prisma, clock }: { prisma: PrismaClient; clock: Clock }): ApiKeyStore {
   return {
-    create: (key) => create(prisma, clock, key),
+    create: (key, tx) =>
+      tx ? create(tx, clock, key) : prisma.$transaction((own) => create(own, clock, key)),
 
     async ensure(key, { name, scopes }) {
       const data = { id: createUuidV7(clock.nowMs()), name, scopes: [...scopes], ...identityOf(key) };
@@ -108,26 +111,24 @@ const live = {
 } satisfies Prisma.ApiKeyWhereInput;
 
 async function create(
-  prisma: PrismaClient,
+  tx: Transaction,
   clock: Clock,
   { name, scopes, customerId }: NewApiKey,
 ): Promise<CreateApiKeyOutcome> {
   const key = `phk_${randomBytes(32).toString('base64url')}`;
-  return prisma.$transaction(async (tx) => {
-    // The lock keeps an erasure from passing between the look and the insert.
-    const known =
-      customerId === null ||
-      (
-        await tx.$queryRaw<
-          unknown[]
-        >`SELECT 1 FROM customer WHERE id = ${customerId} AND erased_at IS NULL FOR SHARE`
-      ).length > 0;
-    if (!known) return { kind: 'unknown_customer' };
-    const row = await tx.apiKey.create({
-      data: { id: createUuidV7(clock.nowMs()), name, scopes: [...scopes], customerId, ...identityOf(key) },
-    });
-    return { kind: 'created', apiKey: apiKeyOf(row), key };
+  // The lock keeps an erasure from passing between the look and the insert.
+  const known =
+    customerId === null ||
+    (
+      await tx.$queryRaw<
+        unknown[]
+      >`SELECT 1 FROM customer WHERE id = ${customerId} AND erased_at IS NULL FOR SHARE`
+    ).length > 0;
+  if (!known) return { kind: 'unknown_customer' };
+  const row = await tx.apiKey.create({
+    data: { id: createUuidV7(clock.nowMs()), name, scopes: [...scopes], customerId, ...identityOf(key) },
   });
+  return { kind: 'created', apiKey: apiKeyOf(row), key };
 }
 
 /** 256 random bits need no salt and no slow hash; the hint gives away 36 of them. */

@@ -1,5 +1,6 @@
 import { createUuidV7, generateSigningSecret } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
+import type { Transaction } from '../database.js';
 import type { Prisma, PrismaClient } from '../generated/client.js';
 import {
   columnsOf,
@@ -28,8 +29,8 @@ export type RotateSecretOutcome =
   | { kind: 'too_many_secrets' };
 
 export interface EndpointStore {
-  /** Makes the endpoint and its first secret, which this answer alone shows. The customer's `maxEndpoints` holds under concurrency. */
-  create(customerId: string, settings: EndpointSettings, secret?: string): Promise<CreateEndpointOutcome>;
+  /** Makes the endpoint and its first secret, which this answer alone shows; in the transaction given, or one of its own. The customer's `maxEndpoints` holds under concurrency. */
+  create(customerId: string, settings: EndpointSettings, tx?: Transaction): Promise<CreateEndpointOutcome>;
   /** Null for unknown and deleted ones, and those of an erased customer; the same everywhere below. */
   get(id: string): Promise<Endpoint | null>;
   list(query: { customerId: string; limit: number; before: string | null }): Promise<Page<Endpoint>>;
@@ -58,8 +59,10 @@ export interface EndpointStoreDeps {
 export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
   const { prisma, secretBox, clock } = deps;
   return {
-    create: (customerId, settings, secret = generateSigningSecret()) =>
-      create(deps, customerId, settings, secret),
+    create: (customerId, settings, tx) =>
+      tx
+        ? create(deps, tx, customerId, settings)
+        : prisma.$transaction((own) => create(deps, own, customerId, settings)),
 
     async get(id) {
       const row = await findEndpoint(prisma, clock, id);
@@ -102,33 +105,32 @@ export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
 const present = { deletedAt: null, customer: { erasedAt: null } } satisfies Prisma.EndpointWhereInput;
 
 async function create(
-  { prisma, secretBox, clock }: EndpointStoreDeps,
+  { secretBox, clock }: EndpointStoreDeps,
+  tx: Transaction,
   customerId: string,
   settings: EndpointSettings,
-  secret: string,
 ): Promise<CreateEndpointOutcome> {
-  return prisma.$transaction(async (tx) => {
-    const customer = await lockCustomer(tx, customerId);
-    if (!customer) return { kind: 'unknown_customer' };
-    const { maxEndpoints } = customer;
-    if (maxEndpoints !== null) {
-      const count = await tx.endpoint.count({ where: { customerId, deletedAt: null } });
-      if (count >= maxEndpoints) return { kind: 'limit_reached', maxEndpoints };
-    }
-    const id = createUuidV7(clock.nowMs());
-    const row = await tx.endpoint.create({
-      data: {
-        ...columnsOf(id, settings, secretBox),
-        id,
-        url: settings.url,
-        eventTypes: settings.eventTypes,
-        customerId,
-        secrets: { create: sealedSecret(id, secret, secretBox, clock) },
-      },
-      include: { secrets: liveSecrets(clock.nowMs()) },
-    });
-    return { kind: 'created', endpoint: endpointOf(row, secretBox), secret };
+  const secret = generateSigningSecret();
+  const customer = await lockCustomer(tx, customerId);
+  if (!customer) return { kind: 'unknown_customer' };
+  const { maxEndpoints } = customer;
+  if (maxEndpoints !== null) {
+    const count = await tx.endpoint.count({ where: { customerId, deletedAt: null } });
+    if (count >= maxEndpoints) return { kind: 'limit_reached', maxEndpoints };
+  }
+  const id = createUuidV7(clock.nowMs());
+  const row = await tx.endpoint.create({
+    data: {
+      ...columnsOf(id, settings, secretBox),
+      id,
+      url: settings.url,
+      eventTypes: settings.eventTypes,
+      customerId,
+      secrets: { create: sealedSecret(id, secret, secretBox, clock) },
+    },
+    include: { secrets: liveSecrets(clock.nowMs()) },
   });
+  return { kind: 'created', endpoint: endpointOf(row, secretBox), secret };
 }
 
 /** Whoever makes an endpoint of this customer at the same time waits here and then counts ours. */
