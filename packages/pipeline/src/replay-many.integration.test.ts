@@ -1,4 +1,10 @@
-import { createReplayStore, type Replay, type ReplayFilter, type ReplayStore } from '@posthorn/database';
+import {
+  createReplayStore,
+  openReplayPage,
+  type Replay,
+  type ReplayFilter,
+  type ReplayStore,
+} from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 import type { DeliveryJob } from '@posthorn/queue';
@@ -180,10 +186,22 @@ describe('a bulk replay', () => {
     }
     receiver.respondWith(({ number }) => ({ status: number % 2 === 0 ? 500 : 200 }));
     const replay = await start(world);
+    const options = { openForMs: () => 3_600_000, heldForMs: heldForMs(30), unfinishedMax: UNFINISHED_MAX };
+    const openPage = async (endpointId: string) => {
+      const opened = await openReplayPage(pipeline.database.pool, replay.id, endpointId, options);
+      await world.deps.queue.enqueue(
+        opened.map(({ id, ...job }) => ({ ...job, deliveryId: id, delayMs: 0 })),
+      );
+    };
     const runner = {
       run: async () => {
-        await Promise.all(Array.from({ length: 6 }, () => world.runner.run(signal)));
-        expect(world.jobs.length).toBeLessThanOrEqual(3 * UNFINISHED_MAX);
+        const pages = Array.from({ length: 6 }, () => world.endpointIds.map(openPage)).flat();
+        await Promise.all([...pages, ...Array.from({ length: 3 }, () => world.runner.run(signal))]);
+        const { rows } = await pipeline.database.pool.query<{ n: number }>(
+          `SELECT count(*)::int AS n FROM delivery WHERE id = ANY ($1) AND status = 'pending' GROUP BY endpoint_id`,
+          [ids],
+        );
+        for (const { n } of rows) expect(n).toBeLessThanOrEqual(UNFINISHED_MAX);
       },
     };
     const end = await finish(replay, { ...world, runner });
