@@ -193,6 +193,28 @@ describe('PATCH /v1/endpoints/{endpointId}', () => {
     expect((await app.admin.get(`/v1/endpoints/${id}`)).body).toEqual(before);
   });
 
+  it('changes the signing scheme, and with it the algorithm', async () => {
+    const url = 'https://acme.example/hooks';
+    const { id } = (await create({ url, signing: { scheme: 'digest', algorithm: 'sha512' } })).body;
+    const patch = async (signing: unknown) =>
+      (await app.admin.patch(`/v1/endpoints/${id}`).send({ signing }).expect(200)).body;
+    expect(await patch({ scheme: 'timestamped' })).toMatchObject({ signing: { scheme: 'timestamped' } });
+    expect(await patch({ scheme: 'digest' })).toMatchObject({
+      signing: { scheme: 'digest', algorithm: 'sha256' },
+    });
+    expect(await patch({ algorithm: 'sha512' })).toMatchObject({
+      signing: { scheme: 'digest', algorithm: 'sha512' },
+    });
+    const got = await app.admin.get(`/v1/endpoints/${id}`).expect(200);
+    expect(got.body).toMatchObject({ signing: { scheme: 'digest', algorithm: 'sha512' } });
+    await patch(null);
+    const refused = await app.admin
+      .patch(`/v1/endpoints/${id}`)
+      .send({ signing: { algorithm: 'sha256' } })
+      .expect(422);
+    expect(refused.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'signing' }] });
+  });
+
   it('refuses unknown fields, an empty patch, and the mask as a header’s value', async () => {
     const { id } = (await create()).body;
     for (const patch of [{ customerId: 'other' }, {}, { headers: { 'X-A': '********' } }, { url: null }]) {

@@ -11,5 +11,13 @@ export function patchEndpointSettings(
   current: EndpointSettings,
   patch: PatchEndpointBody,
 ): Validated<EndpointSettings> {
-  return validateValue(createEndpointBody, mergePatch(current, patch), { convert: false });
+  const merged = mergePatch(current, withAlgorithmOfNewScheme(current, patch));
+  return validateValue(createEndpointBody, merged, { convert: false });
+}
+
+/** The algorithm belongs to its scheme: one that the patch does not name goes with the scheme that it replaces. */
+function withAlgorithmOfNewScheme(current: EndpointSettings, patch: PatchEndpointBody): PatchEndpointBody {
+  const { signing } = patch;
+  if (!signing || signing.scheme === undefined || signing.scheme === current.signing.scheme) return patch;
+  return { ...patch, signing: { algorithm: null, ...signing } };
 }

@@ -34,6 +34,18 @@ describe('createEndpointBody', () => {
     });
   });
 
+  it.each([
+    [{}, { scheme: 'standard' }],
+    [{ scheme: 'timestamped' }, { scheme: 'timestamped' }],
+    [{ scheme: 'digest' }, { scheme: 'digest', algorithm: 'sha256' }],
+    [
+      { scheme: 'digest', algorithm: 'sha512' },
+      { scheme: 'digest', algorithm: 'sha512' },
+    ],
+  ])('takes the signing %j as %j', (given, signing) => {
+    expect(create({ url, signing: given })).toMatchObject({ ok: true, value: { signing } });
+  });
+
   it('gives every endpoint defaults of its own', () => {
     const [first, second] = [create({ url }), create({ url })];
     if (!first.ok || !second.ok) throw new Error('refused');
@@ -57,6 +69,12 @@ describe('createEndpointBody', () => {
     ['a header that is no text', { url, headers: { 'X-A': 1 } }, ['headers.X-A']],
     ['the masked value of a header', { url, headers: { 'X-A': '********' } }, ['headers']],
     ['an unknown scheme', { url, signing: { scheme: 'none' } }, ['signing.scheme']],
+    ['an unknown algorithm', { url, signing: { scheme: 'digest', algorithm: 'md5' } }, ['signing.algorithm']],
+    [
+      'an algorithm of a scheme that has none',
+      { url, signing: { scheme: 'timestamped', algorithm: 'sha256' } },
+      ['signing'],
+    ],
     ['an unknown preset', { url, retryPolicy: { preset: 'never' } }, ['retryPolicy.preset']],
     ['no attempts', { url, retryPolicy: { maxAttempts: 0 } }, ['retryPolicy.maxAttempts']],
     [
@@ -93,9 +111,9 @@ describe('patchEndpointSettings', () => {
     maxInFlight: 5,
     rateLimit: { max: 10, perSeconds: 1 },
   };
-  const patch = (change: unknown) => {
+  const patch = (change: unknown, settings = current) => {
     const checked = validateValue(patchEndpointBody, change, { convert: false });
-    return checked.ok ? patchEndpointSettings(current, checked.value) : checked;
+    return checked.ok ? patchEndpointSettings(settings, checked.value) : checked;
   };
 
   it('keeps what is left out, merges objects, and sets what is null back to its default', () => {
@@ -125,6 +143,27 @@ describe('patchEndpointSettings', () => {
     expect(patch({ headers: null, retryPolicy: null, rateLimit: null, signing: null })).toMatchObject({
       ok: true,
       value: { headers: {}, retryPolicy: null, rateLimit: null, signing: { scheme: 'standard' } },
+    });
+  });
+
+  const sha512: EndpointSettings = { ...current, signing: { scheme: 'digest', algorithm: 'sha512' } };
+  it.each([
+    ['the algorithm alone', sha512, { algorithm: 'sha256' }, { scheme: 'digest', algorithm: 'sha256' }],
+    ['a scheme without one', sha512, { scheme: 'timestamped' }, { scheme: 'timestamped' }],
+    ['the scheme it has', sha512, { scheme: 'digest' }, { scheme: 'digest', algorithm: 'sha512' }],
+    ['no algorithm', sha512, { algorithm: null }, { scheme: 'digest', algorithm: 'sha256' }],
+    ['no scheme', sha512, { scheme: null }, { scheme: 'standard' }],
+    ['a scheme with one', current, { scheme: 'digest' }, { scheme: 'digest', algorithm: 'sha256' }],
+  ])('changes the signing to %s', (_what, settings, signing, expected) => {
+    const patched = patch({ signing }, settings);
+    expect(patched).toMatchObject({ ok: true });
+    expect(patched.ok && patched.value.signing).toEqual(expected);
+  });
+
+  it('refuses an algorithm for a scheme that has none', () => {
+    expect(patch({ signing: { algorithm: 'sha512' } })).toMatchObject({
+      ok: false,
+      errors: [{ path: 'signing' }],
     });
   });
 

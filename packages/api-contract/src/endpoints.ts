@@ -3,8 +3,7 @@ import {
   endpointStatuses,
   isSigningSecret,
   type RetryPolicyInput,
-  type SigningScheme,
-  signingSchemes,
+  type Signing,
 } from '@posthorn/domain';
 import { Joi } from './strict-joi.js';
 
@@ -21,6 +20,7 @@ import {
   time,
 } from './fields.js';
 import { retryPolicy, retryPolicyPatch } from './retry-policy-schema.js';
+import { signing, type SigningPatch, signingPatch, signingResource } from './signing-schema.js';
 
 /** Everything about an endpoint that its owner sets. */
 export interface EndpointSettings {
@@ -29,7 +29,7 @@ export interface EndpointSettings {
   description: string | null;
   /** Header names with their values; values are kept encrypted and not shown again. */
   headers: Record<string, string>;
-  signing: { scheme: SigningScheme };
+  signing: Signing;
   retryPolicy: RetryPolicyInput | null;
   maxInFlight: number | null;
   rateLimit: RateLimit | null;
@@ -44,7 +44,7 @@ export interface PatchEndpointBody {
   eventTypes?: string[] | null;
   description?: string | null;
   headers?: Record<string, string | null> | null;
-  signing?: { scheme?: SigningScheme | null } | null;
+  signing?: SigningPatch | null;
   retryPolicy?: { [K in keyof RetryPolicyInput]?: RetryPolicyInput[K] | null } | null;
   maxInFlight?: number | null;
   rateLimit?: Partial<RateLimit> | null;
@@ -58,7 +58,7 @@ export interface EndpointResource {
   description: string | null;
   /** Values are masked with `maskedHeaderValue`. */
   headers: Record<string, string>;
-  signing: { scheme: SigningScheme };
+  signing: Signing;
   retryPolicy: RetryPolicyInput | null;
   maxInFlight: number | null;
   rateLimit: RateLimit | null;
@@ -93,11 +93,6 @@ export interface RotatedSecretResource {
 const overlapSecondsDefault = 86_400;
 
 const eventTypes = Joi.array().items(eventFilter).min(1).max(100).unique();
-const signing = Joi.object({
-  scheme: Joi.string()
-    .valid(...signingSchemes)
-    .default('standard'),
-});
 
 const settings = {
   url: endpointUrl.required(),
@@ -117,7 +112,7 @@ export const patchEndpointBody = Joi.object<PatchEndpointBody>({
   eventTypes: eventTypes.allow(null),
   description: text(500).allow('', null),
   headers: deliveryHeadersPatch.allow(null),
-  signing: Joi.object({ scheme: Joi.string().valid(...signingSchemes, null) }).allow(null),
+  signing: signingPatch.allow(null),
   retryPolicy: retryPolicyPatch.allow(null),
   maxInFlight: maxInFlight.allow(null),
   rateLimit: Joi.object({
@@ -147,11 +142,7 @@ export const endpointResource = Joi.object<EndpointResource>({
     .pattern(Joi.string(), Joi.string())
     .required()
     .description('Names; values are masked.'),
-  signing: Joi.object({
-    scheme: Joi.string()
-      .valid(...signingSchemes)
-      .required(),
-  }).required(),
+  signing: signingResource.required(),
   retryPolicy: retryPolicy.allow(null).required(),
   maxInFlight: maxInFlight.allow(null).required(),
   rateLimit: rateLimit.allow(null).required(),

@@ -31,6 +31,12 @@ describe('deliveryHeaderProblems', () => {
     'Upgrade',
     'Expect',
     'HTTP2-Settings',
+    'Proxy-Authentication-Info',
+    'Trailers',
+    'Close',
+    'Content-Range',
+    'Content_Length',
+    'Transfer_Encoding',
   ])('refuses %s, which the delivery itself decides', (name) => {
     expect(deliveryHeaderProblems({ [name]: 'x' })).toEqual([
       { name, message: expect.stringContaining('overridden') },
@@ -44,6 +50,12 @@ describe('deliveryHeaderProblems', () => {
     'webhook-anything',
     'X-Webhook-Signature',
     'x-webhook-id',
+    'X-Webhook-Timestamp',
+    'X-Webhook-Signatures',
+    'Svix-Signature',
+    'Webhook_Signature',
+    'x_webhook_signature',
+    'X-Webhook.Signature',
   ])('refuses %s, which belongs to the signature', (name) => {
     expect(deliveryHeaderProblems({ [name]: 'x' })).toEqual([
       { name, message: expect.stringContaining('reserved') },

@@ -22,34 +22,42 @@ export function deliveryHeaderProblems(headers: Readonly<Record<string, string>>
 
 /** Hop-by-hop, framing, or decided by what we send; a signed request would no longer mean what it says. */
 const reservedNames = new Set([
+  'close',
   'connection',
   'content-encoding',
   'content-length',
+  'content-range',
   'content-type',
   'expect',
   'host',
   'http2-settings',
   'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
   'te',
   'trailer',
+  'trailers',
   'transfer-encoding',
   'upgrade',
 ]);
 
-/** Every signing scheme's headers, whichever the endpoint uses now. */
-const signingPrefixes = ['webhook-', 'x-webhook-'];
+/** Every signing scheme's headers, whichever the endpoint uses now, and those that svix's verifiers look at first. */
+const signingPrefixes = ['webhook-', 'x-webhook-', 'svix-'];
 
-function nameProblem(name: string): string | null {
-  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) return 'is not a valid header name';
-  const lower = name.toLowerCase();
-  if (reservedNames.has(lower)) return 'is set by the delivery itself and cannot be overridden';
+/** Whether a custom header of this name may not be sent, and why. */
+export function reservedHeaderProblem(name: string): string | null {
+  // CGI, WSGI, Rack and PHP hand Webhook_Signature and Webhook-Signature on under one name.
+  const lower = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
   if (signingPrefixes.some((prefix) => lower.startsWith(prefix))) {
     return 'is reserved for signatures and cannot be overridden';
   }
-  return null;
+  return reservedNames.has(lower) || lower.startsWith('proxy-')
+    ? 'is set by the delivery itself and cannot be overridden'
+    : null;
+}
+
+function nameProblem(name: string): string | null {
+  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
+    ? reservedHeaderProblem(name)
+    : 'is not a valid header name';
 }
 
 function valueProblem(value: string): string | null {

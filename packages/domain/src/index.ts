@@ -9,13 +9,7 @@ export {
 } from './identifiers.js';
 export { isEventFilter } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';
-export {
-  type EndpointDisabledReason,
-  type EndpointStatus,
-  endpointStatuses,
-  type SigningScheme,
-  signingSchemes,
-} from './endpoint.js';
+export { type EndpointDisabledReason, type EndpointStatus, endpointStatuses } from './endpoint.js';
 export {
   type AttemptStatus,
   attemptStatuses,
@@ -44,16 +38,18 @@ export { buildEnvelope, type EnvelopeParts } from './event-envelope.js';
 export { readTopLevelElements, readTopLevelMembers } from './json-source.js';
 export { decideNextStep, type NextStep, type NextStepInput } from './next-step.js';
 export { generateSigningSecret, isSigningSecret } from './signing-secret.js';
+export { type Signing, type SigningScheme, signingSchemes, signRequest, verifyRequest } from './signing.js';
+export { type DigestAlgorithm, digestAlgorithms } from './digest-signature.js';
+export type { SignatureInput } from './signature-input.js';
 export {
-  signStandard,
-  type StandardSignatureHeaders,
-  type StandardSignatureInput,
-  type StandardVerification,
-  type StandardVerificationInput,
-  verifyStandard,
-} from './signature.js';
+  type SignatureProblem,
+  signatureProblems,
+  type Verification,
+  type VerificationInput,
+} from './signature-check.js';
 export {
   type DeliveryHeaderProblem,
   deliveryHeaderProblems,
   deliveryHeadersLimits,
+  reservedHeaderProblem,
 } from './delivery-headers.js';

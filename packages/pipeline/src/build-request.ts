@@ -1,5 +1,5 @@
 import type { LoadedDelivery } from '@posthorn/database';
-import { encodeId, signStandard } from '@posthorn/domain';
+import { encodeId, reservedHeaderProblem, signRequest } from '@posthorn/domain';
 
 import type { ReadyTarget } from './endpoint-cache.js';
 
@@ -15,18 +15,19 @@ const MASK = '***';
 export function buildRequest(delivery: LoadedDelivery, target: ReadyTarget, nowMs: number): DeliveryRequest {
   const own = {
     'content-type': 'application/json',
-    ...signStandard({
+    ...signRequest(target.signing, {
       id: encodeId('evt', delivery.eventId),
       timestampSeconds: Math.floor(nowMs / 1000),
       body: delivery.body,
       secrets: liveSecrets(target, nowMs),
     }),
   };
-  const names = Object.keys(target.headers);
-  if (names.length === 0) return { headers: own, recordedHeaders: own };
+  // Refused when they are set; some may have been set before their name was reserved.
+  const custom = Object.entries(target.headers).filter(([name]) => reservedHeaderProblem(name) === null);
+  if (custom.length === 0) return { headers: own, recordedHeaders: own };
   return {
-    headers: { ...target.headers, ...own },
-    recordedHeaders: { ...Object.fromEntries(names.map((name) => [name, MASK])), ...own },
+    headers: { ...Object.fromEntries(custom), ...own },
+    recordedHeaders: { ...Object.fromEntries(custom.map(([name]) => [name, MASK])), ...own },
   };
 }
 

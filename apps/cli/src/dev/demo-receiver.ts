@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { verifyStandard, type StandardVerification } from '@posthorn/domain';
+import { verifyRequest, type Verification } from '@posthorn/domain';
 
 export interface ReceivedWebhook {
   /** The event's id. */
   id: string;
   type: string;
-  signature: StandardVerification;
+  signature: Verification;
 }
 
 export interface DemoReceiver {
@@ -69,7 +69,10 @@ async function receive(request: IncomingMessage, secret: string | null): Promise
   const body = await buffer(request);
   if (secret === null) return null;
   const { headers } = request;
-  const signature = verifyStandard({ headers, body, secrets: [secret], nowMs: Date.now() });
+  const signature = verifyRequest(
+    { scheme: 'standard' },
+    { headers, body, secrets: [secret], nowMs: Date.now() },
+  );
   return { id: String(headers['webhook-id']), type: typeIn(body), signature };
 }
 

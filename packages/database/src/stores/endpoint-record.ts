@@ -1,4 +1,4 @@
-import type { EndpointStatus, RetryPolicyInput, SigningScheme } from '@posthorn/domain';
+import type { DigestAlgorithm, EndpointStatus, RetryPolicyInput, Signing } from '@posthorn/domain';
 import type { SecretBox } from '@posthorn/runtime';
 import { Prisma } from '../generated/client.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
@@ -10,7 +10,7 @@ export interface EndpointSettings {
   description: string | null;
   /** Custom request headers, in clear; only in memory. */
   headers: Record<string, string>;
-  signing: { scheme: SigningScheme };
+  signing: Signing;
   retryPolicy: RetryPolicyInput | null;
   maxInFlight: number | null;
   rateLimit: RateLimit | null;
@@ -23,7 +23,7 @@ export interface Endpoint extends Omit<EndpointSettings, 'headers'> {
   headerNames: string[];
   status: EndpointStatus;
   disabledReason: string | null;
-  /** Those that still sign, the current one (without expiry) first. */
+  /** Those that still sign, the current one (without expiry) first, the oldest last. */
   secrets: SecretDescription[];
   createdAt: Date;
   updatedAt: Date;
@@ -36,12 +36,19 @@ export interface SecretDescription {
 
 export type EndpointRow = Prisma.EndpointGetPayload<{ include: { secrets: true } }>;
 
-/** Secrets that sign now; the current one first, then the one that expires last. */
+/** Secrets that sign now. */
 export function liveSecrets(nowMs: number) {
   return {
     where: { OR: [{ expiresAt: null }, { expiresAt: { gt: new Date(nowMs) } }] },
-    orderBy: { expiresAt: { sort: 'desc', nulls: 'first' } },
   } satisfies Prisma.Endpoint$secretsArgs;
+}
+
+/** The current one first, then from the newest to the oldest, which need not be the first to expire. */
+export function currentFirst<T extends SecretDescription>(secrets: readonly T[]): T[] {
+  return secrets.toSorted((a, b) => {
+    if (a.expiresAt === null || b.expiresAt === null) return a.expiresAt === null ? -1 : 1;
+    return b.createdAt.getTime() - a.createdAt.getTime();
+  });
 }
 
 export function endpointOf(row: EndpointRow, secretBox: SecretBox): Endpoint {
@@ -53,7 +60,7 @@ export function endpointOf(row: EndpointRow, secretBox: SecretBox): Endpoint {
     headerNames: Object.keys(headers),
     status: row.status as EndpointStatus,
     disabledReason: row.disabledReason,
-    secrets: row.secrets.map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
+    secrets: currentFirst(row.secrets).map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
   };
@@ -65,11 +72,19 @@ export function settingsOf(row: Prisma.EndpointModel, secretBox: SecretBox): End
     eventTypes: row.eventTypes,
     description: row.description,
     headers: openHeaders(secretBox, row.id, row.headersSealed),
-    signing: { scheme: row.signingScheme as SigningScheme },
+    signing: signingOf(row),
     retryPolicy: row.retryPolicy as RetryPolicyInput | null,
     maxInFlight: row.maxInFlight,
     rateLimit: rateLimitOf(row),
   };
+}
+
+/** A CHECK keeps the algorithm with the scheme that has one. */
+function signingOf({ signingScheme, signingAlgorithm }: Prisma.EndpointModel): Signing {
+  if (signingAlgorithm !== null) {
+    return { scheme: 'digest', algorithm: signingAlgorithm as DigestAlgorithm };
+  }
+  return { scheme: signingScheme as Exclude<Signing['scheme'], 'digest'> };
 }
 
 /** The columns of the settings given, and only of those: triggers look at which columns an update names. */
@@ -77,7 +92,10 @@ export function columnsOf(id: string, settings: Partial<EndpointSettings>, secre
   const { headers, signing, retryPolicy, rateLimit, ...plain } = settings;
   return {
     ...plain,
-    ...(signing !== undefined && { signingScheme: signing.scheme }),
+    ...(signing !== undefined && {
+      signingScheme: signing.scheme,
+      signingAlgorithm: signing.scheme === 'digest' ? signing.algorithm : null,
+    }),
     ...(headers !== undefined && { headersSealed: sealHeaders(secretBox, id, headers) }),
     ...(retryPolicy !== undefined && {
       retryPolicy: retryPolicy === null ? Prisma.DbNull : (retryPolicy as Prisma.InputJsonObject),

@@ -194,7 +194,36 @@ describe('patch', () => {
   });
 });
 
+describe('signing', () => {
+  it.each<EndpointSettings['signing']>([
+    { scheme: 'standard' },
+    { scheme: 'timestamped' },
+    { scheme: 'digest', algorithm: 'sha256' },
+    { scheme: 'digest', algorithm: 'sha512' },
+  ])('is kept and changed to %j, for attempts too', async (signing) => {
+    const created = await endpoints.create('acme', { ...settings, signing });
+    expect(created).toMatchObject({ endpoint: { signing } });
+    const { endpoint } = await create();
+    await endpoints.patch(endpoint.id, (current) => ({ ...current, signing: { scheme: 'timestamped' } }));
+    const patched = await endpoints.patch(endpoint.id, (current) => ({ ...current, signing }));
+    expect(patched?.signing).toEqual(signing);
+    expect((await readReady(endpoint.id)).signing).toEqual(signing);
+  });
+});
+
 describe('rotateSecret', () => {
+  it('lists the secrets from the newest to the oldest, whichever expires first', async () => {
+    const { endpoint, secret: first } = await create();
+    const rotate = async (overlapSeconds: number) => {
+      const rotated = await endpoints.rotateSecret(endpoint.id, { overlapSeconds });
+      if (rotated.kind !== 'rotated') throw new Error(rotated.kind);
+      return rotated.secret;
+    };
+    const second = await rotate(7200);
+    const third = await rotate(60);
+    expect((await readReady(endpoint.id)).secrets.map(({ value }) => value)).toEqual([third, second, first]);
+  });
+
   it('lets the old secret sign along until the overlap is over, the new one first', async () => {
     const { endpoint, secret: first } = await create();
     const rotated = await endpoints.rotateSecret(endpoint.id, { overlapSeconds: 3600 });

@@ -1,7 +1,7 @@
 import type { EndpointStatus } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
 import type { Prisma, PrismaClient } from '../generated/client.js';
-import { type EndpointSettings, liveSecrets, settingsOf } from './endpoint-record.js';
+import { currentFirst, type EndpointSettings, liveSecrets, settingsOf } from './endpoint-record.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
 import { openSecret } from './sealed-endpoint.js';
 
@@ -15,7 +15,7 @@ export interface DeliveryEndpoint extends Omit<EndpointSettings, 'description' |
   id: string;
   customerId: string;
   status: EndpointStatus;
-  /** The current one first, then those that sign along. Look at the expiry again when signing: this may be cached. */
+  /** The current one first, then those that sign along, newest first. Look at the expiry again when signing: this may be cached. */
   secrets: { value: string; expiresAt: Date | null }[];
   customer: { maxInFlight: number | null; rateLimit: RateLimit | null };
 }
@@ -38,7 +38,7 @@ function open(row: Row, secretBox: SecretBox): EndpointForDelivery {
   const status = row.status as EndpointStatus;
   try {
     const { url, headers, signing, retryPolicy, maxInFlight, rateLimit } = settingsOf(row, secretBox);
-    const secrets = row.secrets.map(({ sealed, expiresAt }) => ({
+    const secrets = currentFirst(row.secrets).map(({ sealed, expiresAt }) => ({
       value: openSecret(secretBox, row.id, sealed),
       expiresAt,
     }));
