@@ -26,6 +26,7 @@ import { mountEventTypes } from './event-types.js';
 import { mountEvents } from './events.js';
 import { mountLedger } from './ledger.js';
 import { mountReplays } from './replays.js';
+import { mountSignatures } from './signatures.js';
 import type { CheckTargetUrl } from './target-check.js';
 
 export interface ConsoleRouterDeps {
@@ -65,6 +66,7 @@ export function createConsoleRouter({
   const router = Router({ caseSensitive: true });
   mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
   mountEndpoints(router, { authentication, pool, customers, endpoints, answers, checkTargetUrl });
+  mountSignatures(router, { authentication, endpoints, clock });
   mountApiKeys(router, { authentication, apiKeys, answers });
   mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });
   mountEvents(router, { authentication, customers, events, deliveries });

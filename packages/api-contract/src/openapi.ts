@@ -30,6 +30,7 @@ import { replayResource } from './replays.js';
 import { retryPolicy } from './retry-policy-schema.js';
 import { scopes } from './scope.js';
 import { healthResource, readyResource } from './service.js';
+import { verificationResource, verifySignatureBody } from './signatures.js';
 
 export interface OpenApiDocument {
   openapi: '3.1.1';
@@ -130,6 +131,7 @@ const requestComponents: Readonly<Record<string, Joi.Schema>> = {
   RetryPolicy: retryPolicy,
   RateLimit: rateLimit,
   SecretRotation: rotateSecretBody,
+  SignatureQuestion: verifySignatureBody,
   ApiKeySettings: createApiKeyBody,
 };
 
@@ -144,6 +146,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   Endpoint: endpointResource,
   CreatedEndpoint: createdEndpointResource,
   RotatedSecret: rotatedSecretResource,
+  SignatureVerification: verificationResource,
   StoredEvent: eventResource,
   StoredEventDetail: eventDetailResource,
   Delivery: deliveryResource,

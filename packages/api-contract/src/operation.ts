@@ -39,6 +39,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   body: Joi.Schema<B> | null;
   /** The body as documented, where the routes check less at once than is said. */
   documentedBody?: Joi.Schema;
+  /** The largest body taken; that of settings unless told. */
+  bodyBytesMax?: number;
   /** True: an absent body counts as `{}`. */
   bodyOptional?: boolean;
   /** Media types accepted for the body; `application/json` unless told. */

@@ -163,7 +163,9 @@ export const endpointOperations = {
     path: '/v1/endpoints/{endpointId}/secret/rotate',
     group,
     summary: 'Rotate the signing secret',
-    description: 'The secret before keeps signing along for the overlap, a day by default.',
+    description:
+      'The secret before keeps signing along for the overlap, a day by default. To end an overlap early, ' +
+      'rotate to the current secret with `overlapSeconds` 0.',
     scope: 'admin',
     params: endpointParams,
     query: noQuery,

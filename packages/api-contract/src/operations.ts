@@ -7,6 +7,7 @@ import { eventOperations } from './operations-events.js';
 import { historyOperations } from './operations-history.js';
 import { replayOperations } from './operations-replays.js';
 import { serviceOperations } from './operations-service.js';
+import { signatureOperations } from './operations-signatures.js';
 
 /** Every operation there is. Routes, refusals of methods (405) and the OpenAPI document come from this one table. */
 export const operations = {
@@ -14,6 +15,7 @@ export const operations = {
   ...customerOperations,
   ...endpointOperations,
   ...eventTypeOperations,
+  ...signatureOperations,
   ...historyOperations,
   ...replayOperations,
   ...accessOperations,

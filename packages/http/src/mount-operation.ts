@@ -68,7 +68,7 @@ async function checkedBody<B>(
   // Such an operation's handler has no use for the value: its B is whatever the table left it.
   if (!operation.body) return { sent: undefined, body: undefined as B };
   const text = await readJsonText(request, {
-    bytesMax: jsonBytesMax,
+    bytesMax: operation.bodyBytesMax ?? jsonBytesMax,
     mediaTypes: operation.bodyTypes,
     emptyAs: operation.bodyOptional ? '{}' : undefined,
   });

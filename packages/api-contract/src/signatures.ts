@@ -1,0 +1,45 @@
+import { type SignatureProblem, signatureProblems } from '@posthorn/domain';
+
+import { idInput } from './fields.js';
+import { Joi } from './strict-joi.js';
+
+export interface VerifySignatureBody {
+  /** A uuid after validation. */
+  endpointId: string;
+  headers: Record<string, string | string[]>;
+  body: string;
+}
+
+export interface VerificationResource {
+  valid: boolean;
+  reason?: SignatureProblem;
+  detail?: string;
+}
+
+const headerValue = Joi.string().allow('').max(16_384);
+
+export const verifySignatureBody = Joi.object<VerifySignatureBody>({
+  endpointId: idInput('endpoint').required(),
+  headers: Joi.object()
+    .pattern(Joi.string(), Joi.alternatives(headerValue, Joi.array().items(headerValue).max(100)))
+    .max(200)
+    .required()
+    .description(
+      'The headers that were received; names in any case, others than those of the scheme may be there.',
+    ),
+  body: Joi.string()
+    .allow('')
+    .required()
+    .description('The body as it was received, byte for byte and before any parsing, as text.'),
+});
+
+export const verificationResource = Joi.object<VerificationResource>({
+  valid: Joi.boolean().required(),
+  reason: Joi.string()
+    .valid(...signatureProblems)
+    .description(
+      'Absent when valid. `no_matching_signature`: another secret, or something signed was changed; ' +
+        'the two cannot be told apart.',
+    ),
+  detail: Joi.string().description('The reason in words, naming the header and the time. Absent when valid.'),
+});
