@@ -8,6 +8,7 @@ import type { ListDeliveriesOptions } from './commands/deliveries.js';
 import type { SendEventOptions } from './commands/events.js';
 import type { CreateKeyOptions } from './commands/keys.js';
 import type { ListReplaysOptions, ShowReplayOptions, StartReplayOptions } from './commands/replays.js';
+import type { ReencryptOptions } from './commands/reencrypt-keys.js';
 
 /** Runs one command and returns the exit code. Each command's code is loaded when it is run. */
 export async function runProgram(args: readonly string[], env: Environment): Promise<number> {
@@ -57,7 +58,9 @@ export async function runProgram(args: readonly string[], env: Environment): Pro
 }
 
 function addKeyCommands(program: Command, env: Environment): void {
-  const keys = program.command('keys').description('create, list and revoke API keys');
+  const keys = program
+    .command('keys')
+    .description('create, list and revoke API keys; change the encryption key');
   const scopes = new Option(
     '--scopes <scopes>',
     'events:write, read or admin; several separated by commas',
@@ -82,6 +85,17 @@ function addKeyCommands(program: Command, env: Environment): void {
     .action(async (id: string, options: ClientOptions) => {
       const { revokeKey } = await import('./commands/keys.js');
       await revokeKey(env, id, options);
+    });
+  keys
+    .command('reencrypt')
+    .description(
+      'encrypt with the first of POSTHORN_ENCRYPTION_KEYS what the others have encrypted in the database named by DATABASE_URL',
+    )
+    .option('--dry-run', 'only tell what is encrypted with which key')
+    .option('--json', 'print the answer as JSON')
+    .action(async (options: ReencryptOptions) => {
+      const { reencryptKeys } = await import('./commands/reencrypt-keys.js');
+      await reencryptKeys(env, options);
     });
 }
 

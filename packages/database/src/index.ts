@@ -47,6 +47,8 @@ export {
   type MigrationStatus,
 } from './migrate.js';
 export { ensurePartitions, partitionDaysAhead } from './partitions.js';
+export { reencrypt, type Reencrypted } from './reencrypt.js';
+export { countSealed, type SealedCount } from './sealed-columns.js';
 export {
   createApiKeyStore,
   type ApiKey,

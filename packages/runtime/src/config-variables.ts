@@ -2,7 +2,7 @@ import * as value from './config-values.js';
 import { logLevels } from './logger.js';
 
 /** What the program was started to do. `client` is any command that talks to a running Posthorn. */
-export type Command = 'dev' | 'serve' | 'migrate' | 'client';
+export type Command = 'dev' | 'serve' | 'migrate' | 'keys reencrypt' | 'client';
 
 export interface ConfigVariable extends value.AcceptedValue {
   name: string;
@@ -13,7 +13,7 @@ export interface ConfigVariable extends value.AcceptedValue {
   unit: string | null;
   meaning: string;
   /** As the text one would write; null: without it the setting is off or made by other means (`whenUnset` says how). */
-  default: string | null | Readonly<Record<Command, string>>;
+  default: string | null | Readonly<{ dev: string; serve: string }>;
   whenUnset?: string;
   requiredFor: readonly Command[];
   /** Never shown, neither in problems nor in the logged configuration. */
@@ -25,7 +25,7 @@ export const configVariables: readonly ConfigVariable[] = [
   text('DATABASE_URL', 'databaseUrl', 'Services', {
     ...value.serviceUrl(['postgres', 'postgresql'], 'postgresql://user:password@host:5432/posthorn'),
     whenUnset: '`dev` runs a Postgres of its own',
-    requiredFor: ['serve', 'migrate'],
+    requiredFor: ['serve', 'migrate', 'keys reencrypt'],
     secret: true,
     meaning: 'The Postgres database that holds everything.',
   }),
@@ -55,7 +55,7 @@ export const configVariables: readonly ConfigVariable[] = [
   }),
   text('POSTHORN_HOST', 'host', 'Server', {
     ...value.matching(/^[A-Za-z0-9.:_-]{1,255}$/, 'an address or host name of this machine'),
-    default: { dev: '127.0.0.1', serve: '0.0.0.0', migrate: '0.0.0.0', client: '127.0.0.1' },
+    default: { dev: '127.0.0.1', serve: '0.0.0.0' },
     meaning: 'The address to listen on.',
   }),
   text('POSTHORN_PUBLIC_URL', 'publicUrl', 'Server', {
@@ -97,10 +97,10 @@ export const configVariables: readonly ConfigVariable[] = [
   text('POSTHORN_ENCRYPTION_KEYS', 'encryptionKeys', 'Security', {
     ...value.keyring,
     whenUnset: '`dev` makes one and keeps it in its data folder',
-    requiredFor: ['serve'],
+    requiredFor: ['serve', 'keys reencrypt'],
     secret: true,
     meaning:
-      'Keys that encrypt signing secrets and header values in the database. To rotate, put a new one in front and keep the old. `echo "k1:$(openssl rand -base64 32)"` makes one.',
+      'Keys that encrypt signing secrets and header values in the database. `echo "k1:$(openssl rand -base64 32)"` makes one. [How to change it](#changing-the-encryption-key).',
   }),
   text('POSTHORN_ALLOW_TARGETS', 'allowTargets', 'Security', {
     ...value.cidrList,

@@ -84,7 +84,7 @@ export function loadConfig(
 ): ServeConfig;
 export function loadConfig(
   env: Environment,
-  options: { command: 'migrate'; roles?: readonly Role[] },
+  options: { command: 'migrate' | 'keys reencrypt'; roles?: readonly Role[] },
 ): MigrateConfig;
 export function loadConfig(env: Environment, options: { command: Command; roles?: readonly Role[] }): Config;
 export function loadConfig(
@@ -133,7 +133,9 @@ const listProperties = new Set(['allowTargets', 'dnsServers', 'trustedProxies', 
 
 function defaultText(variable: ConfigVariable, command: Command): string | null {
   const byDefault = variable.default;
-  return typeof byDefault === 'object' && byDefault !== null ? byDefault[command] : byDefault;
+  return typeof byDefault === 'object' && byDefault !== null
+    ? byDefault[command === 'dev' || command === 'client' ? 'dev' : 'serve']
+    : byDefault;
 }
 
 interface JoiError {

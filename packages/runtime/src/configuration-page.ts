@@ -3,7 +3,7 @@ import { configVariables, type ConfigVariable } from './config-variables.js';
 /** The text of docs/configuration.md, laid out as prettier would. */
 export function configurationPage(): string {
   const groups = [...new Set(configVariables.map(({ group }) => group))];
-  return `${[introduction, ...groups.map(section)].join('\n\n')}\n`;
+  return `${[introduction, ...groups.map(section), changingTheKey].join('\n\n')}\n`;
 }
 
 const introduction = `# Configuration
@@ -11,6 +11,17 @@ const introduction = `# Configuration
 Posthorn reads its configuration from the environment once, when it starts. If anything is wrong it names every problem and stops. An empty variable counts as unset. A \`POSTHORN_\` variable that is not listed here has no effect; it is named in a warning, since it is most likely a typo. The effective configuration is logged as \`config.loaded\`, without secrets.
 
 This page is made from \`packages/runtime/src/config-variables.ts\` by \`pnpm --filter @posthorn/runtime docs\`; a test keeps the two equal.`;
+
+const changingTheKey = `## Changing the encryption key
+
+Without stopping anything, and with every process able to read what any other writes at every moment:
+
+1. Put the new key **behind** the old one, \`POSTHORN_ENCRYPTION_KEYS=old:…,new:…\`, and restart the processes one after the other. From now on all of them can read what the new key encrypts.
+2. Put the new key **in front**, \`new:…,old:…\`, and restart them again. From now on it encrypts what is written.
+3. Run \`posthorn keys reencrypt\` with that same variable and \`DATABASE_URL\`. It encrypts with the first key what the others have encrypted, signing secrets and custom headers, in batches of 500 while everything runs, and prints how many. Stopped half-way, the next run does the rest. If a key is missing it says which one, for how many values, and changes nothing; \`--dry-run\` only counts.
+4. When it says that everything is encrypted with the new key, leave the old one out and restart them a last time. Backups of the database from before step 3 still need the old key: keep it with them.
+
+Where one process does everything, steps 1 and 2 are one. After a leak, rotate the signing secrets as well: whoever had the key and a copy of the database has them.`;
 
 function section(group: string): string {
   const rows = configVariables.filter((variable) => variable.group === group).map(row);
@@ -23,7 +34,10 @@ function row(variable: ConfigVariable): string[] {
 }
 
 function defaultCell({ default: byDefault, whenUnset, requiredFor }: ConfigVariable): string {
-  const required = requiredFor.map((command) => `\`${command}\``).join(' and ');
+  const required = requiredFor
+    .map((command) => `\`${command}\``)
+    .join(', ')
+    .replace(/, ([^,]*)$/, ' and $1');
   const parts = required ? [`required by ${required}`] : [];
   if (typeof byDefault === 'string') parts.push(`\`${byDefault}\``);
   else if (byDefault) parts.push(`\`${byDefault.dev}\` in \`dev\`, \`${byDefault.serve}\` in \`serve\``);

@@ -28,5 +28,5 @@ export function openHeaders(
   return JSON.parse(opened.toString('utf8')) as Record<string, string>;
 }
 
-const secretContext = (endpointId: string) => `endpoint:${endpointId}:secret`;
-const headersContext = (endpointId: string) => `endpoint:${endpointId}:headers`;
+export const secretContext = (endpointId: string) => `endpoint:${endpointId}:secret`;
+export const headersContext = (endpointId: string) => `endpoint:${endpointId}:headers`;

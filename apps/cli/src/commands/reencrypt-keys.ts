@@ -1,0 +1,125 @@
+import { countSealed, openDatabase, reencrypt, type Reencrypted, type SealedCount } from '@posthorn/database';
+import { encodeId } from '@posthorn/domain';
+import { createLogger, createSecretBox, loadConfig, type Environment } from '@posthorn/runtime';
+
+import { CommandError } from '../command-error.js';
+import { print, printJson } from '../print.js';
+import { postgresProblem } from '../service-problem.js';
+
+export interface ReencryptOptions {
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+const UNREADABLE_SHOWN_MAX = 10;
+
+/**
+ * Encrypts with the first of POSTHORN_ENCRYPTION_KEYS what the others have encrypted. Works on the database alone, while
+ * the service runs; stopped at any time, the next run goes on.
+ */
+export async function reencryptKeys(env: Environment, options: ReencryptOptions): Promise<void> {
+  const { databaseUrl, encryptionKeys } = loadConfig(env, { command: 'keys reencrypt' });
+  const problem = await postgresProblem(databaseUrl);
+  if (problem) throw new CommandError([problem.line]);
+  const secretBox = createSecretBox(encryptionKeys);
+  const logger = createLogger({ level: 'warn', role: 'reencrypt', destination: process.stderr });
+  const { pool, close } = openDatabase({ url: databaseUrl, poolMax: 2, logger });
+  try {
+    const before = await countSealed(pool, secretBox);
+    requireKeys(before);
+    const keyId = secretBox.currentKeyId;
+    if (options.dryRun) {
+      printCounts(before, keyId, options);
+      return;
+    }
+    const done = await reencrypt(pool, secretBox);
+    const remaining = (await countSealed(pool, secretBox)).filter((count) => count.keyId !== keyId);
+    printDone(done, remaining, keyId, options);
+    requireNoneLeft(done, remaining, keyId);
+  } finally {
+    await close();
+  }
+}
+
+/** Before anything is changed: with a key missing, the rest would give the impression that it can be removed. */
+function requireKeys(counts: readonly SealedCount[]): void {
+  const lines = counts
+    .filter(({ problem }) => problem !== null)
+    .map(
+      (count) =>
+        `POSTHORN_ENCRYPTION_KEYS does not have the key ${count.keyId} that ${words(count)} ` +
+        `${isOne(count) ? 'is' : 'are'} encrypted with. ${count.problem?.message}`,
+    );
+  if (lines.length === 0) return;
+  throw new CommandError([...lines, 'Nothing was changed. Add what is missing behind the first key.']);
+}
+
+function requireNoneLeft(
+  { unreadable }: Reencrypted,
+  remaining: readonly SealedCount[],
+  keyId: string,
+): void {
+  const lines = unreadable
+    .slice(0, UNREADABLE_SHOWN_MAX)
+    .map(
+      ({ kind, endpointId, error }) =>
+        `${kind === 'signingSecrets' ? 'A signing secret' : 'The headers'} of ${encodeId('ep', endpointId)} cannot be opened. ${error.message}`,
+    );
+  if (unreadable.length > UNREADABLE_SHOWN_MAX) {
+    lines.push(`${unreadable.length - UNREADABLE_SHOWN_MAX} more cannot be opened.`);
+  }
+  if (remaining.length > 0 && unreadable.length === 0) {
+    lines.push(
+      ...remaining.map(
+        (count) =>
+          `${words(count)} ${isOne(count) ? 'was' : 'were'} encrypted with ${count.keyId} meanwhile.`,
+      ),
+      `A process still encrypts with another key: restart it with ${keyId} in front, then run this again.`,
+    );
+  }
+  if (lines.length > 0) throw new CommandError(lines);
+}
+
+function printCounts(counts: readonly SealedCount[], keyId: string, { json }: ReencryptOptions): void {
+  if (json) {
+    printJson({ keyId, found: counts.map(({ kind, keyId: id, count }) => ({ kind, keyId: id, count })) });
+    return;
+  }
+  if (counts.length === 0) print('Nothing is encrypted.\n');
+  for (const count of counts) {
+    print(`${count.keyId}${count.keyId === keyId ? ' (the first)' : ''}: ${words(count)}\n`);
+  }
+}
+
+function printDone(
+  { count, unreadable }: Reencrypted,
+  remaining: readonly SealedCount[],
+  keyId: string,
+  { json }: ReencryptOptions,
+): void {
+  if (json) {
+    const left = remaining.reduce((sum, { count: n }) => sum + n, 0);
+    printJson({ keyId, reencrypted: count, unreadable: unreadable.length, remaining: left });
+    return;
+  }
+  const done = [
+    words({ kind: 'signingSecrets', count: count.signingSecrets }),
+    words({ kind: 'endpointHeaders', count: count.endpointHeaders }),
+  ];
+  print(`Re-encrypted with ${keyId}: ${done.join(', ')}.\n`);
+  if (remaining.length === 0) {
+    print(
+      `Everything is encrypted with ${keyId}; the other keys can be removed from POSTHORN_ENCRYPTION_KEYS.\n`,
+    );
+  }
+}
+
+function isOne({ kind, count }: SealedCount): boolean {
+  return kind === 'signingSecrets' && count === 1;
+}
+
+function words({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): string {
+  return kind === 'signingSecrets'
+    ? `${count} signing secret${count === 1 ? '' : 's'}`
+    : `the headers of ${count} endpoint${count === 1 ? '' : 's'}`;
+}
