@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 
 export interface RedisUse {
   usedBytes: number;
-  /** Commands it has processed since it started; those inside of scripts are not counted. */
+  /** Commands it has processed since it started, also those that scripts gave. */
   commands: number;
 }
 

@@ -52,7 +52,7 @@ await runScenario({
     // The time of each commit is kept, so that accepting and queueing can be told apart.
     const stage = await openStage({ postgresSettings: { track_commit_timestamp: 'on' } });
     onEnd(stage.stop);
-    const { posthorn, floor, naive, all } = await startContestants(stage, {
+    const { posthorn, naive, all } = await startContestants(stage, {
       partitionDays: settings.partitions,
     });
     const hot = { prefix: 'hot-', count: settings['hot-customers'] };
@@ -128,7 +128,7 @@ await runScenario({
       ],
       tables: [waitTable(rounds), costTable(rounds)],
       charts: [chart(rounds)],
-      data: { rounds, retries, floorHalf: halfOf.get(floor) },
+      data: { rounds, retries },
     };
   },
 });

@@ -75,6 +75,8 @@ await runScenario({
         for (const contestant of all) costs.push(await measure(contestant, customers));
     }
 
+    // From here on it is Posthorn alone: the floor's thousands of Workers ask Redis also when there is nothing to do.
+    for (const contestant of all) if (contestant !== posthorn) await contestant.stopWorkers();
     await pause(short ? 0 : SETTLE_MS);
     const idle: IdleCost[] = [await measureIdle(stage, posthorn, settings['idle-seconds'])];
     say(`idle: ${idle[0]?.commandsPerSecond ?? 0} Redis commands/s`);
