@@ -3,7 +3,10 @@ import type pg from 'pg';
 
 import { headersContext, secretContext } from './stores/sealed-endpoint.js';
 
-/** A column of sealed values. Every one there is stands in `sealedColumns`, or its values are lost with an old key. */
+/**
+ * A column of sealed values. What lasts has to stand in `sealedColumns`, or it is lost with an old key; answers kept for
+ * repeated requests end by themselves.
+ */
 export interface SealedColumn {
   kind: 'signingSecrets' | 'endpointHeaders';
   table: string;

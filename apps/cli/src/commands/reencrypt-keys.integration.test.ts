@@ -64,7 +64,7 @@ describe('posthorn keys reencrypt', () => {
       code: 0,
       said:
         'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints.\n' +
-        'Everything is encrypted with k2; the other keys can be removed from POSTHORN_ENCRYPTION_KEYS.\n',
+        'All secrets and headers are encrypted with k2. Remove the other keys when POSTHORN_IDEMPOTENCY_WINDOW_HOURS have passed: answers kept for repeated requests need them until then.\n',
       complaint: '',
     });
 

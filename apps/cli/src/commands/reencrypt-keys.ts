@@ -108,8 +108,10 @@ function printDone(
   ];
   print(`Re-encrypted with ${keyId}: ${done.join(', ')}.\n`);
   if (remaining.length === 0) {
+    // Answers that repeats get are sealed too, are never changed, and end by themselves.
     print(
-      `Everything is encrypted with ${keyId}; the other keys can be removed from POSTHORN_ENCRYPTION_KEYS.\n`,
+      `All secrets and headers are encrypted with ${keyId}. Remove the other keys when ` +
+        'POSTHORN_IDEMPOTENCY_WINDOW_HOURS have passed: answers kept for repeated requests need them until then.\n',
     );
   }
 }
