@@ -73,7 +73,7 @@ function causeOf(
   if (status === 'timeout' || status === 'failed') return 'answer cut or too late for its sender';
 
   // A busy receiver reads late: its sender may be gone by then.
-  const fromMs = receipt.arrivedAtMs - READ_WITHIN_MS;
+  const fromMs = receipt.waitingSinceMs - READ_WITHIN_MS;
   let untilMs = (receipt.answeredAtMs ?? 0) + SETTLED_WITHIN_MS;
   for (const { kind, atMs, untilMs: backMs } of faults) {
     if (!kind.startsWith('postgres') || atMs > untilMs || (backMs ?? Infinity) < fromMs) continue;
@@ -133,13 +133,20 @@ function matched(
   attempts: readonly RecordedAttempt[],
 ): ReadonlyMap<Receipt, RecordedAttempt> {
   const pairs = receipts.flatMap((receipt) =>
-    attempts.map((attempt) => ({ receipt, attempt, agoMs: receipt.arrivedAtMs - attempt.startedAtMs })),
+    attempts.map((attempt) => ({
+      receipt,
+      attempt,
+      agoMs: receipt.arrivedAtMs - attempt.startedAtMs,
+      arrivesWithinMs: ARRIVES_WITHIN_MS + receipt.arrivedAtMs - receipt.waitingSinceMs,
+    })),
   );
   const distance = (agoMs: number): number => (agoMs < 0 ? ARRIVES_WITHIN_MS - agoMs : agoMs);
   const recorded = new Map<Receipt, RecordedAttempt>();
   const taken = new Set<RecordedAttempt>();
-  for (const { receipt, attempt, agoMs } of pairs.sort((a, b) => distance(a.agoMs) - distance(b.agoMs))) {
-    if (agoMs < -CLOCK_NOISE_MS || agoMs > ARRIVES_WITHIN_MS) continue;
+  for (const { receipt, attempt, agoMs, arrivesWithinMs } of pairs.sort(
+    (a, b) => distance(a.agoMs) - distance(b.agoMs),
+  )) {
+    if (agoMs < -CLOCK_NOISE_MS || agoMs > arrivesWithinMs) continue;
     if (recorded.has(receipt) || taken.has(attempt)) continue;
     recorded.set(receipt, attempt);
     taken.add(attempt);

@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { answerParent } from '../frame/child-process.js';
+import { createStallWatch } from './stall-watch.js';
 import { receiverBehaviours, type Receipt, type ReceiverBehaviour } from './receivers.js';
 
 // All customers' endpoints in a process of their own, `/<behaviour>/<endpoint>`. After 'heal' every endpoint is
@@ -10,6 +11,7 @@ const HUGE_BYTES = 2_000_000_000;
 const CHUNK = Buffer.alloc(64 * 1024, 'x');
 const receipts: Receipt[] = [];
 const startedMs = Date.now();
+const stalls = createStallWatch();
 let healed = false;
 
 const server = createServer((request, response) => {
@@ -18,10 +20,12 @@ const server = createServer((request, response) => {
   request.resume();
   request.once('end', () => {
     const webhookId = request.headers['webhook-id'];
+    const nowMs = Date.now();
     const receipt: Receipt = {
       endpoint,
       webhookId: typeof webhookId === 'string' ? webhookId : '',
-      arrivedAtMs: Date.now(),
+      arrivedAtMs: nowMs,
+      waitingSinceMs: stalls.waitingSinceMs(nowMs),
       answeredAtMs: null,
     };
     receipts.push(receipt);

@@ -18,6 +18,8 @@ export interface Receipt {
   endpoint: string;
   webhookId: string;
   arrivedAtMs: number;
+  /** Since when it may have waited to be read: before `arrivedAtMs` where the receivers themselves were held up. */
+  waitingSinceMs: number;
   /** When a 2xx had been written whole; null for any other end. */
   answeredAtMs: number | null;
 }
