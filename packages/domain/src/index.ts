@@ -53,3 +53,20 @@ export {
   deliveryHeadersLimits,
   reservedHeaderProblem,
 } from './delivery-headers.js';
+export {
+  breakerFigures,
+  type BreakerState,
+  breakerStateAt,
+  CircuitBreaker,
+  type EndpointSign,
+  type StoredBreaker,
+} from './breaker.js';
+export {
+  type EndpointHealth,
+  type EndpointHolds,
+  nextHealthScore,
+  shutUntil,
+  soundHealth,
+  waitingForOf,
+} from './endpoint-health.js';
+export { Pacer, type RateLimit } from './pacing.js';

@@ -1,0 +1,175 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { breakerFigures, CircuitBreaker, type EndpointSign } from './breaker.js';
+
+const middle = () => 0.5;
+const attempt = (breaker: CircuitBreaker, sign: EndpointSign, nowMs: number) =>
+  breaker.end(breaker.start(), sign, nowMs);
+const opened = (nowMs = 0) => {
+  const breaker = new CircuitBreaker(middle);
+  for (let n = 0; n < 5; n++) attempt(breaker, 'failure', nowMs);
+  return breaker;
+};
+
+describe('a circuit breaker', () => {
+  it('lets any number start while it is closed', () => {
+    const breaker = new CircuitBreaker(middle);
+    for (let n = 0; n < 100; n++) breaker.start();
+    expect(breaker.mayStart(0)).toBe(true);
+    expect(breaker.state(0)).toBe('closed');
+  });
+
+  it('opens on the fifth failure in a row, for 5 s', () => {
+    const breaker = new CircuitBreaker(middle);
+    for (let n = 0; n < 4; n++) expect(attempt(breaker, 'failure', 0)).toBeNull();
+    expect(breaker.state(0)).toBe('closed');
+    expect(attempt(breaker, 'failure', 1000)).toBe('opened');
+    expect(breaker.state(1000)).toBe('open');
+    expect(breaker.stored()).toEqual({ openUntilMs: 6000, openings: 1 });
+    expect(breaker.mayStart(5999)).toBe(false);
+    expect(breaker.mayStart(6000)).toBe(true);
+    expect(breaker.state(6000)).toBe('half_open');
+  });
+
+  it('counts failures in a row anew after a success, and neither 429s nor what was not sent', () => {
+    const breaker = new CircuitBreaker(middle);
+    for (let n = 0; n < 4; n++) attempt(breaker, 'failure', 0);
+    attempt(breaker, 'neutral', 0);
+    attempt(breaker, 'none', 0);
+    attempt(breaker, 'success', 0);
+    for (let n = 0; n < 4; n++) expect(attempt(breaker, 'failure', 0)).toBeNull();
+    expect(attempt(breaker, 'neutral', 0)).toBeNull();
+    expect(attempt(breaker, 'failure', 0)).toBe('opened');
+  });
+
+  it('opens on 12 failures among the last 20 outcomes, and not before there are 20', () => {
+    const breaker = new CircuitBreaker(middle);
+    const signs = Array.from({ length: 20 }, (_, n): EndpointSign => (n % 5 < 2 ? 'success' : 'failure'));
+    for (const sign of signs.slice(0, -1)) expect(attempt(breaker, sign, 0)).toBeNull();
+    expect(attempt(breaker, 'failure', 0)).toBe('opened');
+    const fewer = new CircuitBreaker(middle);
+    for (const sign of signs.slice(0, -1)) attempt(fewer, sign === 'success' ? 'failure' : 'success', 0);
+    expect(attempt(fewer, 'failure', 0)).toBeNull();
+  });
+
+  it('lets one start at a time when half-open, and closes on its success', () => {
+    const breaker = opened();
+    const probe = breaker.start();
+    expect(breaker.mayStart(5000)).toBe(false);
+    expect(breaker.opensAtMs()).toBe(Infinity);
+    expect(breaker.end(probe, 'success', 5100)).toBe('closed');
+    expect(breaker.stored()).toEqual({ openUntilMs: null, openings: 0 });
+  });
+
+  it('opens twice as long with each failed probe, up to a minute', () => {
+    const breaker = opened();
+    const openForMs: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      const atMs = breaker.stored().openUntilMs ?? 0;
+      expect(attempt(breaker, 'failure', atMs)).toBe('opened');
+      openForMs.push((breaker.stored().openUntilMs ?? 0) - atMs);
+    }
+    expect(openForMs).toEqual([10_000, 20_000, 40_000, 60_000, 60_000, 60_000]);
+  });
+
+  it('spreads its times by a tenth either way', () => {
+    for (const [random, ms] of [
+      [0, 4500],
+      [0.999_999, 5500],
+    ] as const) {
+      const breaker = new CircuitBreaker(() => random);
+      for (let n = 0; n < 5; n++) attempt(breaker, 'failure', 0);
+      expect(breaker.stored().openUntilMs).toBe(ms);
+    }
+  });
+
+  it('gives the probe’s place to the next when nothing was sent, and waits as long again after a 429', () => {
+    const breaker = opened();
+    expect(attempt(breaker, 'none', 5000)).toBeNull();
+    expect(breaker.mayStart(5000)).toBe(true);
+    expect(attempt(breaker, 'neutral', 5000)).toBe('opened');
+    expect(breaker.stored()).toEqual({ openUntilMs: 10_000, openings: 1 });
+  });
+
+  it('does not believe what started before it opened', () => {
+    const breaker = new CircuitBreaker(middle);
+    const before = [breaker.start(), breaker.start()];
+    for (let n = 0; n < 5; n++) attempt(breaker, 'failure', 0);
+    expect(breaker.end(before[0] ?? 0, 'success', 1)).toBeNull();
+    expect(breaker.state(1)).toBe('open');
+    // Nor does one that still hangs keep the probe out.
+    expect(breaker.mayStart(5000)).toBe(true);
+    breaker.start();
+    expect(breaker.end(before[1] ?? 0, 'failure', 5001)).toBeNull();
+    expect(breaker.stored().openings).toBe(1);
+    expect(breaker.mayStart(5001)).toBe(false);
+  });
+
+  it('starts slowly after closing: one, then twice as many with each full round of successes', () => {
+    const breaker = opened();
+    attempt(breaker, 'success', 5000);
+    for (const allowed of [1, 2, 4, 8, 16]) {
+      const round = Array.from({ length: allowed }, () => {
+        expect(breaker.mayStart(5000)).toBe(true);
+        return breaker.start();
+      });
+      expect(breaker.mayStart(5000)).toBe(false);
+      for (const started of round) breaker.end(started, 'success', 5000);
+    }
+    expect(breaker.pristine).toBe(false);
+    for (let n = 0; n < 2000; n++) attempt(breaker, 'success', 5000);
+    for (let n = 0; n < 5000; n++) breaker.start();
+    expect(breaker.mayStart(5000)).toBe(true);
+    expect(breaker.pristine).toBe(true);
+  });
+
+  it('begins the ramp again at a failure', () => {
+    const breaker = opened();
+    for (let n = 0; n < 8; n++) attempt(breaker, 'success', 5000);
+    attempt(breaker, 'failure', 5000);
+    breaker.start();
+    expect(breaker.mayStart(5000)).toBe(false);
+  });
+
+  it('goes on as it was stored', () => {
+    const breaker = new CircuitBreaker(middle, { openUntilMs: 9000, openings: 3 });
+    expect(breaker.mayStart(8999)).toBe(false);
+    expect(attempt(breaker, 'failure', 9000)).toBe('opened');
+    expect(breaker.stored()).toEqual({ openUntilMs: 9000 + 40_000, openings: 4 });
+  });
+
+  it('never starts while open nor twice while half-open, and always opens again by itself', () => {
+    const step = fc.record({
+      waitMs: fc.integer({ min: 0, max: 4000 }),
+      ends: fc.boolean(),
+      sign: fc.constantFrom<EndpointSign>('success', 'failure', 'failure', 'neutral', 'none'),
+      at: fc.nat(),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 200 }),
+        fc.infiniteStream(fc.double({ min: 0, max: 0.999 })),
+        (steps, randoms) => {
+          const breaker = new CircuitBreaker(() => randoms.next().value as number);
+          let nowMs = 0;
+          const underway: number[] = [];
+          for (const { waitMs, ends, sign, at } of steps) {
+            nowMs += waitMs;
+            const [ended] = ends && underway.length > 0 ? underway.splice(at % underway.length, 1) : [];
+            if (ended !== undefined) breaker.end(ended, sign, nowMs);
+            const state = breaker.state(nowMs);
+            const { openUntilMs } = breaker.stored();
+            if (openUntilMs !== null) expect(openUntilMs - nowMs).toBeLessThanOrEqual(66_000);
+            if (state === 'open') expect(breaker.mayStart(nowMs)).toBe(false);
+            if (!breaker.mayStart(nowMs)) continue;
+            underway.push(breaker.start());
+            if (state === 'half_open') expect(breaker.mayStart(nowMs)).toBe(false);
+          }
+          // Whatever happened: when all has ended, a start is allowed within the longest time.
+          for (const started of underway) breaker.end(started, 'none', nowMs);
+          expect(breaker.mayStart(nowMs + breakerFigures.openMaxMs * 1.1)).toBe(true);
+        },
+      ),
+    );
+  });
+});

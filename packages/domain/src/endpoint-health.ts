@@ -1,0 +1,65 @@
+import type { BreakerState, StoredBreaker } from './breaker.js';
+import type { WaitingFor } from './delivery.js';
+
+/** What is known of an endpoint beyond its settings, as it outlives a process. */
+export interface EndpointHealth extends StoredBreaker {
+  /** It asked for a pause (Retry-After); nothing starts before. */
+  readonly shutUntilMs: number | null;
+  /** It has recovered, and what waits for a retry time is being brought forward. */
+  readonly draining: boolean;
+  /** 0 to 100, see `nextHealthScore`. */
+  readonly score: number;
+}
+
+export const soundHealth: EndpointHealth = {
+  openUntilMs: null,
+  openings: 0,
+  shutUntilMs: null,
+  draining: false,
+  score: 100,
+};
+
+const newestShare = 0.05;
+
+/**
+ * The share of attempts that were delivered, in percent, newer ones weighing more: each outcome moves the score by 5 % of
+ * the way to 100 or to 0. An endpoint begins at 100; about the last 60 attempts make 95 % of it.
+ */
+export function nextHealthScore(score: number, delivered: boolean): number {
+  return score + newestShare * ((delivered ? 100 : 0) - score);
+}
+
+/** An endpoint may ask for more, but then only its delivery waits for so long. */
+const slowDownMaxMs = 10 * 60_000;
+
+/** Until when an endpoint that asked for a pause of `askedMs` is left alone. */
+export function shutUntil(askedMs: number, nowMs: number): number {
+  return nowMs + Math.min(askedMs, slowDownMaxMs);
+}
+
+export interface PendingDelivery {
+  readonly nextAttemptAtMs: number;
+}
+
+export interface EndpointHolds {
+  readonly breaker: BreakerState;
+  readonly shutUntilMs: number | null;
+  /** The endpoint or its customer has a rate limit. */
+  readonly rateLimited: boolean;
+}
+
+/** A delivery that has been due for this long is waiting for a place. */
+const placeSoonMs = 1_000;
+
+/** Why a pending delivery has not been sent yet, or null when its turn is now. */
+export function waitingForOf(
+  { nextAttemptAtMs }: PendingDelivery,
+  { breaker, shutUntilMs, rateLimited }: EndpointHolds,
+  nowMs: number,
+): WaitingFor | null {
+  if (nextAttemptAtMs > nowMs) return 'retry';
+  if (breaker !== 'closed') return 'breaker';
+  if ((shutUntilMs ?? 0) > nowMs) return 'rate_limit';
+  if (nextAttemptAtMs > nowMs - placeSoonMs) return null;
+  return rateLimited ? 'rate_limit' : 'concurrency';
+}

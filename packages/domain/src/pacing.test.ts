@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Pacer } from './pacing.js';
+
+describe('a pacer', () => {
+  it('allows a start at once and spaces the others evenly', () => {
+    const pacer = new Pacer({ max: 10, perSeconds: 1 }, 0, 1000);
+    const startedAtMs: number[] = [];
+    for (let nowMs = 1000; nowMs < 3000; nowMs++) {
+      if (nowMs < pacer.nextMs) continue;
+      pacer.start(nowMs);
+      startedAtMs.push(nowMs - 1000);
+    }
+    expect(startedAtMs.slice(0, 4)).toEqual([0, 91, 192, 293]);
+    expect(startedAtMs.length).toBe(20);
+  });
+
+  it('saves nothing up while nobody asks', () => {
+    const pacer = new Pacer({ max: 10, perSeconds: 1 }, 0, 0);
+    pacer.start(0);
+    pacer.start(60_000);
+    expect(pacer.nextMs).toBeGreaterThan(60_090);
+  });
+
+  it('gives back a start that came to nothing, unless another built on it', () => {
+    const pacer = new Pacer({ max: 1, perSeconds: 10 }, 0, 0);
+    const first = pacer.start(0);
+    pacer.giveBack(first, 1);
+    expect(pacer.nextMs).toBeLessThanOrEqual(1);
+    const second = pacer.start(1);
+    const third = pacer.start(second);
+    pacer.giveBack(second, second);
+    expect(pacer.nextMs).toBe(third);
+  });
+
+  it('goes on where another process stopped, but never waits for more than one interval', () => {
+    expect(new Pacer({ max: 1, perSeconds: 10 }, 7000, 1000).nextMs).toBe(7000);
+    expect(new Pacer({ max: 1, perSeconds: 10 }, 999_999, 1000).nextMs).toBe(11_010);
+  });
+
+  it('takes a new limit at once', () => {
+    const pacer = new Pacer({ max: 1, perSeconds: 3600 }, 0, 0);
+    pacer.start(0);
+    pacer.setLimit({ max: 10, perSeconds: 1 }, 50);
+    expect(pacer.nextMs).toBeLessThanOrEqual(151);
+  });
+
+  it('never allows more than max starts in any window, however late each comes', () => {
+    const limit = fc.record({
+      max: fc.integer({ min: 1, max: 500 }),
+      perSeconds: fc.integer({ min: 1, max: 60 }),
+    });
+    const late = fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 30, noNaN: true })), {
+      minLength: 1,
+      maxLength: 2000,
+    });
+    fc.assert(
+      fc.property(limit, late, ({ max, perSeconds }, lateness) => {
+        const pacer = new Pacer({ max, perSeconds }, 0, 0);
+        const starts: number[] = [];
+        let nowMs = 0;
+        for (const lateMs of lateness) {
+          nowMs = Math.max(nowMs, pacer.nextMs) + lateMs;
+          pacer.start(nowMs);
+          starts.push(nowMs);
+        }
+        for (let i = max; i < starts.length; i++) {
+          expect((starts[i] ?? 0) - (starts[i - max] ?? 0)).toBeGreaterThan(perSeconds * 1000 - 1e-6);
+        }
+      }),
+    );
+  });
+
+  it('keeps the rate within one per cent while starts come no more than 10 ms late', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 9, noNaN: true }), { minLength: 500, maxLength: 500 }),
+        (lateness) => {
+          const pacer = new Pacer({ max: 100, perSeconds: 1 }, 0, 0);
+          let nowMs = 0;
+          for (const lateMs of lateness) {
+            nowMs = Math.max(nowMs, pacer.nextMs + lateMs);
+            pacer.start(nowMs);
+          }
+          expect(nowMs).toBeLessThan(500 * 10 * 1.01 + 10);
+        },
+      ),
+    );
+  });
+});
