@@ -1,12 +1,14 @@
 import { DelayedTally, delayedMaxDefault } from './delayed-tally.js';
 import type { LaneLimits } from './dispatcher-options.js';
+import { EndpointGates, type EndpointGatesContext } from './endpoint-gates.js';
 import type { SlotHolder } from './in-flight-slots.js';
 import { Lane, type LaneContext } from './lane.js';
+import type { LaneGate } from './lane-gate.js';
 import { parseLaneName } from './lane-name.js';
 import { laneShares } from './lane-shares.js';
 import type { ClaimedCustomer, LaneState } from './ready-index.js';
 
-export interface LeaseContext extends LaneContext {
+export interface LeaseContext extends LaneContext, EndpointGatesContext {
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
   readonly idleReleaseMs: number;
   readonly limitsRefreshMs: number;
@@ -29,6 +31,7 @@ export class CustomerLease implements SlotHolder {
   readonly lanes = new Map<string, Lane>();
   readonly #context: LeaseContext;
   readonly #delayed: DelayedTally;
+  readonly #gates: EndpointGates;
   readonly #opening = new Set<string>();
   readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
   readonly #closed = new Set<string>();
@@ -42,6 +45,7 @@ export class CustomerLease implements SlotHolder {
     this.#context = context;
     this.customerId = customerId;
     this.fence = fence;
+    this.#gates = new EndpointGates(context, customerId);
     const { countDelayed, delayedMax = delayedMaxDefault, logger } = context;
     this.#delayed = new DelayedTally({ count: () => countDelayed(customerId), delayedMax, logger });
   }
@@ -122,6 +126,7 @@ export class CustomerLease implements SlotHolder {
     this.ended = true;
     this.#dueAtMs.clear();
     for (const lane of this.lanes.values()) this.#close(lane);
+    this.#gates.close();
     await Promise.all(Array.from(this.#closing.values(), ({ done }) => done));
   }
 
@@ -145,15 +150,21 @@ export class CustomerLease implements SlotHolder {
     this.#dueAtMs.delete(name);
     this.#closed.delete(name);
     this.#opening.add(name);
-    void this.#limitsOf(name, defaultLimits).then((limits) => {
+    void this.#prepare(name).then((prepared) => {
       this.#opening.delete(name);
-      if (this.ended || !limits) return;
+      if (this.ended || !prepared) return;
+      const { limits, gate } = prepared;
       this.#applyLimits(limits);
-      const lane = new Lane(this.#context, name, this, limits);
+      const lane = new Lane(this.#context, name, this, limits, gate);
       this.lanes.set(name, lane);
       if (this.#suspects.delete(name)) lane.checkStalled();
       if (this.lanes.size > 1) this.laneChanged();
     });
+  }
+
+  async #prepare(name: string): Promise<{ limits: LaneLimits; gate: LaneGate } | null> {
+    const limits = await this.#limitsOf(name, defaultLimits);
+    return limits && { limits, gate: await this.#gates.open(name, limits) };
   }
 
   #suspect(name: string): void {
@@ -167,6 +178,7 @@ export class CustomerLease implements SlotHolder {
     const done = lane.close().then(() => {
       this.#closing.delete(lane.name);
       this.#closed.add(lane.name);
+      this.#gates.closed(lane.name);
     });
     this.#closing.set(lane.name, { lane, done });
   }
@@ -177,6 +189,7 @@ export class CustomerLease implements SlotHolder {
     if (!limits) return;
     const { endpointMaxInFlight, customerMaxInFlight } = lane.limits;
     lane.limits = limits;
+    this.#gates.applyLimits(lane.name, limits);
     const same =
       limits.endpointMaxInFlight === endpointMaxInFlight &&
       limits.customerMaxInFlight === customerMaxInFlight;

@@ -1,3 +1,5 @@
+import type { EndpointSign } from '@posthorn/domain';
+
 /** One duty to send, as the queue carries it: ids only, never payloads. Ids are canonical lower-case uuids. */
 export interface DeliveryJob {
   readonly customerId: string;
@@ -13,5 +15,12 @@ export interface DeliveryJob {
 /** A job as its handler gets it. */
 export type LaneJob = Omit<DeliveryJob, 'delayMs'>;
 
-/** What the handler decided: the job is over, or the same job is due again after a delay. */
-export type JobVerdict = { readonly kind: 'done' } | { readonly kind: 'retry'; readonly delayMs: number };
+/** What the handler decided: the job is over, or the same job is due again after a delay; and what it says of the endpoint. */
+export type JobVerdict = (
+  { readonly kind: 'done' } | { readonly kind: 'retry'; readonly delayMs: number }
+) & {
+  /** Left out when nothing was sent. */
+  readonly sign?: EndpointSign;
+  /** The endpoint asked to be left alone for so long. */
+  readonly slowDownMs?: number;
+};

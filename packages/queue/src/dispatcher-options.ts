@@ -1,3 +1,4 @@
+import type { EndpointHealth, RateLimit } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import type { JobVerdict, LaneJob } from './delivery-job.js';
 
@@ -5,6 +6,32 @@ import type { JobVerdict, LaneJob } from './delivery-job.js';
 export interface LaneLimits {
   readonly customerMaxInFlight: number;
   readonly endpointMaxInFlight: number;
+  /** Starts of the customer's sends, all endpoints together. None by default. */
+  readonly customerRateLimit?: RateLimit | null;
+  readonly endpointRateLimit?: RateLimit | null;
+  /** When it changes, the endpoint's health is that of a new one: breaker closed, nothing held against it. */
+  readonly healthEpoch?: number;
+}
+
+export interface KeptHealth {
+  readonly customerId: string;
+  readonly endpointId: string;
+  /** The `healthEpoch` it was seen under; kept health of another one says nothing. */
+  readonly epoch: number;
+  readonly health: EndpointHealth;
+}
+
+/** What outlives a lease of the endpoints' health, so that the next owner does not begin by hammering. */
+export interface HealthKeeper {
+  /** Asked when a lane opens for the first time under a lease; null when nothing is kept. */
+  load(endpointId: string): Promise<Pick<KeptHealth, 'epoch' | 'health'> | null>;
+  /** `transition`: more than the score has changed; it is to be kept at once. */
+  note(kept: KeptHealth, transition: boolean): void;
+  /**
+   * The endpoint has recovered: brings forward what waits for a retry time. Resolves when there is no more of it; aborted
+   * when the endpoint fails again or the customer is given up, and then begun anew by whoever sees it recovered.
+   */
+  drain(endpoint: { customerId: string; endpointId: string }, signal: AbortSignal): Promise<void>;
 }
 
 export interface DispatcherOptions {
@@ -22,6 +49,8 @@ export interface DispatcherOptions {
   readonly handle: (job: LaneJob, signal: AbortSignal) => Promise<JobVerdict>;
   /** Asked when a lane opens and again every few seconds while it is open. */
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
+  /** Without it, health is forgotten with the lease. */
+  readonly health?: HealthKeeper;
   /** Sends in flight in this process; a customer's first send is never refused. Default 10,000. */
   readonly inFlightMax?: number;
   /** Default 30,000. */
@@ -34,7 +63,7 @@ export interface DispatcherOptions {
   readonly idleReleaseMs?: number;
   /** How often the workers compare what they carry; three times as long passes between hand-overs. Default 1,000. */
   readonly balanceMs?: number;
-  /** How often the limits of an open lane are asked for again. Default 5,000. */
+  /** How often the limits of an open lane are asked for again. Default 1,000. */
   readonly limitsRefreshMs?: number;
   /**
    * Delayed jobs of one customer; beyond them a retry due in more than 15 minutes ends its job, and whoever keeps the

@@ -26,7 +26,7 @@ import { settledWithin } from './settled-within.js';
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { redisUrl, workerId, logger, handle, laneLimits, prefix = defaultPrefix } = options;
   const { inFlightMax = 10_000, jobLockMs = 30_000, stalledIntervalMs = 10_000, leaseMs = 10_000 } = options;
-  const { idleReleaseMs = 3_000, limitsRefreshMs = 5_000, balanceMs = 1_000 } = options;
+  const { idleReleaseMs = 3_000, limitsRefreshMs = 1_000, balanceMs = 1_000, health } = options;
 
   const redis = connectPatient(redisUrl, `posthorn:dispatcher:${workerId}`);
   const subscriber = connectPatient(redisUrl, `posthorn:announcements:${workerId}`, {
@@ -55,6 +55,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     jobLockMs,
     handle: balancer.measured(handle),
     laneLimits,
+    health,
     idleReleaseMs,
     limitsRefreshMs,
     delayedMax: options.delayedMax,

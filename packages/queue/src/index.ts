@@ -1,6 +1,13 @@
 export type { DeliveryJob, JobVerdict, LaneJob } from './delivery-job.js';
 export type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
 export { createQueueProducer } from './queue-producer.js';
-export type { Dispatcher, DispatcherOptions, DispatcherStats, LaneLimits } from './dispatcher-options.js';
+export type {
+  Dispatcher,
+  DispatcherOptions,
+  DispatcherStats,
+  HealthKeeper,
+  KeptHealth,
+  LaneLimits,
+} from './dispatcher-options.js';
 export { createDispatcher } from './dispatcher.js';
 export { type LiveLaneQueues, type LiveLanes, type LiveLanesOptions, openLiveLanes } from './live-lanes.js';

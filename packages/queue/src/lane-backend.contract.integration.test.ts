@@ -6,6 +6,7 @@ import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Queue, RedisConnection, RedisQueueBackend, Worker, type Job, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { LaneBackend, drainDelaySeconds, laneBackendFactory } from './lane-backend.js';
+import type { FetchGate } from './lane-gate.js';
 import { laneJobOptions } from './lane-job.js';
 
 /**
@@ -265,6 +266,57 @@ describe('BullMQ, as we rely on it', () => {
     expect(await redis.pttl(key('d-1:lock'))).toBeGreaterThan(1000);
   });
 
+  it('asks a gate before each fetch, and sends nothing to Redis while it is shut', async () => {
+    const queue = openQueue();
+    const opensAtMs = { value: Infinity };
+    let permits = 0;
+    let given = 0;
+    const gate: FetchGate = {
+      reserve: (nowMs) => {
+        if (nowMs < opensAtMs.value) return null;
+        permits += 1;
+        return { breaker: null, started: permits, endpointNextMs: null, customerNextMs: null };
+      },
+      giveBack: () => void (given += 1),
+      opensAtMs: () => opensAtMs.value,
+      onChange: () => undefined,
+    };
+    const ran: string[] = [];
+    const worker = openWorker(
+      (job) => {
+        ran.push(job.id ?? '');
+        // Shut while it runs: its end is told to Redis, and fetches no next one.
+        opensAtMs.value = Infinity;
+        return Promise.resolve();
+      },
+      { concurrency: 5 },
+    );
+    const backend = worker.getBackend();
+    backend.gate = gate;
+    for (const jobId of ['d-1', 'd-2', 'd-3']) await queue.add('delivery', {}, { ...laneJobOptions, jobId });
+    await until(() => backend.waitingUntilMs() === 0);
+    const sent = countCommands(redis);
+    for (let n = 0; n < 20; n++) {
+      backend.announce();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect([sent(), permits]).toEqual([0, 0]);
+
+    for (let n = 1; n <= 3; n++) {
+      opensAtMs.value = Date.now() + 20;
+      gate.onChange();
+      await until(async () => (await redis.exists(key(`d-${n}`))) === 0);
+      await until(() => backend.waitingUntilMs() === 0);
+      expect(ran).toHaveLength(n);
+    }
+    expect(permits).toBe(3);
+    opensAtMs.value = 0;
+    gate.onChange();
+    await until(() => given === 1);
+    await until(() => backend.waitingUntilMs() === Infinity);
+    expect(permits).toBe(4);
+  });
+
   it('takes a changed concurrency while it runs, and looks at it at once after pause and resume', async () => {
     const queue = openQueue();
     await queue.addBulk(
@@ -296,3 +348,14 @@ describe('BullMQ, as we rely on it', () => {
     for (const end of ends.splice(0)) end();
   });
 });
+
+/** How many commands this connection was asked to send since. */
+function countCommands(redis: Redis): () => number {
+  let count = 0;
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (...args) => {
+    count += 1;
+    return send(...args);
+  };
+  return () => count;
+}

@@ -6,16 +6,22 @@ import {
   type QueueBaseOptions,
   type RedisConnection,
 } from 'bullmq';
+import { alwaysOpen, type FetchGate, type Permit } from './lane-gate.js';
 
 /**
  * The backend of one lane's Worker over a connection that all lanes share. A stock Worker opens a connection of its own to
- * block on; here the wait for the next job ends by an announcement, or when a delayed job is due.
+ * block on; here the wait for the next job ends by an announcement, or when a delayed job is due. Before each fetch a gate is
+ * asked; while it is shut nothing is sent to Redis, and the wait ends when it opens.
  * What it replaces, and what it relies on, is pinned by lane-backend.contract.integration.test.ts.
  */
 export class LaneBackend extends RedisQueueBackend {
   #wake: ((result: WaitResult) => void) | null = null;
   #timer: NodeJS.Timeout | undefined;
-  #deadlineMs = Infinity;
+  #gate: FetchGate = alwaysOpen;
+  /** Of the jobs that were fetched and have not begun. */
+  readonly #permits = new Map<string, Permit>();
+  /** When the Worker wants its wait to end. */
+  #workerDueAtMs = Infinity;
   #dueAtMs = Infinity;
   #dueKnown = false;
   #announced = false;
@@ -35,22 +41,37 @@ export class LaneBackend extends RedisQueueBackend {
     );
   }
 
+  set gate(gate: FetchGate) {
+    this.#gate = gate;
+    gate.onChange = () => this.#endOrProlongWait();
+  }
+
+  /** The permit under which a job was fetched, for the one who runs it. */
+  takePermit(jobId: string): Permit | undefined {
+    const permit = this.#permits.get(jobId);
+    this.#permits.delete(jobId);
+    return permit;
+  }
+
   /** Something was added to the lane; it may have been fetched already. */
   announce(): void {
     this.#announced = true;
-    this.#wake?.(fetchNow);
+    this.#endOrProlongWait();
   }
 
   /** A job of the lane is due then, at the earliest of what was noted. */
   noteDueAt(atMs: number): void {
     if (atMs >= this.#dueAtMs) return;
     this.#dueAtMs = atMs;
-    if (this.#wake && atMs < this.#deadlineMs) this.#arm(atMs);
+    this.#endOrProlongWait();
   }
 
-  /** When the lane's wait ends by itself: Infinity when nothing is known to be due; null while it is not waiting. */
+  /**
+   * When the lane's next job may be due, whether the gate is open then or not: 0 for at once, Infinity when nothing is known
+   * to be due; null while it is not waiting.
+   */
   waitingUntilMs(): number | null {
-    return this.#wake ? this.#deadlineMs : null;
+    return this.#wake ? this.#wantedAtMs() : null;
   }
 
   override waitForJob(timeoutSeconds: number): Promise<WaitResult> {
@@ -60,14 +81,11 @@ export class LaneBackend extends RedisQueueBackend {
         clearTimeout(this.#timer);
         resolve(result);
       };
-      if (this.#announced) {
-        this.#wake(fetchNow);
-        return;
-      }
       // Without a delayed job the Worker asks to wait for its drainDelay: there is nothing to wake up for then.
-      const fromWorker = timeoutSeconds >= drainDelaySeconds ? Infinity : Date.now() + timeoutSeconds * 1000;
-      this.#arm(Math.min(fromWorker, this.#dueAtMs));
-      this.onWait();
+      this.#workerDueAtMs =
+        timeoutSeconds >= drainDelaySeconds ? Infinity : Date.now() + timeoutSeconds * 1000;
+      this.#endOrProlongWait();
+      if (this.waitingUntilMs() !== null) this.onWait();
     });
   }
 
@@ -88,12 +106,15 @@ export class LaneBackend extends RedisQueueBackend {
 
   /** A refused fetch (Redis out of memory, read only after a failover) must not be repeated at once. */
   override async moveToActive(...args: Parameters<RedisQueueBackend['moveToActive']>): Promise<FetchedJob> {
-    this.#beforeFetch();
+    const permit = this.#reserve();
+    if (!permit) return [];
     try {
       const fetched: FetchedJob = await super.moveToActive(...args);
-      this.#afterFetch(fetched);
+      this.#keepPermit(permit, fetched);
+      this.#noteNextDue(fetched);
       return fetched;
     } catch (error) {
+      this.#gate.giveBack(permit);
       this.#announced = true;
       await new Promise((resolve) => setTimeout(resolve, fetchRetryMs));
       throw error;
@@ -103,29 +124,36 @@ export class LaneBackend extends RedisQueueBackend {
   override moveToCompleted(
     ...args: Parameters<RedisQueueBackend['moveToCompleted']>
   ): ReturnType<RedisQueueBackend['moveToCompleted']> {
-    const fetchNext = args[4];
-    return this.#ending(fetchNext, super.moveToCompleted(...args), ({ result }) =>
-      this.#afterFetch(result ?? []),
-    );
+    const permit = args[4] ? this.#reserve() : null;
+    args[4] = permit !== null;
+    return this.#ending(permit, super.moveToCompleted(...args), ({ result }) => {
+      this.#noteNextDue(result ?? []);
+      return result ?? [];
+    });
   }
 
   override moveToFailed(
     ...args: Parameters<RedisQueueBackend['moveToFailed']>
   ): ReturnType<RedisQueueBackend['moveToFailed']> {
-    const fetchNext = args[4];
-    return this.#ending(fetchNext, super.moveToFailed(...args), ({ result }) =>
-      this.#afterFetch(result ?? []),
-    );
+    const permit = args[4] ? this.#reserve() : null;
+    args[4] = permit !== null;
+    return this.#ending(permit, super.moveToFailed(...args), ({ result }) => {
+      this.#noteNextDue(result ?? []);
+      return result ?? [];
+    });
   }
 
   override moveToDelayed(
     ...args: Parameters<RedisQueueBackend['moveToDelayed']>
   ): ReturnType<RedisQueueBackend['moveToDelayed']> {
     const [, timestampMs, delayMs, , options] = args;
-    return this.#ending(options?.fetchNext ?? false, super.moveToDelayed(...args), (fetched) => {
+    const permit = options?.fetchNext ? this.#reserve() : null;
+    args[4] = { ...options, fetchNext: permit !== null };
+    return this.#ending(permit, super.moveToDelayed(...args), (fetched) => {
       this.noteDueAt(timestampMs + delayMs);
       // Alone of all fetches it does not say when the next delayed job is due.
       if (!fetched?.[0] && !this.#dueKnown) this.announce();
+      return fetched ?? [];
     });
   }
 
@@ -138,39 +166,66 @@ export class LaneBackend extends RedisQueueBackend {
    * A Worker takes the end of a job that fetched no next one for an empty lane, and waits. A stock backend's wait is ended
    * by the marker that is still in Redis then; ours by being announced.
    */
-  async #ending<T>(fetchNext: boolean, ending: Promise<T>, afterFetch: (ended: T) => void): Promise<T> {
-    if (fetchNext) this.#beforeFetch();
+  async #ending<T>(
+    permit: Permit | null,
+    ending: Promise<T>,
+    fetchedBy: (ended: T) => FetchedJob,
+  ): Promise<T> {
     try {
       const ended = await ending;
-      if (fetchNext) afterFetch(ended);
+      if (permit) this.#keepPermit(permit, fetchedBy(ended));
       else this.announce();
       return ended;
     } catch (error) {
+      if (permit) this.#gate.giveBack(permit);
       this.announce();
       throw error;
     }
   }
 
-  /** What was announced before a fetch is sent will be seen by it. */
-  #beforeFetch(): void {
+  /** Null: the gate is shut, nothing is to be fetched. What was announced before a fetch is sent will be seen by it. */
+  #reserve(): Permit | null {
+    const nowMs = Date.now();
+    const permit = this.#gate.reserve(nowMs);
+    if (!permit) {
+      this.#announced = true;
+      return null;
+    }
     this.#announced = false;
-    if (this.#dueAtMs > Date.now()) return;
-    this.#dueAtMs = Infinity;
-    this.#dueKnown = false;
+    if (this.#dueAtMs <= nowMs) {
+      this.#dueAtMs = Infinity;
+      this.#dueKnown = false;
+    }
+    return permit;
   }
 
-  #afterFetch([job, , rateLimitMs, nextDueAtMs]: FetchedJob): void {
+  #keepPermit(permit: Permit, [job, id]: FetchedJob): void {
+    if (job) this.#permits.set(String(id), permit);
+    else this.#gate.giveBack(permit);
+  }
+
+  #noteNextDue([job, , rateLimitMs, nextDueAtMs]: FetchedJob): void {
     if (job || Number(rateLimitMs ?? 0) > 0) return;
     this.#dueKnown = true;
     if (Number(nextDueAtMs ?? 0) > 0) this.noteDueAt(Math.floor(Number(nextDueAtMs)));
   }
 
-  #arm(deadlineMs: number): void {
+  #wantedAtMs(): number {
+    return this.#announced ? 0 : Math.min(this.#workerDueAtMs, this.#dueAtMs);
+  }
+
+  /** A wait ends when something is due and the gate is open, never before: a fetch that is refused would begin it anew. */
+  #endOrProlongWait(): void {
+    if (!this.#wake) return;
     clearTimeout(this.#timer);
-    this.#deadlineMs = deadlineMs;
-    if (deadlineMs === Infinity) return;
-    const waitMs = Math.min(timerMaxMs, Math.max(0, Math.ceil(deadlineMs - Date.now())));
-    this.#timer = setTimeout(() => this.#wake?.(fetchNow), waitMs);
+    const wantedAtMs = this.#wantedAtMs();
+    if (wantedAtMs === Infinity) return;
+    const nowMs = Date.now();
+    const waitMs = Math.max(wantedAtMs, this.#gate.opensAtMs(nowMs)) - nowMs;
+    if (waitMs <= 0) this.#wake(fetchNow);
+    else if (waitMs < Infinity) {
+      this.#timer = setTimeout(() => this.#endOrProlongWait(), Math.min(timerMaxMs, Math.ceil(waitMs)));
+    }
   }
 }
 

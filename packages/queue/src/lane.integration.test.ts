@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, type TestRedis } from '@posthorn/testing';
 import { RedisConnection } from 'bullmq';
 import { Redis } from 'ioredis';
+import { CustomerPace } from './customer-pace.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks, type JobLocks } from './job-locks.js';
 import { Lane } from './lane.js';
+import { LaneGate } from './lane-gate.js';
 import { createReadyIndex } from './ready-index.js';
 import { recordingLogger } from './test-support/queue-under-test.js';
 
@@ -44,6 +46,12 @@ describe('a lane', () => {
       name,
       { customerId: 'acme', slotsMax: 10, laneChanged: () => undefined, takesRetry: () => true },
       { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
+      new LaneGate({
+        customerPace: new CustomerPace(),
+        random: Math.random,
+        keepPace: () => undefined,
+        onHealth: () => undefined,
+      }),
     );
     lane.checkStalled();
     await lane.close();

@@ -1,11 +1,12 @@
 import { DelayedError, Worker, type Job, type RedisConnection } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from '@posthorn/runtime';
-import type { LaneJob } from './delivery-job.js';
+import type { JobVerdict, LaneJob } from './delivery-job.js';
 import type { DispatcherOptions, LaneLimits } from './dispatcher-options.js';
 import type { InFlightSlots, SlotHolder } from './in-flight-slots.js';
 import { lockLost, type JobLocks } from './job-locks.js';
 import { drainDelaySeconds, laneBackendFactory, type LaneBackend } from './lane-backend.js';
+import type { LaneGate } from './lane-gate.js';
 import type { LaneJobData } from './lane-job.js';
 
 /** What all lanes of a process share. */
@@ -51,6 +52,7 @@ export class Lane {
       takesRetry(delayMs: number): boolean;
     },
     limits: LaneLimits,
+    readonly gate: LaneGate,
   ) {
     this.#context = context;
     this.limits = limits;
@@ -79,6 +81,7 @@ export class Lane {
     );
     this.#worker = worker;
     this.#backend = worker.getBackend();
+    this.#backend.gate = gate;
     this.#backend.onWait = () => {
       if (!this.busy) this.#becameIdle();
     };
@@ -128,6 +131,7 @@ export class Lane {
     const closed = this.#worker.close();
     for (const abort of this.#queued) abort(stopping);
     await closed;
+    this.gate.leave();
     // It writes the lane's meta hash anew, which must not happen after the lane's leftovers were removed.
     await this.#stalledCheck;
   }
@@ -139,6 +143,8 @@ export class Lane {
   async #run(job: Job<LaneJobData, void>, token: string): Promise<void> {
     const { locks, slots, handle } = this.#context;
     const lock = locks.hold(this.#backend, job.id ?? '', token, job.processedOn ?? Date.now());
+    const permit = this.#backend.takePermit(job.id ?? '');
+    let verdict: JobVerdict | undefined;
     this.#running.add(lock.abort);
     this.inFlight++;
     if (this.inFlight === 1) this.owner.laneChanged();
@@ -157,7 +163,7 @@ export class Lane {
           endpointId,
           generation,
         };
-        const verdict = await handle(laneJob, lock.signal);
+        verdict = await handle(laneJob, lock.signal);
         // One that is far away may wait in Postgres alone: then this job is over.
         if (verdict.kind === 'retry' && this.owner.takesRetry(verdict.delayMs))
           throw new RetryLater(verdict.delayMs);
@@ -169,6 +175,8 @@ export class Lane {
     } finally {
       if (lock.signal.reason === lockLost) this.checkStalled();
       lock.release();
+      // Before BullMQ is told, which fetches the next job: that is to know how this one went.
+      if (permit) this.gate.end(permit, verdict?.sign ?? 'none', verdict?.slowDownMs);
       this.#running.delete(lock.abort);
       this.inFlight--;
       if (!this.busy) this.#becameIdle();

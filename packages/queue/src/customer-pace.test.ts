@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '@posthorn/testing';
+import { CustomerPace, type PacedLane } from './customer-pace.js';
+
+describe('the pace of a customer', () => {
+  let pace: CustomerPace;
+  beforeEach(() => {
+    pace = new CustomerPace();
+  });
+  afterEach(() => pace.close());
+
+  const starts: string[] = [];
+  let wakes = 0;
+  /** A lane that always has something to start. */
+  const lane = (name: string): PacedLane & { tryStart(): void } => {
+    const self = {
+      tryStart() {
+        if (!pace.mayStart(self, Date.now())) return;
+        pace.start(Date.now());
+        starts.push(name);
+        self.tryStart();
+      },
+      turnCame() {
+        wakes += 1;
+        self.tryStart();
+      },
+    };
+    return self;
+  };
+
+  it('lets lanes take turns, and wakes one per start however many wait', async () => {
+    pace.setLimit({ max: 50, perSeconds: 1 }, Date.now());
+    const lanes = Array.from({ length: 20 }, (_, n) => lane(String(n)));
+    for (const each of lanes) each.tryStart();
+    await waitUntil(() => starts.length >= 61);
+    pace.close();
+    for (let round = 0; round < 3; round++) {
+      const some = starts.slice(1 + round * 20, 21 + round * 20);
+      expect(new Set(some).size).toBe(20);
+    }
+    expect(wakes).toBe(starts.length - 1);
+  });
+
+  it('passes over a lane that does not take its turn', async () => {
+    pace.setLimit({ max: 20, perSeconds: 1 }, Date.now());
+    const seen: string[] = [];
+    const busy: PacedLane = { turnCame: () => undefined };
+    pace.mayStart(busy, Date.now());
+    pace.start(Date.now());
+    const gone: PacedLane = { turnCame: () => seen.push('gone') };
+    const next: PacedLane = { turnCame: () => seen.push('next') };
+    pace.mayStart(gone, Date.now());
+    pace.mayStart(next, Date.now());
+    await waitUntil(() => seen.length === 2);
+    expect(seen).toEqual(['gone', 'next']);
+  });
+
+  it('lets everything start without a limit', () => {
+    const free = new CustomerPace();
+    const any: PacedLane = { turnCame: () => undefined };
+    for (let n = 0; n < 100; n++) {
+      expect(free.mayStart(any, 0)).toBe(true);
+      expect(free.start(0)).toBeNull();
+    }
+  });
+});

@@ -1,0 +1,184 @@
+import {
+  CircuitBreaker,
+  type EndpointHealth,
+  type EndpointSign,
+  nextHealthScore,
+  Pacer,
+  type RateLimit,
+  shutUntil,
+  soundHealth,
+} from '@posthorn/domain';
+import type { CustomerPace, PacedLane } from './customer-pace.js';
+
+/** The right to one start. It is given back, or ends with the job that was fetched under it. */
+export interface Permit {
+  /** The breaker it was given by, and under which count; null: by none. */
+  readonly breaker: CircuitBreaker | null;
+  readonly started: number;
+  readonly endpointNextMs: number | null;
+  readonly customerNextMs: number | null;
+}
+
+/** What a lane asks before it fetches. */
+export interface FetchGate {
+  /** Null: nothing may start now. */
+  reserve(nowMs: number): Permit | null;
+  /** The fetch found nothing, or failed. */
+  giveBack(permit: Permit): void;
+  /** When it is worth asking again: now or earlier, later, or Infinity: `onChange` will tell. */
+  opensAtMs(nowMs: number): number;
+  /** It may be open earlier than it last said. */
+  onChange: () => void;
+}
+
+export const alwaysOpen: FetchGate = {
+  reserve: () => freePermit,
+  giveBack: () => undefined,
+  opensAtMs: () => 0,
+  onChange: () => undefined,
+};
+const freePermit: Permit = { breaker: null, started: 0, endpointNextMs: null, customerNextMs: null };
+
+export interface LaneGateContext {
+  readonly customerPace: CustomerPace;
+  readonly random: () => number;
+  /** Keeps the next permitted times where the next owner finds them. */
+  readonly keepPace: (endpointNextMs: number | null, customerNextMs: number | null, nowMs: number) => void;
+  /** `transition`: more than the score has changed. */
+  readonly onHealth: (health: EndpointHealth, transition: boolean) => void;
+}
+
+/**
+ * Everything that says "not now" for one endpoint, in the one place where it costs nothing: before its lane fetches. What
+ * is not fetched waits in BullMQ as before; no attempt is spent and nothing is written. It is made of the endpoint's
+ * breaker, the pause it asked for, its pace and its customer's.
+ */
+export class LaneGate implements FetchGate, PacedLane {
+  onChange: () => void = () => undefined;
+  #breaker: CircuitBreaker;
+  #shutUntilMs: number | null;
+  #draining: boolean;
+  #score: number;
+  #scoreTold: number;
+  #pacer: Pacer | null = null;
+  readonly #context: LaneGateContext;
+
+  constructor(context: LaneGateContext, stored: EndpointHealth = soundHealth) {
+    this.#context = context;
+    this.#breaker = new CircuitBreaker(context.random, stored);
+    this.#shutUntilMs = stored.shutUntilMs;
+    this.#draining = stored.draining;
+    this.#score = stored.score;
+    this.#scoreTold = Math.round(stored.score);
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  get health(): EndpointHealth {
+    return {
+      ...this.#breaker.stored(),
+      shutUntilMs: this.#shutUntilMs,
+      draining: this.#draining,
+      score: this.#score,
+    };
+  }
+
+  /** Whether nothing would be lost if it were made anew from what was stored. */
+  isForgettable(nowMs: number): boolean {
+    return (
+      this.#breaker.pristine &&
+      this.#score === soundHealth.score &&
+      !this.#draining &&
+      (this.#shutUntilMs ?? 0) <= nowMs &&
+      (this.#pacer?.nextMs ?? 0) <= nowMs
+    );
+  }
+
+  /** `nextMs`: when the next start is allowed, as an earlier owner left it. */
+  setRateLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
+    if (limit === null) this.#pacer = null;
+    else if (this.#pacer) this.#pacer.setLimit(limit, nowMs);
+    else this.#pacer = new Pacer(limit, nextMs, nowMs);
+    this.onChange();
+  }
+
+  opensAtMs(nowMs: number): number {
+    const ownMs = Math.max(this.#shutUntilMs ?? 0, this.#breaker.opensAtMs(), this.#pacer?.nextMs ?? 0);
+    return ownMs <= nowMs && this.#context.customerPace.isWaiting(this) ? Infinity : ownMs;
+  }
+
+  reserve(nowMs: number): Permit | null {
+    const { customerPace, keepPace } = this.#context;
+    if (this.#shutUntilMs !== null && nowMs < this.#shutUntilMs) return null;
+    if (!this.#breaker.mayStart(nowMs)) return null;
+    if (this.#pacer && nowMs < this.#pacer.nextMs) return null;
+    if (!customerPace.mayStart(this, nowMs)) return null;
+    const started = this.#breaker.start();
+    const endpointNextMs = this.#pacer?.start(nowMs) ?? null;
+    const customerNextMs = customerPace.start(nowMs);
+    if (endpointNextMs !== null || customerNextMs !== null) keepPace(endpointNextMs, customerNextMs, nowMs);
+    return { breaker: this.#breaker, started, endpointNextMs, customerNextMs };
+  }
+
+  giveBack({ breaker, started, endpointNextMs, customerNextMs }: Permit): void {
+    const nowMs = Date.now();
+    breaker?.end(started, 'none', nowMs);
+    if (endpointNextMs !== null) this.#pacer?.giveBack(endpointNextMs, nowMs);
+    if (customerNextMs !== null) this.#context.customerPace.giveBack(customerNextMs, nowMs);
+  }
+
+  /** A job has ended: what it said about the endpoint, and the pause that the endpoint asked for. */
+  end({ breaker, started }: Permit, sign: EndpointSign, slowDownMs = 0): void {
+    // It started before the endpoint became another one.
+    if (breaker !== this.#breaker) return;
+    const nowMs = Date.now();
+    const change = this.#breaker.end(started, sign, nowMs);
+    if (change) this.#draining = change === 'closed';
+    const untilMs = slowDownMs > 0 ? shutUntil(slowDownMs, nowMs) : 0;
+    const slower = untilMs > (this.#shutUntilMs ?? 0);
+    if (slower) this.#shutUntilMs = untilMs;
+    if (sign === 'success' || sign === 'failure') this.#score = scoreAfter(this.#score, sign === 'success');
+    if (change !== null || slower) this.#tell(true);
+    else if (Math.round(this.#score) !== this.#scoreTold) this.#tell(false);
+  }
+
+  /** Everything that waited for a retry time when the endpoint recovered has been brought forward. */
+  drained(): void {
+    if (!this.#draining) return;
+    this.#draining = false;
+    this.#tell(true);
+  }
+
+  /** The endpoint is another one by now (its URL changed, it was paused and resumed): it gets a fresh start. */
+  reset(): void {
+    this.#breaker = new CircuitBreaker(this.#context.random);
+    this.#shutUntilMs = null;
+    this.#draining = false;
+    this.#score = soundHealth.score;
+    this.#tell(true);
+    this.onChange();
+  }
+
+  turnCame(): void {
+    this.onChange();
+  }
+
+  /** Its lane has closed. */
+  leave(): void {
+    this.onChange = () => undefined;
+    this.#context.customerPace.leave(this);
+  }
+
+  #tell(transition: boolean): void {
+    this.#scoreTold = Math.round(this.#score);
+    this.#context.onHealth(this.health, transition);
+  }
+}
+
+/** So near to 100 that it says the same is 100 again: the endpoint needs no remembering then. */
+function scoreAfter(score: number, delivered: boolean): number {
+  const next = nextHealthScore(score, delivered);
+  return next > 99.5 ? soundHealth.score : next;
+}
