@@ -55,7 +55,7 @@ export function createConsoleRouter({
   const endpoints = createEndpointStore({ prisma, secretBox, clock });
   const apiKeys = createApiKeyStore({ prisma, clock });
   const events = createEventStore({ prisma });
-  const deliveries = createDeliveryStore({ prisma });
+  const deliveries = createDeliveryStore({ prisma, clock });
   const attempts = createAttemptStore({ prisma });
   const ledger = createLedgerStore({ prisma });
   const heldMs = heldForMs(retentionDays);

@@ -17,6 +17,11 @@ export function endpointResource(endpoint: Endpoint): EndpointResource {
     rateLimit: endpoint.rateLimit,
     status: endpoint.status,
     disabledReason: endpoint.disabledReason,
+    breaker: {
+      state: endpoint.breaker.state,
+      openUntil: endpoint.breaker.openUntil?.toISOString() ?? null,
+    },
+    healthScore: endpoint.healthScore,
     secrets: endpoint.secrets.map(({ createdAt, expiresAt }) => ({
       createdAt: createdAt.toISOString(),
       expiresAt: expiresAt?.toISOString() ?? null,

@@ -45,6 +45,8 @@ describe('POST /v1/customers/{customerId}/endpoints', () => {
       headers: { Authorization: '********' },
       status: 'enabled',
       disabledReason: null,
+      breaker: { state: 'closed', openUntil: null },
+      healthScore: 100,
       secrets: [{ createdAt: expect.any(String), expiresAt: null }],
       createdAt: expect.any(String),
       updatedAt: expect.any(String),

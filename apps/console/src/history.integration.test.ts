@@ -134,6 +134,74 @@ describe('GET /v1/deliveries', () => {
   });
 });
 
+describe('what a pending delivery waits for', () => {
+  const openUntil = (ms: number) => new Date(nowMs + ms);
+  const sees = async (deliveryId: string) =>
+    (await app.admin.get(`/v1/deliveries/${deliveryId}`).expect(200)).body.waitingFor;
+
+  it('is found out when it is read, by its time and its endpoint', async () => {
+    const endpointId = await insertEndpoint('acme');
+    const { id, uuid } = await insertDelivery({ endpointId });
+    const query = (text: string, values: unknown[] = []) => app.database.pool.query(text, values);
+    const dueIn = (ms: number) =>
+      query(
+        `UPDATE delivery SET status = 'pending', reason = NULL, finished_at = NULL, waiting_for = 'retry',
+                next_attempt_at = now() + $2 * interval '1 ms' WHERE id = $1`,
+        [uuid, ms],
+      );
+    const keep = (columns: object) => {
+      const health = { open_until: null, shut_until: null, epoch: 0, ...columns };
+      return query(
+        `INSERT INTO endpoint_health SELECT $1, $2, $3, 1, $4, false, 40.4, now()
+         ON CONFLICT (endpoint_id) DO UPDATE
+            SET epoch = excluded.epoch, open_until = excluded.open_until, shut_until = excluded.shut_until`,
+        [endpointId, health.epoch, health.open_until, health.shut_until],
+      );
+    };
+    await dueIn(60_000);
+    expect(await sees(id)).toBe('retry');
+    await dueIn(-30_000);
+    expect(await sees(id)).toBe('concurrency');
+    await query('UPDATE endpoint SET rate_limit_max = 1, rate_limit_per_seconds = 60 WHERE id = $1', [
+      endpointId,
+    ]);
+    expect(await sees(id)).toBe('rate_limit');
+    await keep({ open_until: openUntil(-1000) });
+    expect(await sees(id)).toBe('breaker');
+    const list = await app.admin.get(`/v1/deliveries?endpointId=${encodeId('ep', endpointId)}`).expect(200);
+    expect(list.body.data).toMatchObject([{ id, waitingFor: 'breaker' }]);
+    await query('UPDATE endpoint SET rate_limit_max = NULL, rate_limit_per_seconds = NULL WHERE id = $1', [
+      endpointId,
+    ]);
+    await keep({ shut_until: openUntil(60_000) });
+    expect(await sees(id)).toBe('rate_limit');
+    // Seen of the endpoint as it was before.
+    await keep({ open_until: openUntil(60_000), epoch: -1 });
+    expect(await sees(id)).toBe('concurrency');
+  });
+
+  it('goes with the endpoint’s breaker and health score', async () => {
+    const endpointId = await insertEndpoint('acme');
+    const path = `/v1/endpoints/${encodeId('ep', endpointId)}`;
+    const sound = { breaker: { state: 'closed', openUntil: null }, healthScore: 100 };
+    expect((await app.admin.get(path).expect(200)).body).toMatchObject(sound);
+    const until = openUntil(60_000);
+    await app.database.pool.query(
+      'INSERT INTO endpoint_health VALUES ($1, 0, $2, 1, NULL, false, 40.4, now())',
+      [endpointId, until],
+    );
+    expect((await app.admin.get(path).expect(200)).body).toMatchObject({
+      breaker: { state: 'open', openUntil: until.toISOString() },
+      healthScore: 40,
+    });
+    await app.database.pool.query('UPDATE endpoint_health SET open_until = $1', [openUntil(-1000)]);
+    const list = await app.admin.get('/v1/customers/acme/endpoints').expect(200);
+    expect(list.body.data).toMatchObject([{ breaker: { state: 'half_open', openUntil: null } }]);
+    const patched = await app.admin.patch(path).send({ url: 'https://b.example/' }).expect(200);
+    expect(patched.body).toMatchObject(sound);
+  });
+});
+
 describe('GET /v1/deliveries/{deliveryId}/attempts', () => {
   it('lists attempts by number with what was sent and what came back', async () => {
     const event = await insertEvent({});

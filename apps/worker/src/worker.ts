@@ -4,16 +4,20 @@ import {
   dropOldPartitions,
   ensurePartitions,
   expireHeldDeliveries,
+  expireParkedDeliveries,
   type Database,
 } from '@posthorn/database';
 import {
   createDeliveryAttempter,
   createDeliverySettler,
+  createEndpointHealthKeeper,
+  createEndpointRecovery,
   createHeldReconciler,
   createReplayRunner,
   createSweep,
   heldForMs,
   keepHeldLimit,
+  parkingMs,
   type EndpointCache,
 } from '@posthorn/pipeline';
 import { createDispatcher, createQueueProducer, type LaneLimits } from '@posthorn/queue';
@@ -28,6 +32,9 @@ const EXPIRY_EVERY_MS = 60_000;
 const AUDIT_RETENTION_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const RECONCILE_EVERY_MS = 10_000;
+const RECOVERY_EVERY_MS = 10_000;
+/** A lane that is open ends what has expired by itself; this is for what nobody comes to. */
+const EXPIRY_GRACE_MS = 60_000;
 /** Counts everything that is held, so not as often as that. */
 const HELD_LIMIT_EVERY_MS = 30_000;
 const ANSWERS_EVERY_MS = 300_000;
@@ -80,6 +87,15 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     logger,
   });
   const settler = createDeliverySettler({ pool, clock, logger, heldForMs: heldMs });
+  // Of its own: what the sweep sends by the thousand must neither be cut off early nor stand before what is accepted.
+  const queue = createQueueProducer({
+    redisUrl: settings.redisUrl,
+    prefix: settings.queuePrefix,
+    logger,
+    commandTimeoutMs: BACKGROUND_COMMAND_TIMEOUT_MS,
+  });
+  const healthKeeper = createEndpointHealthKeeper({ pool, logger });
+  const recovery = createEndpointRecovery({ pool, queue, logger });
   const dispatcher = createDispatcher({
     redisUrl: settings.redisUrl,
     prefix: settings.queuePrefix,
@@ -97,16 +113,14 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
       heldForMs: heldMs,
     }),
     laneLimits: (_customerId, endpointId) => laneLimits(endpoints, endpointId, settings),
+    health: {
+      load: (endpointId) => healthKeeper.load(endpointId),
+      note: (kept, transition) => healthKeeper.note(kept, transition),
+      drain: (endpoint, signal) => recovery.drain(endpoint, signal),
+    },
     inFlightMax: settings.inFlightMax,
     jobLockMs: settings.jobLockMs,
     stalledIntervalMs: settings.stalledCheckMs,
-  });
-  // Of its own: what the sweep sends by the thousand must neither be cut off early nor stand before what is accepted.
-  const queue = createQueueProducer({
-    redisUrl: settings.redisUrl,
-    prefix: settings.queuePrefix,
-    logger,
-    commandTimeoutMs: BACKGROUND_COMMAND_TIMEOUT_MS,
   });
   const sweep = createSweep({
     pool,
@@ -139,12 +153,23 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
   }
   const dropAnswers = () => dropOldAnswers(pool, settings.idempotencyWindowHours);
 
+  async function expireParked(): Promise<void> {
+    const expired = await expireParkedDeliveries(pool, {
+      nowMs: clock.nowMs(),
+      graceMs: EXPIRY_GRACE_MS,
+      youngestMs: parkingMs,
+    });
+    if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
+  }
+
   return {
     start() {
       const tasks = [
         runEvery(PARTITIONS_EVERY_MS, 'partitions', keepPartitions, logger),
         runEvery(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries, logger),
         runEvery(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool), logger),
+        runEvery(EXPIRY_EVERY_MS, 'expiry of the parked', expireParked, logger),
+        runEvery(RECOVERY_EVERY_MS, 'recovery', () => recovery.resumeLeft(), logger),
         runEvery(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run(), logger),
         runEvery(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger }), logger),
         runEvery(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal), logger),
@@ -164,6 +189,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
       stopping.abort();
       await Promise.all([dispatcher.stop({ deadlineMs: Math.max(0, deadlineMs - CLOSING_MS) }), stopTasks()]);
       await settler.idle();
+      await healthKeeper.close();
       await queue.close();
       await sender.close();
     },
@@ -178,6 +204,9 @@ async function laneLimits(
   const target = await endpoints.get(endpointId);
   const own = target?.kind === 'ready' ? target : undefined;
   return {
+    customerRateLimit: own?.customer.rateLimit ?? null,
+    endpointRateLimit: own?.rateLimit ?? null,
+    healthEpoch: own?.healthEpoch ?? 0,
     customerMaxInFlight: own?.customer.maxInFlight ?? settings.customerInFlightMax,
     endpointMaxInFlight: own?.maxInFlight ?? settings.endpointInFlightMax,
   };

@@ -1,4 +1,6 @@
 import {
+  type BreakerState,
+  breakerStates,
   type EndpointStatus,
   endpointStatuses,
   isSigningSecret,
@@ -64,6 +66,8 @@ export interface EndpointResource {
   rateLimit: RateLimit | null;
   status: EndpointStatus;
   disabledReason: string | null;
+  breaker: { state: BreakerState; openUntil: string | null };
+  healthScore: number;
   /** Signing secrets without values; the one without an expiry is current. */
   secrets: { createdAt: string; expiresAt: string | null }[];
   createdAt: string;
@@ -150,6 +154,26 @@ export const endpointResource = Joi.object<EndpointResource>({
     .valid(...endpointStatuses)
     .required(),
   disabledReason: Joi.string().allow(null).required(),
+  breaker: Joi.object({
+    state: Joi.string()
+      .valid(...breakerStates)
+      .required(),
+    openUntil: time.allow(null).required().description('Set while it is open: nothing is sent before.'),
+  })
+    .required()
+    .description(
+      'The circuit breaker: it opens after 5 failed attempts in a row, or 12 of the last 20, for 5 s and longer. ' +
+        'Then it is half-open: one attempt at a time, until one is delivered.',
+    ),
+  healthScore: Joi.number()
+    .integer()
+    .min(0)
+    .max(100)
+    .required()
+    .description(
+      'The share of attempts that are delivered, in percent, newer ones weighing more: each moves it by 5 % of the way ' +
+        'to 100 or to 0. 100 at first. Attempts answered with 429 do not count.',
+    ),
   secrets: Joi.array()
     .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
     .required()

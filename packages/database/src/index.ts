@@ -2,10 +2,20 @@ export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.
 export { openDatabase, type Database, type PrismaClient, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
 export { dropOldPartitions } from './drop-partitions.js';
+export { bringForward, type BroughtForward } from './hot/bring-forward.js';
 export { cancelDeliveries } from './hot/cancel-deliveries.js';
 export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js';
 export { closeDeliveries, type DeliveryToClose } from './hot/close-deliveries.js';
+export {
+  endDraining,
+  findLeftDraining,
+  type KeptEndpointHealth,
+  loadEndpointHealth,
+  saveEndpointHealth,
+  touchDraining,
+} from './hot/endpoint-health.js';
 export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
+export { expireParkedDeliveries } from './hot/expire-parked-deliveries.js';
 export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
 export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
 export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';

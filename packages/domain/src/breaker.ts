@@ -4,7 +4,8 @@
  */
 export type EndpointSign = 'success' | 'failure' | 'neutral' | 'none';
 
-export type BreakerState = 'closed' | 'open' | 'half_open';
+export const breakerStates = ['closed', 'open', 'half_open'] as const;
+export type BreakerState = (typeof breakerStates)[number];
 
 /** What of a breaker outlives its process. */
 export interface StoredBreaker {
@@ -14,7 +15,7 @@ export interface StoredBreaker {
   readonly openings: number;
 }
 
-/** The figures of the breaker; docs/limits-and-breaker.md says them to users. */
+/** docs/concepts/limits-and-breaker.md says these to users. */
 export const breakerFigures = {
   failuresInRow: 5,
   /** Of the last `window` outcomes so many failures open it as well. */
@@ -63,6 +64,11 @@ export class CircuitBreaker {
   /** Whether nothing would be lost by starting anew: closed, without failures or a ramp to remember. */
   get pristine(): boolean {
     return this.#openUntilMs === null && this.#recent === 0 && this.#allowed === Infinity;
+  }
+
+  /** Whether it counts what is underway. */
+  get limited(): boolean {
+    return this.#openUntilMs !== null || this.#allowed !== Infinity;
   }
 
   /** When a start is allowed next: 0 is now, Infinity is when one that is underway has ended. */

@@ -23,11 +23,11 @@ describe('a slow-down', () => {
 describe('what a pending delivery waits for', () => {
   const free = { breaker: 'closed', shutUntilMs: null, rateLimited: false } as const;
   const nowMs = 100_000;
-  const due = { nextAttemptAtMs: 99_500 };
-  const overdue = { nextAttemptAtMs: 90_000 };
+  const due = 99_500;
+  const overdue = 90_000;
 
   it('is its retry time before anything else', () => {
-    expect(waitingForOf({ nextAttemptAtMs: 100_001 }, { ...free, breaker: 'open' }, nowMs)).toBe('retry');
+    expect(waitingForOf(100_001, { ...free, breaker: 'open' }, nowMs)).toBe('retry');
   });
 
   it('is the breaker unless that is closed', () => {

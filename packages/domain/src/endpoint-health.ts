@@ -37,10 +37,6 @@ export function shutUntil(askedMs: number, nowMs: number): number {
   return nowMs + Math.min(askedMs, slowDownMaxMs);
 }
 
-export interface PendingDelivery {
-  readonly nextAttemptAtMs: number;
-}
-
 export interface EndpointHolds {
   readonly breaker: BreakerState;
   readonly shutUntilMs: number | null;
@@ -53,7 +49,7 @@ const placeSoonMs = 1_000;
 
 /** Why a pending delivery has not been sent yet, or null when its turn is now. */
 export function waitingForOf(
-  { nextAttemptAtMs }: PendingDelivery,
+  nextAttemptAtMs: number,
   { breaker, shutUntilMs, rateLimited }: EndpointHolds,
   nowMs: number,
 ): WaitingFor | null {

@@ -54,9 +54,9 @@ export {
   reservedHeaderProblem,
 } from './delivery-headers.js';
 export {
-  breakerFigures,
   type BreakerState,
   breakerStateAt,
+  breakerStates,
   CircuitBreaker,
   type EndpointSign,
   type StoredBreaker,
@@ -69,4 +69,5 @@ export {
   soundHealth,
   waitingForOf,
 } from './endpoint-health.js';
+export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
 export { Pacer, type RateLimit } from './pacing.js';

@@ -63,7 +63,7 @@ describe('attempting a delivery', () => {
       url: `${receiver.url}/hook`,
       headers: { 'x-tenant': 'secret-value' },
     });
-    expect(await handle()).toEqual({ kind: 'done' });
+    expect(await handle()).toEqual({ kind: 'done', sign: 'success', slowDownMs: 0 });
 
     const request = receiver.requests.at(-1)!;
     const headers = Object.fromEntries(
@@ -135,7 +135,7 @@ describe('attempting a delivery', () => {
 
     await makeDue();
     respond(200);
-    expect(await handle()).toEqual({ kind: 'done' });
+    expect(await handle()).toEqual({ kind: 'done', sign: 'success', slowDownMs: 0 });
     expect(await delivery()).toMatchObject({ status: 'delivered', attempts: 2, next_attempt_at: null });
     const [first, second] = receiver.requests.slice(-2);
     expect(second?.headers['webhook-id']).toBe(first?.headers['webhook-id']);
@@ -153,7 +153,7 @@ describe('attempting a delivery', () => {
     });
     await handle();
     await makeDue();
-    expect(await handle()).toEqual({ kind: 'done' });
+    expect(await handle()).toEqual({ kind: 'done', sign: 'failure', slowDownMs: 0 });
     expect(await delivery()).toMatchObject({
       status: 'dead_lettered',
       reason: 'attempts_exhausted',
@@ -179,7 +179,7 @@ describe('attempting a delivery', () => {
     const first = await open();
     const otherId = await pipeline.accept({ customerId: 'acme', type: first.type });
     respond(410);
-    expect(await first.handle()).toEqual({ kind: 'done' });
+    expect(await first.handle()).toEqual({ kind: 'done', sign: 'neutral', slowDownMs: 0 });
     expect(await pipeline.endpointStore.get(first.endpoint.id)).toMatchObject({
       status: 'disabled',
       disabledReason: 'gone',
@@ -322,7 +322,7 @@ describe('attempting a delivery', () => {
       await handle();
       return { status: 200 };
     });
-    expect(await handle()).toEqual({ kind: 'done' });
+    expect(await handle()).toEqual({ kind: 'done', sign: 'neutral', slowDownMs: 0 });
     expect(await delivery()).toMatchObject({ status: 'delivered', attempts: 2, next_attempt_at: null });
     expect(
       (await attempts()).map(({ number, status, response_code }) => [number, status, response_code]),
@@ -350,7 +350,7 @@ describe('attempting a delivery', () => {
     // One of two tries is spent: the next failure is the last, not the one before it.
     await makeDue();
     respond(500);
-    expect(await handle()).toEqual({ kind: 'done' });
+    expect(await handle()).toEqual({ kind: 'done', sign: 'failure', slowDownMs: 0 });
     expect(await delivery()).toMatchObject({
       status: 'dead_lettered',
       reason: 'attempts_exhausted',

@@ -5,7 +5,7 @@ import {
   type DeliveryToClose,
   type LoadedDelivery,
 } from '@posthorn/database';
-import { decideNextStep, type AttemptOutcome } from '@posthorn/domain';
+import { decideNextStep, whatAttemptSays, type AttemptOutcome } from '@posthorn/domain';
 import type { JobVerdict, LaneJob } from '@posthorn/queue';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import type { Sender } from '@posthorn/sender';
@@ -98,8 +98,12 @@ export function createDeliveryAttempter(
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
     if (settlement.kind === 'given_up') throw new Error('The attempt could not be recorded');
-    if (settlement.nextAttemptAtMs === null) return DONE;
-    return { kind: 'retry', delayMs: Math.max(0, settlement.nextAttemptAtMs - clock.nowMs()) };
+    const says = whatAttemptSays(outcome, clock.nowMs());
+    const { slowDownMs } = says;
+    const sign = settlement.overtaken ? 'neutral' : says.sign;
+    if (settlement.nextAttemptAtMs === null) return { kind: 'done', sign, slowDownMs };
+    const delayMs = Math.max(0, settlement.nextAttemptAtMs - clock.nowMs());
+    return { kind: 'retry', delayMs, sign, slowDownMs };
   };
 
   async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {

@@ -22,8 +22,11 @@ export {
   type CancelFilter,
 } from './cancel-delivery.js';
 export { keepHeldLimit } from './keep-held-limit.js';
+export { parkingMs } from './open-for.js';
 export { pauseEndpoint, type EndpointStatusOutcome } from './pause-endpoint.js';
 export { createHeldReconciler } from './reconcile-held-deliveries.js';
 export { replayDelivery, replayEvent, type ReplayDeps, type ReplayOutcome } from './replay-delivery.js';
 export { createReplayRunner } from './replay-many.js';
 export { resumeEndpoint } from './resume-endpoint.js';
+export { createEndpointHealthKeeper, type EndpointHealthKeeper } from './keep-endpoint-health.js';
+export { createEndpointRecovery } from './recover-endpoint.js';

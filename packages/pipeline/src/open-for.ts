@@ -1,9 +1,9 @@
 import { resolveRetryPolicy, retrySpanMs, type RetryPolicyInput } from '@posthorn/domain';
 
 /** On top of its policy's span a delivery may be parked (breaker, rate limit) this long before it expires. */
-const PARKING_MS = 72 * 3_600_000;
+export const parkingMs = 72 * 3_600_000;
 
 /** How long after it opened a delivery under this policy expires. */
 export function openForMs(policy: RetryPolicyInput | null): number {
-  return retrySpanMs(resolveRetryPolicy(policy)) + PARKING_MS;
+  return retrySpanMs(resolveRetryPolicy(policy)) + parkingMs;
 }

@@ -28,9 +28,10 @@ export type SettledStep = NextStep | { readonly kind: 'cancel'; readonly reason:
 
 /**
  * `recorded`: with the time of the delivery's next attempt under the same generation, if it is to have one; also where
- * another attempt had already decided. `given_up`: the signal came before Postgres did.
+ * another attempt had already decided (`overtaken`). `given_up`: the signal came before Postgres did.
  */
-export type Settlement = { kind: 'recorded'; nextAttemptAtMs: number | null } | { kind: 'given_up' };
+export type Settlement =
+  { kind: 'recorded'; nextAttemptAtMs: number | null; overtaken?: true } | { kind: 'given_up' };
 
 export interface DeliverySettler {
   /**
@@ -85,7 +86,7 @@ function afterConflict(conflict: ConflictOutcome, row: AttemptToSettle, logger: 
     return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
   logger.info('delivery.attempt_overtaken', { deliveryId: row.deliveryId, number: row.number, ...conflict });
   const stillOurs = conflict.kind === 'recorded' && conflict.generation === row.generation;
-  return { kind: 'recorded', nextAttemptAtMs: stillOurs ? conflict.nextAttemptAtMs : null };
+  return { kind: 'recorded', nextAttemptAtMs: stillOurs ? conflict.nextAttemptAtMs : null, overtaken: true };
 }
 
 /** Tries until it is done or the signal comes. One line in the log for each spell: thousands may be waiting. */

@@ -49,7 +49,8 @@ const openSweep = (wrapped: Partial<SweepQueue> = {}) =>
     queue: {
       enqueue: (jobs) => queue.enqueue(jobs),
       announce: (jobs) => queue.announce(jobs),
-      missing: (jobs) => queue.missing(jobs),
+      look: (jobs) => queue.look(jobs),
+      bringForward: (jobs) => queue.bringForward(jobs),
       renewLossMarker: (known) => queue.renewLossMarker(known),
       ...wrapped,
     },
@@ -125,6 +126,15 @@ describe('the sweep', () => {
     };
     expect(await sweepOnce({ announce })).toMatchObject({ read: 1, enqueued: 0, scripts: 3 });
     expect(announced).toEqual([jobs[0]!.deliveryId]);
+  });
+
+  it('makes due in the queue what is due in Postgres and was delayed there until later', async () => {
+    const jobs = queued(await due(3));
+    await queue.enqueue(jobs.map((job) => ({ ...job, delayMs: 3_600_000 })));
+    expect(await queue.look(jobs)).toMatchObject({ missing: [], delayed: { length: 3 } });
+    await sweepOnce();
+    expect(await queue.look(jobs)).toEqual({ missing: [], delayed: [] });
+    expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(3);
   });
 
   it('reads what waits honestly once soon and once a minute later, and nothing in the passes between', async () => {
@@ -216,7 +226,7 @@ describe('the sweep', () => {
     await sweepOnce();
     await forget();
     const isAway = () => Promise.reject(new Error('Redis is away'));
-    await expect(sweepOnce({ missing: isAway })).rejects.toThrow('Redis is away');
+    await expect(sweepOnce({ look: isAway })).rejects.toThrow('Redis is away');
     expect(await sweepOnce()).toMatchObject({ lost: true, enqueued: 10 });
   });
 
@@ -260,10 +270,10 @@ describe('the sweep', () => {
     let asked = false;
     const held = new Promise<void>((resolve) => (release = resolve));
     const first = openSweep({
-      missing: async (jobs) => {
+      look: async (jobs) => {
         asked = true;
         await held;
-        return queue.missing(jobs);
+        return queue.look(jobs);
       },
     }).run(running);
     first.catch(() => undefined);

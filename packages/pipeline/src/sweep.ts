@@ -29,7 +29,8 @@ const LOOK_AHEAD_MS = 25_000;
 export interface SweepQueue {
   enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
   announce(jobs: readonly DeliveryJob[]): Promise<void>;
-  missing(jobs: readonly DeliveryJob[]): Promise<DeliveryJob[]>;
+  look(jobs: readonly DeliveryJob[]): Promise<{ missing: DeliveryJob[]; delayed: DeliveryJob[] }>;
+  bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
   renewLossMarker(known: string | null): Promise<{ marker: string; lost: boolean }>;
 }
 
@@ -171,18 +172,20 @@ export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }:
 
   /** What the queue knows is announced by itself, in time; should that have been forgotten, the first walk will see. */
   async function bringInTime(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
-    const missing = await queue.missing(jobs);
+    const { missing } = await queue.look(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
     result.ahead += missing.length;
     result.scripts += 1 + (missing.length > 0 ? missing.length + 1 : 0);
   }
 
   async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
-    const missing = await queue.missing(jobs);
+    const { missing, delayed } = await queue.look(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
+    // Due by Postgres, later by the queue: a recovery brought them forward in the one and was cut short before the other.
+    if (delayed.length > 0) await queue.bringForward(delayed);
     await queue.announce(jobs);
     result.enqueued += missing.length;
-    result.scripts += 2 + (missing.length > 0 ? missing.length + 1 : 0);
+    result.scripts += 2 + (missing.length > 0 ? missing.length + 1 : 0) + delayed.length;
   }
 }
 

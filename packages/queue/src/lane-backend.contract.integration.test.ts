@@ -77,8 +77,19 @@ describe('BullMQ, as we rely on it', () => {
       'disconnectBlocking',
       'reconnectBlocking',
       'moveToActive',
+      'moveToCompleted',
+      'moveToFailed',
+      'moveToDelayed',
+      'retryJob',
     ];
-    const called = ['execCommand', 'extendLocks', 'moveStalledJobsToWait', 'addJobToTransaction'];
+    const called = [
+      'execCommand',
+      'extendLocks',
+      'moveStalledJobsToWait',
+      'addJobToTransaction',
+      'forQueue',
+      'promote',
+    ];
     const methods = RedisQueueBackend.prototype as unknown as Record<string, unknown>;
     for (const name of [...replaced, ...called])
       expect([name, typeof methods[name]]).toEqual([name, 'function']);
@@ -130,6 +141,17 @@ describe('BullMQ, as we rely on it', () => {
     await redis.hset(key('meta'), 'opts.maxLenEvents', '10');
     for (let n = 0; n < 300; n++) await queue.add('delivery', {}, { ...laneJobOptions, jobId: `e-${n}` });
     expect(await redis.xlen(key('events'))).toBeLessThan(250);
+  });
+
+  it('promotes a delayed job, of whichever queue on the connection, and refuses another with the code −3', async () => {
+    const queue = openQueue();
+    await queue.add('delivery', {}, { ...laneJobOptions, jobId: 'd-1', delay: 60_000 });
+    const worker = openWorker(() => Promise.resolve(), { autorun: false });
+    const other = worker.getBackend().forQueue(lane, shared.prefix);
+    await other.promote('d-1');
+    expect(await redis.lrange(key('wait'), '0', '-1')).toEqual(['d-1']);
+    expect(await redis.zcard(key('delayed'))).toBe(0);
+    await expect(other.promote('d-1')).rejects.toMatchObject({ code: -3 });
   });
 
   it('swallows an id that is there already', async () => {

@@ -134,6 +134,7 @@ export class LaneGate implements FetchGate, PacedLane {
     // It started before the endpoint became another one.
     if (breaker !== this.#breaker) return;
     const nowMs = Date.now();
+    const { limited } = this.#breaker;
     const change = this.#breaker.end(started, sign, nowMs);
     if (change) this.#draining = change === 'closed';
     const untilMs = slowDownMs > 0 ? shutUntil(slowDownMs, nowMs) : 0;
@@ -142,6 +143,8 @@ export class LaneGate implements FetchGate, PacedLane {
     if (sign === 'success' || sign === 'failure') this.#score = scoreAfter(this.#score, sign === 'success');
     if (change !== null || slower) this.#tell(true);
     else if (Math.round(this.#score) !== this.#scoreTold) this.#tell(false);
+    // There may be room for more than the one that BullMQ fetches at the end of this job.
+    if (limited) this.onChange();
   }
 
   /** Everything that waited for a retry time when the endpoint recovered has been brought forward. */

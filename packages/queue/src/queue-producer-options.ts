@@ -24,6 +24,12 @@ export interface QueueProducer {
   announce(jobs: readonly DeliveryJob[]): Promise<void>;
   /** Those of the jobs that the queue does not know, in one script call per 1,000. */
   missing(jobs: readonly DeliveryJob[]): Promise<DeliveryJob[]>;
+  /** Those that the queue does not know and those that it has delayed until later, in one script call per 1,000. */
+  look(jobs: readonly DeliveryJob[]): Promise<{ missing: DeliveryJob[]; delayed: DeliveryJob[] }>;
+  /** Makes delayed jobs due now and adds those that the queue does not know; a job that waits or runs is left alone. */
+  bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
+  /** How many jobs of an endpoint's lane wait to be fetched. */
+  waiting(endpoint: Pick<DeliveryJob, 'customerId' | 'endpointId'>): Promise<number>;
   /** For the sweep: whether Redis may have lost jobs since the marker was left there. */
   renewLossMarker: LossMarker['renew'];
   status(): 'ready' | 'down';

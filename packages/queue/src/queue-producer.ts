@@ -14,6 +14,7 @@ import { laneName } from './lane-name.js';
 import { createLossMarker } from './loss-marker.js';
 import { defaultPrefix } from './prefix.js';
 import type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
+import { promoteJobs } from './promote-jobs.js';
 import { createReadyIndex, type Announcement } from './ready-index.js';
 import { connectFailFast } from './redis-connections.js';
 
@@ -103,16 +104,32 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
       }
     },
     async missing(jobs) {
+      return (await this.look(jobs)).missing;
+    },
+    async look(jobs) {
       const missing: DeliveryJob[] = [];
+      const delayed: DeliveryJob[] = [];
       for (let from = 0; from < jobs.length; from += jobsPerCall) {
         const some = jobs.slice(from, from + jobsPerCall);
-        const exists = await index.existing(
+        const states = await index.existing(
           some.map((job) => ({ lane: lanes.of(job).lane, jobId: laneJobId(job) })),
         );
-        missing.push(...some.filter((_, i) => !exists[i]));
+        missing.push(...some.filter((_, i) => states[i] === 'missing'));
+        delayed.push(...some.filter((_, i) => states[i] === 'delayed'));
       }
-      return missing;
+      return { missing, delayed };
     },
+    async bringForward(jobs) {
+      const { missing, delayed } = await this.look(jobs);
+      await promoteJobs(
+        backend,
+        prefix,
+        delayed.map((job) => ({ ...job, lane: lanes.of(job).lane })),
+      );
+      await this.enqueue(missing);
+      await this.announce(jobs);
+    },
+    waiting: (endpoint) => redis.llen(lanes.of(endpoint).keys['wait'] ?? ''),
     renewLossMarker: (known) => lossMarker.renew(known),
     status: () => (redis.status === 'ready' ? 'ready' : 'down'),
     async ping() {

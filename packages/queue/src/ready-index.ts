@@ -76,8 +76,8 @@ export interface ReadyIndex {
   reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]>;
   /** This worker stops: it is to be given nothing more. */
   withdrawLoad(workerId: string): Promise<void>;
-  /** Whether each job exists, in any state. */
-  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<boolean[]>;
+  /** Of each job whether it exists, and whether it is delayed until later than now. */
+  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<('missing' | 'there' | 'delayed')[]>;
   /** Redis's clock, in ms. */
   nowMs(): Promise<number>;
 }
@@ -188,7 +188,7 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     },
     async existing(jobs) {
       const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];
-      return replies.map((exists) => exists === 1);
+      return replies.map((state) => (state === 0 ? 'missing' : state === 2 ? 'delayed' : 'there'));
     },
     async nowMs() {
       const [seconds, micros] = await redis.time();

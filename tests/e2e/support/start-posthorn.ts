@@ -155,6 +155,18 @@ export async function postEvent(
   return body.id;
 }
 
+/** Posts so many events in batches. */
+export async function postEvents(posthorn: Posthorn, customerId: string, count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 100) {
+    const events = Array.from({ length: Math.min(left, 100) }, (_, n) => ({
+      customerId,
+      type: 'invoice.paid',
+      data: { n },
+    }));
+    await expectStatus(posthorn.call('POST', '/v1/events/batch', { events }), 202);
+  }
+}
+
 /** The delivery of an event once it satisfies the condition. */
 export async function untilDelivery(
   posthorn: Posthorn,

@@ -47,6 +47,7 @@ export interface Body {
   secrets: unknown[];
   previousExpiresAt: string;
   nextAttemptAt: string;
+  waitingFor: string | null;
   createdAt: string;
   requestId: string;
   at: string;
@@ -129,7 +130,7 @@ export async function startTestConsole(databaseUrl: string): Promise<TestConsole
     },
     async clear() {
       await database.pool.query(
-        'TRUNCATE event, delivery, attempt, endpoint_secret, endpoint, replay, replay_lane, replay_delivery, idempotent_answer',
+        'TRUNCATE event, delivery, attempt, endpoint_secret, endpoint_health, endpoint, replay, replay_lane, replay_delivery, idempotent_answer',
       );
       await database.pool.query('DELETE FROM api_key WHERE hint <> $1', [adminKey.slice(0, 10)]);
       await database.pool.query('DELETE FROM customer');

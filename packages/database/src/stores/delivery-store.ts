@@ -1,11 +1,14 @@
 import type { DeliveryStatus, WaitingFor } from '@posthorn/domain';
 import type { Prisma, PrismaClient } from '../generated/client.js';
+import type { Clock } from '@posthorn/runtime';
 import { readBoundedPage } from './bounded-scan.js';
+import { readWaitingFor } from './endpoint-holds.js';
 import { idRange, raisedTo } from './id-range.js';
 import { cutPage, type Page } from './page.js';
 
 export interface Delivery extends Omit<Prisma.DeliveryModel, 'status' | 'waitingFor'> {
   status: DeliveryStatus;
+  /** As it is now: found out when read, by the times and the endpoint's state. */
   waitingFor: WaitingFor | null;
 }
 
@@ -29,11 +32,24 @@ export interface DeliveryStore {
   list(query: ListDeliveriesQuery): Promise<Page<Delivery>>;
 }
 
-export function createDeliveryStore({ prisma }: { prisma: PrismaClient }): DeliveryStore {
+export function createDeliveryStore({
+  prisma,
+  clock,
+}: {
+  prisma: PrismaClient;
+  clock: Clock;
+}): DeliveryStore {
+  async function described(rows: Prisma.DeliveryModel[]): Promise<Delivery[]> {
+    const waitingFor = await readWaitingFor(prisma, rows, clock.nowMs());
+    return rows.map((row, i) => deliveryOf(row, waitingFor[i] ?? null));
+  }
+
   return {
     async get(id) {
       const row = await prisma.delivery.findUnique({ where: { id } });
-      return row && deliveryOf(row);
+      if (!row) return null;
+      const [delivery] = await described([row]);
+      return delivery ?? null;
     },
 
     async list(query) {
@@ -46,9 +62,15 @@ export function createDeliveryStore({ prisma }: { prisma: PrismaClient }): Deliv
           take,
         });
       if (isIndexed(query)) {
-        return cutPage(await findMany(null, limit + 1), limit, deliveryOf, ({ id }) => id);
+        const page = cutPage(
+          await findMany(null, limit + 1),
+          limit,
+          (row) => row,
+          ({ id }) => id,
+        );
+        return { ...page, items: await described(page.items) };
       }
-      return readBoundedPage({
+      const page = await readBoundedPage({
         limit,
         findFloor: (skip) =>
           prisma.delivery.findFirst({
@@ -58,8 +80,9 @@ export function createDeliveryStore({ prisma }: { prisma: PrismaClient }): Deliv
             skip,
           }),
         findMatches: findMany,
-        itemOf: deliveryOf,
+        itemOf: (row) => row,
       });
+      return { ...page, items: await described(page.items) };
     },
   };
 }
@@ -72,7 +95,7 @@ function isIndexed({ endpointId, eventId, type, status }: ListDeliveriesQuery): 
   return status !== undefined && status !== 'delivered';
 }
 
-/** The schema's checks keep the columns to these words. */
-function deliveryOf(row: Prisma.DeliveryModel): Delivery {
-  return { ...row, status: row.status as DeliveryStatus, waitingFor: row.waitingFor as WaitingFor | null };
+/** The schema's checks keep the column to these words. */
+function deliveryOf(row: Prisma.DeliveryModel, waitingFor: WaitingFor | null): Delivery {
+  return { ...row, status: row.status as DeliveryStatus, waitingFor };
 }

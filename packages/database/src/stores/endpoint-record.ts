@@ -1,4 +1,12 @@
-import type { DigestAlgorithm, EndpointStatus, RetryPolicyInput, Signing } from '@posthorn/domain';
+import {
+  type BreakerState,
+  breakerStateAt,
+  type DigestAlgorithm,
+  type EndpointStatus,
+  type RetryPolicyInput,
+  type Signing,
+  soundHealth,
+} from '@posthorn/domain';
 import type { SecretBox } from '@posthorn/runtime';
 import { Prisma } from '../generated/client.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
@@ -23,6 +31,10 @@ export interface Endpoint extends Omit<EndpointSettings, 'headers'> {
   headerNames: string[];
   status: EndpointStatus;
   disabledReason: string | null;
+  /** `openUntil` is set while it is open. */
+  breaker: { state: BreakerState; openUntil: Date | null };
+  /** 0 to 100. */
+  healthScore: number;
   /** Those that still sign, the current one (without expiry) first, the oldest last. */
   secrets: SecretDescription[];
   createdAt: Date;
@@ -34,7 +46,12 @@ export interface SecretDescription {
   expiresAt: Date | null;
 }
 
-export type EndpointRow = Prisma.EndpointGetPayload<{ include: { secrets: true } }>;
+export type EndpointRow = Prisma.EndpointGetPayload<{ include: { secrets: true; health: true } }>;
+
+/** What belongs to an endpoint as its owner sees it. */
+export function withParts(nowMs: number) {
+  return { secrets: liveSecrets(nowMs), health: true } satisfies Prisma.EndpointInclude;
+}
 
 /** Secrets that sign now. */
 export function liveSecrets(nowMs: number) {
@@ -51,8 +68,10 @@ export function currentFirst<T extends SecretDescription>(secrets: readonly T[])
   });
 }
 
-export function endpointOf(row: EndpointRow, secretBox: SecretBox): Endpoint {
+export function endpointOf(row: EndpointRow, secretBox: SecretBox, nowMs: number): Endpoint {
   const { headers, ...settings } = settingsOf(row, secretBox);
+  const health = row.health?.epoch === row.healthEpoch ? row.health : null;
+  const state = breakerStateAt(health?.openUntil?.getTime() ?? null, nowMs);
   return {
     ...settings,
     id: row.id,
@@ -60,6 +79,8 @@ export function endpointOf(row: EndpointRow, secretBox: SecretBox): Endpoint {
     headerNames: Object.keys(headers),
     status: row.status as EndpointStatus,
     disabledReason: row.disabledReason,
+    breaker: { state, openUntil: state === 'open' ? (health?.openUntil ?? null) : null },
+    healthScore: Math.round(health?.score ?? soundHealth.score),
     secrets: currentFirst(row.secrets).map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,

@@ -301,6 +301,7 @@ describe('readForDelivery', () => {
         retryPolicy: settings.retryPolicy,
         maxInFlight: 4,
         rateLimit: settings.rateLimit,
+        healthEpoch: 0,
         customer: { maxInFlight: 9, rateLimit: null },
       },
     });

@@ -7,8 +7,8 @@ import {
   type Endpoint,
   endpointOf,
   type EndpointSettings,
-  liveSecrets,
   settingsOf,
+  withParts,
 } from './endpoint-record.js';
 import { cutPage, type Page } from './page.js';
 import { type EndpointForDelivery, readForDelivery } from './read-for-delivery.js';
@@ -66,20 +66,20 @@ export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
 
     async get(id) {
       const row = await findEndpoint(prisma, clock, id);
-      return row && endpointOf(row, secretBox);
+      return row && endpointOf(row, secretBox, clock.nowMs());
     },
 
     async list({ customerId, limit, before }) {
       const rows = await prisma.endpoint.findMany({
         where: { ...present, customerId, ...(before !== null && { id: { lt: before } }) },
-        include: { secrets: liveSecrets(clock.nowMs()) },
+        include: withParts(clock.nowMs()),
         orderBy: { id: 'desc' },
         take: limit + 1,
       });
       return cutPage(
         rows,
         limit,
-        (row) => endpointOf(row, secretBox),
+        (row) => endpointOf(row, secretBox, clock.nowMs()),
         ({ id }) => id,
       );
     },
@@ -128,9 +128,9 @@ async function create(
       customerId,
       secrets: { create: sealedSecret(id, secret, secretBox, clock) },
     },
-    include: { secrets: liveSecrets(clock.nowMs()) },
+    include: withParts(clock.nowMs()),
   });
-  return { kind: 'created', endpoint: endpointOf(row, secretBox), secret };
+  return { kind: 'created', endpoint: endpointOf(row, secretBox, clock.nowMs()), secret };
 }
 
 /** Whoever makes an endpoint of this customer at the same time waits here and then counts ours. */
@@ -151,13 +151,13 @@ async function patch(
     if (!row) return null;
     const current = settingsOf(row, secretBox);
     const changed = differences(current, change(current));
-    if (Object.keys(changed).length === 0) return endpointOf(row, secretBox);
+    if (Object.keys(changed).length === 0) return endpointOf(row, secretBox, clock.nowMs());
     const updated = await tx.endpoint.update({
       where: { id },
       data: { ...columnsOf(id, changed, secretBox), updatedAt: new Date(clock.nowMs()) },
-      include: { secrets: liveSecrets(clock.nowMs()) },
+      include: withParts(clock.nowMs()),
     });
-    return endpointOf(updated, secretBox);
+    return endpointOf(updated, secretBox, clock.nowMs());
   });
 }
 
@@ -204,7 +204,7 @@ async function lockEndpoint(tx: Prisma.TransactionClient, id: string): Promise<v
 function findEndpoint(client: Prisma.TransactionClient, clock: Clock, id: string) {
   return client.endpoint.findFirst({
     where: { ...present, id },
-    include: { secrets: liveSecrets(clock.nowMs()) },
+    include: withParts(clock.nowMs()),
   });
 }
 

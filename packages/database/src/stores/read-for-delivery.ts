@@ -17,6 +17,8 @@ export interface DeliveryEndpoint extends Omit<EndpointSettings, 'description' |
   status: EndpointStatus;
   /** The current one first, then those that sign along, newest first. Look at the expiry again when signing: this may be cached. */
   secrets: { value: string; expiresAt: Date | null }[];
+  /** Changes when the endpoint is to be judged anew. */
+  healthEpoch: number;
   customer: { maxInFlight: number | null; rateLimit: RateLimit | null };
 }
 
@@ -57,6 +59,7 @@ function open(row: Row, secretBox: SecretBox): EndpointForDelivery {
         retryPolicy,
         maxInFlight,
         rateLimit,
+        healthEpoch: row.healthEpoch,
         customer,
       },
     };

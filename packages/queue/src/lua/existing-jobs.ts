@@ -1,10 +1,19 @@
 import { head } from './head.js';
 
-/** ARGV: prefix, then pairs lane, job id. Gives 1 for each job that exists, 0 for each that does not. */
+/**
+ * ARGV: prefix, then pairs lane, job id. Gives 0 for each job that does not exist, 2 for each that is delayed until later than
+ * now, 1 for each other.
+ */
 export const existingJobs = `${head}
 local reply = {}
 for at = 2, #ARGV, 2 do
-  reply[#reply + 1] = redis.call('EXISTS', prefix .. ':' .. ARGV[at] .. ':' .. ARGV[at + 1])
+  local key = prefix .. ':' .. ARGV[at] .. ':'
+  local state = redis.call('EXISTS', key .. ARGV[at + 1])
+  if state == 1 then
+    local score = redis.call('ZSCORE', key .. 'delayed', ARGV[at + 1])
+    if score and math.floor(tonumber(score) / 4096) > now then state = 2 end
+  end
+  reply[#reply + 1] = state
 end
 return reply
 `;

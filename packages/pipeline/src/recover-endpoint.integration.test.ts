@@ -1,0 +1,232 @@
+import {
+  ensurePartitions,
+  expireParkedDeliveries,
+  loadEndpointHealth,
+  saveEndpointHealth,
+  type KeptEndpointHealth,
+} from '@posthorn/database';
+import { soundHealth } from '@posthorn/domain';
+import { createQueueProducer, type QueueProducer } from '@posthorn/queue';
+import { createLogger } from '@posthorn/runtime';
+import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { createEndpointHealthKeeper } from './keep-endpoint-health.js';
+import { createEndpointRecovery } from './recover-endpoint.js';
+import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+let pipeline: OpenPipeline;
+let redis: TestRedis;
+let queue: QueueProducer;
+let endpointId: string;
+const logger = createLogger({ level: 'error', role: 'test' });
+const never = new AbortController().signal;
+
+beforeAll(async () => {
+  pipeline = await openPipeline();
+  for (let day = 20; day >= 0; day -= 10)
+    await ensurePartitions(pipeline.database.pool, { nowMs: Date.now() - day * DAY_MS });
+  redis = testRedis();
+  queue = createQueueProducer({
+    redisUrl: redis.url,
+    prefix: redis.prefix,
+    logger,
+    commandTimeoutMs: 30_000,
+  });
+  await waitUntil(() => queue.status() === 'ready');
+}, 60_000);
+afterAll(async () => {
+  await queue.close();
+  await redis.drop();
+  await pipeline.close();
+}, 60_000);
+beforeEach(async () => {
+  await query('TRUNCATE delivery, attempt, event, customer CASCADE');
+  await pipeline.addCustomer('acme');
+  ({ id: endpointId } = await pipeline.addEndpoint('acme', { url: 'http://127.0.0.1:9/' }));
+});
+
+const query = (text: string, values: unknown[] = []) => pipeline.database.pool.query(text, values);
+
+/** Pending deliveries of the endpoint, spread over days past; due in so many ms. */
+async function addPending(count: number, dueInMs: number, expiresInMs = DAY_MS): Promise<void> {
+  await query(
+    `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, next_attempt_at, waiting_for, created_at, expires_at)
+     SELECT delivery_id(event_id, $1), event_id, $1, 'acme', 'invoice.paid', 'pending',
+            now() + $3 * interval '1 ms', 'retry', now(), now() + $4 * interval '1 ms'
+       FROM (SELECT (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - (n % 15) * 86400000), 12, '0') || '7000'
+                     || '8000' || lpad(to_hex(n), 12, '0'))::uuid AS event_id
+               FROM generate_series(1, $2::int) AS n) AS made`,
+    [endpointId, count, dueInMs, expiresInMs],
+  );
+}
+async function pendingJobs() {
+  const { rows } = await query(
+    `SELECT id AS "deliveryId", event_id AS "eventId", endpoint_id AS "endpointId", customer_id AS "customerId", generation
+       FROM delivery WHERE status = 'pending'`,
+  );
+  return rows as Parameters<QueueProducer['enqueue']>[0][number][];
+}
+const countDue = async () =>
+  Number((await query('SELECT count(*) FROM delivery WHERE next_attempt_at <= now()')).rows[0]?.count);
+const kept = async () => (await loadEndpointHealth(pipeline.database.pool, [endpointId])).get(endpointId);
+
+describe('a recovered endpoint', () => {
+  it('gets what waits for a retry time at once, a few dozen at a time, under the generation it has', async () => {
+    await addPending(130, HOUR_MS);
+    const jobs = await pendingJobs();
+    // All but some are where a retry puts them; the queue has never heard of the others.
+    await queue.enqueue(jobs.slice(10).map((job) => ({ ...job, delayMs: HOUR_MS })));
+    const { pool } = pipeline.database;
+    const mostWaiting: number[] = [];
+    const recovery = createEndpointRecovery({
+      pool,
+      logger,
+      queue: {
+        bringForward: (some) => queue.bringForward(some),
+        // As a lane that has taken everything by the time it is looked at.
+        waiting: async (endpoint) => {
+          mostWaiting.push(await queue.waiting(endpoint));
+          return 0;
+        },
+      },
+    });
+    await recovery.drain({ customerId: 'acme', endpointId }, never);
+    expect(mostWaiting).toEqual([50, 100]);
+    expect(await countDue()).toBe(130);
+    expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(130);
+    expect(await queue.look(jobs)).toEqual({ missing: [], delayed: [] });
+  });
+
+  it('is found behind a long backlog that is due already, a bounded part of which is looked at a time', async () => {
+    await addPending(600, -HOUR_MS);
+    await query(
+      "UPDATE delivery SET next_attempt_at = now() + interval '1 hour' WHERE id = (SELECT id FROM delivery ORDER BY id DESC LIMIT 1)",
+    );
+    const recovery = createEndpointRecovery({ pool: pipeline.database.pool, queue, logger });
+    await recovery.drain({ customerId: 'acme', endpointId }, never);
+    expect(await countDue()).toBe(600);
+    expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(1);
+  });
+
+  it('waits with the next page until its lane is nearly empty, and stops when it fails again', async () => {
+    await addPending(130, HOUR_MS);
+    const recovery = createEndpointRecovery({ pool: pipeline.database.pool, queue, logger });
+    const failsAgain = new AbortController();
+    const draining = recovery.drain({ customerId: 'acme', endpointId }, failsAgain.signal);
+    await waitUntil(async () => (await queue.waiting({ customerId: 'acme', endpointId })) === 50);
+    failsAgain.abort();
+    await expect(draining).rejects.toThrow();
+    expect(await countDue()).toBe(50);
+  });
+
+  it('is gone on with when its owner has left it, and not while the owner is at it', async () => {
+    await addPending(60, HOUR_MS);
+    const { pool } = pipeline.database;
+    const recovery = createEndpointRecovery({ pool, queue, logger });
+    await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...soundHealth, draining: true } }]);
+    await recovery.resumeLeft();
+    expect(await countDue()).toBe(0);
+    const left = () => query("UPDATE endpoint_health SET updated_at = now() - interval '1 minute'");
+    await left();
+    await recovery.resumeLeft();
+    expect(await countDue()).toBe(50);
+    await left();
+    await recovery.resumeLeft();
+    await left();
+    await recovery.resumeLeft();
+    expect(await countDue()).toBe(60);
+    expect((await kept())?.health.draining).toBe(false);
+  });
+});
+
+describe('kept health', () => {
+  const bad: KeptEndpointHealth['health'] = {
+    openUntilMs: 1_800_000_000_000,
+    openings: 3,
+    shutUntilMs: 1_800_000_001_000,
+    draining: false,
+    score: 12.5,
+  };
+  const openKeeper = () => createEndpointHealthKeeper({ pool: pipeline.database.pool, logger });
+
+  it('is there for the next owner once the breaker has opened, the newest of it', async () => {
+    const keeper = openKeeper();
+    expect(await keeper.load(endpointId)).toBeNull();
+    keeper.note({ endpointId, epoch: 0, health: soundHealth }, false);
+    keeper.note({ endpointId, epoch: 0, health: bad }, true);
+    await waitUntil(async () => (await kept())?.health.openings === 3);
+    expect(await openKeeper().load(endpointId)).toEqual({ endpointId, epoch: 0, health: bad });
+    await keeper.close();
+  });
+
+  it('is written when the process ends, also a score alone', async () => {
+    const keeper = openKeeper();
+    keeper.note({ endpointId, epoch: 0, health: { ...soundHealth, score: 95 } }, false);
+    expect(await kept()).toBeUndefined();
+    await keeper.close();
+    expect((await kept())?.health.score).toBe(95);
+  });
+
+  it.each([
+    ['a changed URL', "UPDATE endpoint SET url = 'https://other.example/'", true],
+    ['a pause', "UPDATE endpoint SET status = 'paused'", true],
+    ['another limit', 'UPDATE endpoint SET max_in_flight = 3', false],
+    ['the same URL', 'UPDATE endpoint SET url = url', false],
+  ])('after %s', async (_, change, fresh) => {
+    const { pool } = pipeline.database;
+    await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: bad }]);
+    await query(change);
+    expect((await kept()) === undefined).toBe(fresh);
+    // What its owner saw before the change, and writes after it.
+    await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...bad, openings: 9 } }]);
+    expect((await kept())?.health.openings).toBe(fresh ? undefined : 9);
+  });
+
+  it('is not kept of an endpoint that is gone, and keeps nobody else’s from being written', async () => {
+    const { pool } = pipeline.database;
+    const gone = '019a0000-0000-7000-8000-00000000dead';
+    await saveEndpointHealth(pool, [
+      { endpointId: gone, epoch: 0, health: bad },
+      { endpointId, epoch: 0, health: bad },
+    ]);
+    expect(await kept()).toBeDefined();
+  });
+});
+
+describe('deliveries that nobody came to attempt', () => {
+  it('end as expired dead letters, and one that was delivered before as delivered', async () => {
+    await addPending(1_200, -2 * HOUR_MS, -HOUR_MS);
+    await query(
+      `UPDATE delivery SET delivered_at = now() - interval '1 day'
+        WHERE id = (SELECT id FROM delivery ORDER BY id DESC LIMIT 1)`,
+    );
+    const { pool } = pipeline.database;
+    const within = { nowMs: Date.now(), graceMs: 60_000 };
+    expect(await expireParkedDeliveries(pool, { ...within, youngestMs: -DAY_MS })).toBe(1_200);
+    const { rows } = await query(
+      `SELECT status, reason, count(*)::int FROM delivery GROUP BY 1, 2 ORDER BY 1`,
+    );
+    expect(rows).toEqual([
+      { status: 'dead_lettered', reason: 'expired', count: 1_199 },
+      { status: 'delivered', reason: 'expired', count: 1 },
+    ]);
+  });
+
+  it('are left alone while their time lasts, a little longer than it, and where nothing can have expired yet', async () => {
+    const { pool } = pipeline.database;
+    const expire = (youngestMs: number) =>
+      expireParkedDeliveries(pool, { nowMs: Date.now(), graceMs: 60_000, youngestMs });
+    await addPending(30, -HOUR_MS, HOUR_MS);
+    expect(await expire(-DAY_MS)).toBe(0);
+    await query("UPDATE delivery SET expires_at = now() - interval '30 seconds'");
+    expect(await expire(-DAY_MS)).toBe(0);
+    await query("UPDATE delivery SET expires_at = now() - interval '30 minutes'");
+    // Of days 0 to 14, those before the bound only.
+    expect(await expire(10.5 * DAY_MS)).toBe(8);
+    expect(await expire(-DAY_MS)).toBe(22);
+  });
+});

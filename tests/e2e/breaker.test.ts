@@ -1,0 +1,128 @@
+import {
+  createTestDatabase,
+  startReceiver,
+  testRedis,
+  waitUntil,
+  type Receiver,
+  type TestDatabase,
+} from '@posthorn/testing';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { allDelivered, ledgerOf } from './support/history.js';
+import { startBeside } from './support/start-beside.js';
+import {
+  addEndpoint,
+  expectStatus,
+  postEvents,
+  prepareDatabase,
+  startPosthorn,
+  type Posthorn,
+} from './support/start-posthorn.js';
+
+const PATIENT = { timeoutMs: 120_000, intervalMs: 50 };
+
+interface EndpointView {
+  breaker: { state: string; openUntil: string | null };
+  healthScore: number;
+}
+
+let database: TestDatabase;
+let receiver: Receiver;
+let posthorn: Posthorn;
+let worker: Posthorn;
+
+beforeAll(async () => {
+  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
+  await prepareDatabase(database.url);
+  posthorn = await startPosthorn({
+    databaseUrl: database.url,
+    redisUrl: testRedis().url,
+    roles: ['ingest', 'console'],
+  });
+  worker = await startBeside(posthorn, ['worker']);
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([worker.stop(), posthorn.stop()]);
+  await receiver.close();
+  await database.drop();
+}, 60_000);
+
+const requestsOf = (path: string) => receiver.requests.filter((request) => request.path === path);
+
+async function endpointOf(id: string): Promise<EndpointView> {
+  return (await expectStatus(posthorn.call<EndpointView>('GET', `/v1/endpoints/${id}`), 200)).body;
+}
+
+async function waitingFor(endpointId: string): Promise<Set<string | null>> {
+  const { body } = await posthorn.call<{ data: { waitingFor: string | null }[] }>(
+    'GET',
+    `/v1/deliveries?endpointId=${endpointId}&status=pending&limit=250`,
+  );
+  return new Set(body.data.map((delivery) => delivery.waitingFor));
+}
+
+describe('an endpoint that is down', () => {
+  it('is left alone but for single probes, also by the worker that takes over, and gets everything at once when it is back', async () => {
+    let up = false;
+    receiver.respondWith(({ path }) => ({ status: path !== '/down' || up ? 200 : 500 }));
+    const { id } = await addEndpoint(posthorn, 'acme', {
+      url: `${receiver.url}/down`,
+      retryPolicy: { delaysSeconds: [3600], maxAttempts: 5 },
+    });
+    await postEvents(posthorn, 'acme', 200);
+    await waitUntil(async () => (await endpointOf(id)).breaker.state === 'open', PATIENT);
+    await waitUntil(async () => (await waitingFor(id)).has('breaker'), PATIENT);
+    expect((await endpointOf(id)).healthScore).toBeLessThan(100);
+
+    // Killed while it is open. Nobody hammers: the next owner asks with one.
+    await worker.kill();
+    const before = requestsOf('/down').length;
+    // Five failures, what was in flight beside them, and a probe or two on a slow machine.
+    expect(before).toBeLessThan(25);
+    worker = await startBeside(posthorn, ['worker']);
+    await waitUntil(
+      async () => requestsOf('/down').length > before && (await endpointOf(id)).breaker.state === 'open',
+      PATIENT,
+    );
+    expect(requestsOf('/down').length - before).toBeLessThan(4);
+    expect((await ledgerOf(posthorn, 'acme')).pending).toBe(200);
+
+    up = true;
+    // Those that were attempted have an hour to wait by their policy.
+    await waitUntil(async () => (await ledgerOf(posthorn, 'acme')).delivered === 200, PATIENT);
+    expect(await ledgerOf(posthorn, 'acme')).toEqual(allDelivered(200));
+    expect((await endpointOf(id)).breaker).toEqual({ state: 'closed', openUntil: null });
+  }, 240_000);
+});
+
+describe('two endpoints of one customer', () => {
+  it('do not wait for each other: one hangs, the other gets everything', async () => {
+    receiver.respondWith(({ path }) => (path === '/hangs' ? { fault: 'hang' } : { status: 200 }));
+    await addEndpoint(posthorn, 'pair', { url: `${receiver.url}/hangs` });
+    await addEndpoint(posthorn, 'pair', { url: `${receiver.url}/works` });
+    await postEvents(posthorn, 'pair', 50);
+    await receiver.waitFor(() => requestsOf('/works').length === 50, PATIENT);
+    // All of them while what hangs has ended at most twice over: its timeout is 15 s.
+    expect(requestsOf('/hangs').length).toBeLessThanOrEqual(20);
+  }, 150_000);
+});
+
+describe('a rate limit', () => {
+  it('holds at the receiver, evenly, also while the customer changes hands', async () => {
+    receiver.respondWith(() => ({ status: 200 }));
+    await addEndpoint(posthorn, 'paced', {
+      url: `${receiver.url}/paced`,
+      rateLimit: { max: 10, perSeconds: 1 },
+    });
+    await postEvents(posthorn, 'paced', 40);
+    await receiver.waitFor(() => requestsOf('/paced').length >= 15, PATIENT);
+    const next = await startBeside(posthorn, ['worker']);
+    await worker.stop();
+    worker = next;
+    await receiver.waitFor(() => requestsOf('/paced').length === 40, PATIENT);
+    const at = requestsOf('/paced').map((request) => request.at.getTime());
+    // 39 intervals of a tenth of a second; the first of them may have been seen late.
+    expect((at[39] ?? 0) - (at[0] ?? 0)).toBeGreaterThan(3_500);
+    for (let i = 20; i < at.length; i += 1) expect((at[i] ?? 0) - (at[i - 20] ?? 0)).toBeGreaterThan(1_400);
+  }, 150_000);
+});
