@@ -70,8 +70,12 @@ async function pendingJobs() {
   );
   return rows as Parameters<QueueProducer['enqueue']>[0][number][];
 }
-const countDue = async () =>
-  Number((await query('SELECT count(*) FROM delivery WHERE next_attempt_at <= now()')).rows[0]?.count);
+async function countDue(): Promise<number> {
+  const { rows } = await pipeline.database.pool.query<{ count: number }>(
+    'SELECT count(*)::int FROM delivery WHERE next_attempt_at <= now()',
+  );
+  return rows[0]?.count ?? 0;
+}
 const kept = async () => (await loadEndpointHealth(pipeline.database.pool, [endpointId])).get(endpointId);
 
 describe('a recovered endpoint', () => {
