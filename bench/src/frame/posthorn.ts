@@ -25,7 +25,11 @@ export interface PosthornOptions {
 export interface Posthorn extends Contestant {
   console: { origin: string; pid: number };
   databaseUrl: string;
+  /** Asks its management API; throws for anything but a 2xx. */
+  call<Answer>(method: Method, path: string, body?: object): Promise<Answer>;
 }
+
+type Method = 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
 
 /** The whole of Posthorn as it runs in production, each role a process. */
 export async function startPosthorn(
@@ -82,6 +86,8 @@ export async function startPosthorn(
     apiKey,
     databaseUrl: url,
     pool,
+    call: <Answer>(method: Method, where: string, body?: object) =>
+      callApi(`${consoleRole.origin}${where}`, method, apiKey, body) as Promise<Answer>,
     addEndpoints: (endpoints) => addEndpoints(consoleRole.origin, apiKey, endpoints),
   };
 }
@@ -102,16 +108,11 @@ async function addEndpoints(
   });
 }
 
-async function callApi(
-  url: string,
-  method: 'PUT' | 'POST' | 'PATCH' | 'DELETE',
-  key: string,
-  body: object,
-): Promise<unknown> {
+async function callApi(url: string, method: Method, key: string, body?: object): Promise<unknown> {
   const response = await request(url, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+    body: body === undefined ? null : JSON.stringify(body),
   });
   const text = await response.body.text();
   if (response.statusCode >= 300) throw new Error(`${method} ${url}: ${response.statusCode} ${text}`);

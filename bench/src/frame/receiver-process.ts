@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 
 import { answerParent } from './child-process.js';
 import { percentiles } from './percentile.js';
-import type { Behaviour, ReceiverCommand, ReceiverReport } from './receiver.js';
+import type { Arrival, Behaviour, ReceiverCommand, ReceiverReport } from './receiver.js';
 
 interface Group {
   behaviour: Behaviour;
-  arrivals: { atMs: number; latencyMs: number }[];
+  arrivals: Arrival[];
 }
 
 const groups = new Map<string, Group>();
@@ -70,6 +70,8 @@ function run(order: ReceiverCommand): unknown {
       group.arrivals = [];
       return report;
     }
+    case 'take':
+      return groupOf(order.group).arrivals.splice(0);
     case 'count':
       return groupOf(order.group).arrivals.length;
     case 'held':

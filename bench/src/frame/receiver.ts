@@ -12,6 +12,7 @@ export type Behaviour =
 export type ReceiverCommand =
   | { command: 'behave'; group: string; behaviour: Behaviour }
   | { command: 'report'; group: string }
+  | { command: 'take'; group: string }
   | { command: 'count'; group: string }
   | { command: 'held' }
   | { command: 'release' };
@@ -24,6 +25,12 @@ export interface ReceiverReport {
   series: { second: number; received: number; p50: number; p99: number }[];
 }
 
+export interface Arrival {
+  atMs: number;
+  /** From the event's timestamp to its arrival. */
+  latencyMs: number;
+}
+
 export interface Receiver {
   pid: number;
   /** The endpoints of a group behave alike; every customer may have a path of its own in it. */
@@ -34,6 +41,8 @@ export interface Receiver {
   behave(group: string, behaviour: Behaviour): Promise<void>;
   /** What came since the last report. */
   report(group: string): Promise<ReceiverReport>;
+  /** The same one by one, for figures over other spans; they are in no later report. */
+  take(group: string): Promise<Arrival[]>;
   /** How many came since the last report. */
   count(group: string): Promise<number>;
   /** Requests that wait for an answer. */
@@ -54,6 +63,7 @@ export async function startReceiver(): Promise<Receiver> {
     url: (group, endpoint = '') => `http://127.0.0.1:${port}/${group}/${endpoint}`,
     behave: (group, behaviour) => ask({ command: 'behave', group, behaviour }),
     report: (group) => ask({ command: 'report', group }),
+    take: (group) => ask({ command: 'take', group }),
     count: (group) => ask({ command: 'count', group }),
     held: () => ask({ command: 'held' }),
     release: () => ask({ command: 'release' }),
