@@ -46,14 +46,14 @@ beforeAll(async () => {
   });
   await pipeline.addCustomer('acme');
   await pipeline.addEndpoint('acme', { url: 'http://127.0.0.1:9/' });
-}, 120_000);
+}, 400_000);
 afterAll(async () => {
   await acceptor.close();
   await queue.close();
   await redis.stop();
   await pipeline.close();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+}, 400_000);
 
 /** Deliveries of two customers that wait for a retry, spread evenly from one moment to another. */
 async function addWaiting(count: number, fromSeconds: number, toSeconds: number): Promise<DeliveryJob[]> {
@@ -155,5 +155,5 @@ describe('two hundred thousand retries that wait', () => {
     expect(lost.ahead).toBeLessThanOrEqual(SOON);
     expect(await queue.missing(inRedis)).toHaveLength(IN_REDIS);
     expect(Number(await redisCommand(redis.url, 'DBSIZE'))).toBeLessThan(SOON + 50);
-  }, 120_000);
+  }, 400_000);
 });

@@ -49,7 +49,12 @@ export async function openPipeline(
 ): Promise<OpenPipeline> {
   const testDatabase = await createTestDatabase();
   const logger = createLogger({ level: 'error', role: 'test' });
-  const database = openDatabase({ url: testDatabase.url, poolMax: 8, logger });
+  const database = openDatabase({
+    url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
+    statementTimeoutMs: 300_000,
+    poolMax: 8,
+    logger,
+  });
   const { pool, prisma, clock } = database;
   await ensurePartitions(pool, { nowMs: Date.now() });
 
