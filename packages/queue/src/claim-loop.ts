@@ -1,6 +1,6 @@
 import type { Logger } from '@posthorn/runtime';
 import type { CustomerLease } from './customer-lease.js';
-import type { ClaimedCustomer, ReadyIndex } from './ready-index.js';
+import { handOver, type ClaimedCustomer, type ReadyIndex } from './ready-index.js';
 import { createWakeLoop } from './wake-loop.js';
 
 export interface ClaimLoopOptions {
@@ -28,6 +28,10 @@ export function createClaimLoop(options: ClaimLoopOptions) {
       const sentAtMs = Date.now();
       const claimed = await index.claim(workerId, { leaseMs, limit: claimMax, offered: takeOffered() });
       onRedisTime(sentAtMs, claimed.redisNowMs, Date.now());
+      if (stopped) {
+        await giveBack(claimed.customers);
+        return claimPollMs;
+      }
       for (const customer of claimed.customers) {
         const lease = adopt(customer);
         lease.see(customer.lanes);
@@ -42,6 +46,11 @@ export function createClaimLoop(options: ClaimLoopOptions) {
       early.clear();
     }
   });
+
+  /** Answered only after the stop: who was leased by then has been released without them. */
+  async function giveBack(customers: readonly ClaimedCustomer[]): Promise<void> {
+    if (customers.length > 0) await index.release(workerId, handOver, customers);
+  }
 
   function takeOffered(): string[] {
     const some = [...offered].slice(0, claimMax);
@@ -71,9 +80,10 @@ export function createClaimLoop(options: ClaimLoopOptions) {
       }
     },
 
-    stop(): void {
+    /** Claims nothing more; resolves when what a claim under way brings has been given back. */
+    stop(): Promise<void> {
       stopped = true;
-      claims.stop();
+      return claims.stop();
     },
   };
 }

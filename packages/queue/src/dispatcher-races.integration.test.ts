@@ -140,4 +140,28 @@ describe('the dispatcher, between a question and its answer', () => {
     proxy.replies.open();
     await waitUntil(() => started.length === 2);
   });
+
+  it('gives back at once what a claim brings after the stop, and starts none of it', async () => {
+    const started: string[] = [];
+    const handle = async ({ deliveryId }: { deliveryId: string }) => {
+      started.push(deliveryId);
+      return done;
+    };
+    const stopping = await queue.dispatch({ redisUrl: proxy.url, workerId, leaseMs: 60_000, handle });
+    const job = deliveryJob();
+    proxy.requests.hold();
+    await waitUntil(() => proxy.requests.held().includes(workerId));
+    await queue.producer.enqueue([job]);
+    proxy.replies.hold();
+    proxy.requests.open();
+    await waitUntil(owned);
+    const stopped = stopping.stop({ deadlineMs: 60_000 });
+    proxy.replies.open();
+    await stopped;
+    expect(await owned()).toBeNull();
+    expect(started).toEqual([]);
+    // Nobody waits for the end of a lease, or of a lock.
+    await queue.dispatch({ leaseMs: 60_000, jobLockMs: 60_000, handle });
+    await waitUntil(() => started.length === 1);
+  });
 });

@@ -10,6 +10,7 @@ import { createLeaseBalancer } from './lease-balancer.js';
 import { defaultPrefix } from './prefix.js';
 import {
   createReadyIndex,
+  handOver,
   ownerChannel,
   wakeChannel,
   type ClaimedCustomer,
@@ -222,8 +223,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     async stop({ deadlineMs }) {
       if (stopped) return;
       stopped = true;
-      claims.stop();
-      const withdrawn = balancer.stop().catch(() => undefined);
+      const withdrawn = Promise.all([claims.stop(), balancer.stop()]).catch(() => undefined);
       const all = [...leases.values()];
       const handedOver = Promise.all(
         all.map(async (lease) => {
@@ -270,7 +270,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 const scriptBatchMax = 200;
 const abortGraceMs = 1000;
 const gracesMs = 3 * abortGraceMs;
-const handOver = -1;
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
   const parts: T[][] = [];

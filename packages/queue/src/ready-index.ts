@@ -82,6 +82,9 @@ export interface ReadyIndex {
   nowMs(): Promise<number>;
 }
 
+/** As `keepMs` of a release: whatever is due, nobody keeps the customer. */
+export const handOver = -1;
+
 /** Where announcements of customers that nobody owns go; the message is the ms until the first is due. */
 export function wakeChannel(prefix: string): string {
   return `${prefix}:index:wake`;

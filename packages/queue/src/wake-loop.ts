@@ -8,6 +8,7 @@ export function createWakeLoop(run: () => Promise<number>) {
   let running = false;
   let again = Infinity;
   let stopped = false;
+  let lastRun = Promise.resolve();
 
   function wakeIn(delayMs: number): void {
     const wantedAtMs = Date.now() + Math.max(0, delayMs);
@@ -15,8 +16,8 @@ export function createWakeLoop(run: () => Promise<number>) {
     if (stopped || running || wantedAtMs >= atMs) return;
     clearTimeout(timer);
     atMs = wantedAtMs;
-    if (delayMs <= 0) void once();
-    else timer = setTimeout(() => void once(), delayMs);
+    if (delayMs <= 0) lastRun = once();
+    else timer = setTimeout(() => (lastRun = once()), delayMs);
   }
 
   async function once(): Promise<void> {
@@ -31,9 +32,11 @@ export function createWakeLoop(run: () => Promise<number>) {
   return {
     wakeIn,
     isRunning: () => running,
-    stop: () => {
+    /** Nothing runs any more; resolves when the run that is under way has ended. */
+    stop: (): Promise<void> => {
       stopped = true;
       clearTimeout(timer);
+      return lastRun;
     },
   };
 }
