@@ -1,9 +1,14 @@
 import { expireHeldDeliveries } from '@posthorn/database';
-import { startReceiver, type Receiver } from '@posthorn/testing';
+import type { JobVerdict } from '@posthorn/queue';
+import { createLogger } from '@posthorn/runtime';
+import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
 import { deleteEndpoint } from './delete-endpoint.js';
+import { heldForMs } from './held-for.js';
+import { pauseEndpoint } from './pause-endpoint.js';
+import { resumeEndpoint } from './resume-endpoint.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
 
 let pipeline: OpenPipeline;
@@ -197,6 +202,66 @@ describe('attempting a delivery', () => {
     // Nothing that comes later is lost either.
     const laterId = await pipeline.accept({ customerId: 'acme', type: first.type });
     expect(await pipeline.delivery(laterId, first.endpoint.id)).toMatchObject({ status: 'held' });
+  });
+
+  it('waits for Postgres to disable the endpoint, and does not send again what was answered 410', async () => {
+    const { pool } = pipeline.database;
+    const { endpoint, handle, delivery, attempts } = await open();
+    respond(410);
+    const before = receiver.requests.length;
+    // Refused twice: a sequence remembers over the end of the transaction.
+    await pool.query(`
+      CREATE SEQUENCE refusals;
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('refusals') <= 2 THEN RAISE EXCEPTION 'starting up' USING ERRCODE = '57P03'; END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON endpoint FOR EACH ROW
+        WHEN (NEW.status = 'disabled') EXECUTE FUNCTION refuse()`);
+    try {
+      expect(await handle()).toMatchObject({ kind: 'done' });
+    } finally {
+      await pool.query('DROP FUNCTION refuse CASCADE; DROP SEQUENCE refusals');
+    }
+    expect(await pipeline.endpointStore.get(endpoint.id)).toMatchObject({ status: 'disabled' });
+    expect(await delivery()).toMatchObject({ status: 'held', attempts: 1 });
+    expect(await attempts()).toMatchObject([{ response_code: 410 }]);
+    expect(receiver.requests.length - before).toBe(1);
+  });
+
+  it('settles an attempt whose number was taken by one from before a pause', async () => {
+    const { pool } = pipeline.database;
+    const { endpoint, job, attempts, delivery } = await open();
+    const deps = {
+      pool,
+      queue: { enqueue: () => Promise.resolve() },
+      logger: createLogger({ level: 'error', role: 'test' }),
+      heldForMs: heldForMs(30),
+    };
+    let second: Promise<JobVerdict> | undefined;
+    let secondSent = false;
+    receiver.respondWith(async () => {
+      if (second) {
+        secondSent = true;
+        await waitUntil(async () => (await attempts()).length === 1);
+      } else {
+        await pauseEndpoint(deps, endpoint.id);
+        await resumeEndpoint(deps, endpoint.id, { from: 'paused', held: 'release' });
+        second = pipeline.handle({ ...job, generation: 2 }, signal);
+        await waitUntil(() => secondSent);
+      }
+      return { status: 500 };
+    });
+    expect(await pipeline.handle(job, signal)).toMatchObject({ kind: 'done' });
+    const verdict = await second!;
+    expect(await attempts()).toMatchObject([
+      { number: 1, status: 'failed', next_because: null },
+      { number: 2, status: 'failed', next_because: 'policy' },
+    ]);
+    // As the policy says, and not at once.
+    expect(verdict).toMatchObject({ kind: 'retry' });
+    expect((verdict as { delayMs: number }).delayMs).toBeGreaterThan(0);
+    expect(await delivery()).toMatchObject({ status: 'pending', generation: 2, attempts: 2 });
   });
 
   it('applies a changed URL, secret and policy to what is still waiting', async () => {

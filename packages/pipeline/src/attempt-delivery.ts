@@ -19,6 +19,7 @@ import type { DeliverySettler, SettledStep } from './settle-delivery.js';
 /** A job may come this much before its delivery is due: BullMQ promotes by another clock than ours. */
 const EARLY_TOLERANCE_MS = 500;
 
+const NOT_RECORDED = 'The attempt could not be recorded';
 const DONE: JobVerdict = { kind: 'done' };
 
 export interface DeliveryAttempterDeps {
@@ -89,15 +90,18 @@ export function createDeliveryAttempter(
       random,
     });
     // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
-    if (step.kind === 'disable_endpoint' && !(await disabler.disable(target.id, step.reason))) {
-      step = { kind: 'cancel', reason: 'endpoint_deleted' };
+    if (step.kind === 'disable_endpoint') {
+      const { reason } = step;
+      const disabled = await settler.untilDone(() => disabler.disable(target.id, reason), signal);
+      if (disabled === undefined) throw new Error(NOT_RECORDED);
+      if (!disabled) step = { kind: 'cancel', reason: 'endpoint_deleted' };
     }
 
     const trigger = delivery.attempts === delivery.replayedAfter ? 'replay' : 'automatic';
     const settlement = await settler.settle({ delivery, trigger, outcome, recordedHeaders, step }, signal);
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
-    if (settlement.kind === 'given_up') throw new Error('The attempt could not be recorded');
+    if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
     const says = whatAttemptSays(outcome, clock.nowMs());
     const { slowDownMs } = says;
     const sign = settlement.overtaken ? 'neutral' : says.sign;

@@ -40,6 +40,8 @@ export interface DeliverySettler {
    * committed.
    */
   settle(attempt: AttemptToRecord, signal: AbortSignal): Promise<Settlement>;
+  /** What an answer asks for besides: waits for Postgres in the same way. Undefined when the signal came first. */
+  untilDone<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined>;
   idle(): Promise<void>;
 }
 
@@ -67,20 +69,28 @@ export function createDeliverySettler({
 
   return {
     async settle(attempt, signal) {
-      const row = toRow(attempt, clock.nowMs(), heldForMs);
-      const outcome = await untilDone(() => commit(row), signal);
-      if (outcome === undefined) return { kind: 'given_up' };
-      if (outcome === 'settled') return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
+      for (let row = toRow(attempt, clock.nowMs(), heldForMs); ;) {
+        const asked = row;
+        const outcome = await untilDone(() => commit(asked), signal);
+        if (outcome === undefined) return { kind: 'given_up' };
+        if (outcome === 'settled') return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
 
-      const conflict = await untilDone(() => settleConflictedAttempt(pool, row), signal);
-      if (conflict === undefined) return { kind: 'given_up' };
-      return afterConflict(conflict, row, logger);
+        const conflict = await untilDone(() => settleConflictedAttempt(pool, asked), signal);
+        if (conflict === undefined) return { kind: 'given_up' };
+        if (conflict.kind !== 'number_taken') return afterConflict(conflict, row, logger);
+        row = { ...row, number: conflict.number + 1 };
+      }
     },
+    untilDone,
     idle: () => commit.idle(),
   };
 }
 
-function afterConflict(conflict: ConflictOutcome, row: AttemptToSettle, logger: Logger): Settlement {
+function afterConflict(
+  conflict: Exclude<ConflictOutcome, { kind: 'number_taken' }>,
+  row: AttemptToSettle,
+  logger: Logger,
+): Settlement {
   // The statement had committed although its answer was lost on the way.
   if (conflict.kind === 'already_settled')
     return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
@@ -118,6 +128,7 @@ function toRow(
     deliveryId: delivery.id,
     generation: delivery.generation,
     number: delivery.attempts + 1,
+    dueAtMs: delivery.nextAttemptAtMs,
     trigger,
     status: outcome.status,
     responseCode: outcome.responseCode,

@@ -17,7 +17,10 @@ export function createWakeLoop(run: () => Promise<number>) {
     clearTimeout(timer);
     atMs = wantedAtMs;
     if (delayMs <= 0) lastRun = once();
-    else timer = setTimeout(() => (lastRun = once()), delayMs);
+    else
+      timer = setTimeout(() => {
+        lastRun = once();
+      }, delayMs);
   }
 
   async function once(): Promise<void> {

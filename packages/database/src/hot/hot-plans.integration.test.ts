@@ -174,6 +174,7 @@ function attemptOf(event: EventToInsert): AttemptToSettle {
     deliveryId: event.deliveries[0]!.id,
     generation: 1,
     number: 1,
+    dueAtMs: null,
     trigger: 'automatic',
     status: 'failed',
     responseCode: 500,

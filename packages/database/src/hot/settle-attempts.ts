@@ -8,6 +8,8 @@ export interface AttemptToSettle {
   /** The generation and attempt count the attempt began under; the delivery changes only if they still hold. */
   generation: number;
   number: number;
+  /** When the delivery was due as the attempt began: it still is if nobody decided about it meanwhile. */
+  dueAtMs: number | null;
   trigger: AttemptTrigger;
   status: Exclude<AttemptStatus, 'overlapped'>;
   responseCode: number | null;

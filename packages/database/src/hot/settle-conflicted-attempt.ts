@@ -7,6 +7,8 @@ import type { AttemptToSettle } from './settle-attempts.js';
 export type ConflictOutcome =
   | { kind: 'gone' }
   | { kind: 'already_settled' }
+  /** By an attempt that decided nothing, of an earlier generation: this one is to be settled under the next number. */
+  | { kind: 'number_taken'; number: number }
   | {
       kind: 'recorded';
       number: number;
@@ -38,6 +40,12 @@ async function record(client: pg.PoolClient, attempt: AttemptToSettle): Promise<
   const delivery = rows[0];
   if (!delivery) return { kind: 'gone' };
   if (await isRecorded(client, attempt)) return { kind: 'already_settled' };
+
+  const undecided =
+    delivery.status === 'pending' &&
+    delivery.generation === attempt.generation &&
+    delivery.next_attempt_at?.getTime() === attempt.dueAtMs;
+  if (undecided) return { kind: 'number_taken', number: delivery.attempts };
 
   const overlapped = delivery.attempts >= attempt.number;
   const number = delivery.attempts + 1;
