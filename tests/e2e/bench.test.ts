@@ -44,6 +44,23 @@ describe('a benchmark', () => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 300_000);
+
+  it('replays dead letters beside quiet customers, and finds every one of them delivered', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-bench-test-'));
+    try {
+      const size = ['--letters', '20', '--rate-limit', '20', '--quiet-customers', '3'];
+      const time = ['--stretch-seconds', '1', '--warmup', '0.2'];
+      const { code, said } = await run('replay-storm.js', ['--short', ...size, ...time, '--output', folder]);
+      expect({ code, said: code === 0 ? '' : said }).toEqual({ code: 0, said: '' });
+      const json = (await readdir(folder)).find((file) => file.endsWith('.json')) ?? '';
+      const { data } = JSON.parse(await readFile(path.join(folder, json), 'utf8')) as {
+        data: { replay: object };
+      };
+      expect(data.replay).toMatchObject({ state: 'completed', matched: 20, done: 20, failed: 0 });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 300_000);
 });
 
 function run(file: string, args: string[]): Promise<{ code: number | null; said: string }> {

@@ -97,8 +97,8 @@ await runScenario({
           title: `Unfinished deliveries while receivers are down (a day in ${daySeconds} s)`,
           xName: 'hours',
           yName: 'deliveries',
-          series: outagePatterns.map(({ name, title }) => ({
-            name: title,
+          series: outagePatterns.map(({ name }) => ({
+            name,
             points: waiting.map(({ hour, unfinished }) => [hour, unfinished[name] ?? 0] as const),
           })),
         },
@@ -145,10 +145,11 @@ async function live(
     await behave(pattern, true);
   const fromMs = Date.now();
   const waiting: Waiting[] = [];
-  const sampling = repeatEvery(hourMs / 2, async () => {
+  const sample = async (): Promise<void> => {
     const hour = rounded((Date.now() - fromMs) / hourMs);
     waiting.push({ hour, unfinished: await countUnfinished(posthorn) });
-  });
+  };
+  const sampling = repeatEvery(hourMs / 2, sample);
   const loads = Promise.all(
     outagePatterns.map(({ name }) =>
       stage.load.run(posthorn, {
@@ -168,6 +169,7 @@ async function live(
   const accepted = (await loads).reduce((sum, report) => sum + report.accepted, 0);
   const ended = await untilRecorded(posthorn, (daySeconds + 2 * BREAKER_MAX_SECONDS) * 1000);
   await sampling.stop();
+  await sample();
   const hours = rounded((Date.now() - fromMs) / hourMs);
   say(ended ? `${hours} h: nothing is unfinished` : `${hours} h: still unfinished deliveries, given up`);
   return { fates: await readFates(posthorn, fromMs, hourMs), waiting, accepted };
@@ -212,10 +214,10 @@ async function readFates({ pool }: Posthorn, fromMs: number, hourMs: number): Pr
 function outcomesOf(fates: readonly Fate[]) {
   return [
     ...outagePatterns.map(({ name, title }) => ({
-      title,
+      receivers: `${name}: ${title}`,
       ...summarize(fates.filter(({ pattern }) => pattern === name)),
     })),
-    { title: 'all', ...summarize(fates) },
+    { receivers: 'all', ...summarize(fates) },
   ];
 }
 
@@ -234,7 +236,7 @@ function tableOf(title: string, fates: readonly Fate[]): Table {
       'attempts each',
     ],
     rows: outcomesOf(fates).map((of) => [
-      of.title,
+      of.receivers,
       of.deliveries,
       of.delivered,
       of.firstFailed,

@@ -11,6 +11,7 @@ import { addCustomers } from '../start-contestants.js';
 const QUICK_MS = 100;
 const SLOW_MS = 30_000;
 const MINUTE_MS = 60_000;
+const SLOW = 'SLOW';
 const PREFIX = { slow: 'slow-', quiet: 'quiet-' } as const;
 
 interface SlowCase {
@@ -227,7 +228,7 @@ async function tell(
     const last = samples.findLast(({ atMs }) => atMs <= overMs);
     return {
       minute,
-      phase: beginMs < slowFromMs - 1 ? 'quick' : beginMs < slowToMs - 1 ? 'SLOW' : 'quick again',
+      phase: beginMs < slowFromMs - 1 ? 'quick' : beginMs < slowToMs - 1 ? SLOW : 'quick again',
       slowSent: slowSent[minute] ?? 0,
       slowDepth: last?.slow ?? 0,
       breaker: last?.breaker ?? '',
@@ -287,16 +288,18 @@ function targetsOf({ story, quietP99: { before, slow, after } }: Outcome): Targe
 }
 
 function chartsOf({ story, minutes }: Outcome): Chart[] {
-  const lines = (slow: (minute: Minute) => number, quiet: (minute: Minute) => number) => [
-    { name: 'the slow one', points: minutes.map((of) => [of.minute, slow(of)] as const) },
-    { name: 'the others', points: minutes.map((of) => [of.minute, quiet(of)] as const) },
+  const slow = minutes.filter(({ phase }) => phase === SLOW);
+  const when = `${story.name}; slow from minute ${slow[0]?.minute ?? 0} to ${(slow.at(-1)?.minute ?? -1) + 1}`;
+  const lines = (ofSlow: (minute: Minute) => number, ofOthers: (minute: Minute) => number) => [
+    { name: 'the slow one', points: minutes.map((of) => [of.minute, ofSlow(of)] as const) },
+    { name: 'the others', points: minutes.map((of) => [of.minute, ofOthers(of)] as const) },
   ];
   const about = { kind: 'lines', xName: 'minutes' } as const;
   return [
     {
       ...about,
       name: `${story.name}-depth`,
-      title: `Unfinished deliveries (${story.title})`,
+      title: `Unfinished deliveries (${when})`,
       yName: 'deliveries',
       series: lines(
         ({ slowDepth }) => slowDepth,
@@ -306,7 +309,7 @@ function chartsOf({ story, minutes }: Outcome): Chart[] {
     {
       ...about,
       name: `${story.name}-rate`,
-      title: `Attempts per minute (${story.title})`,
+      title: `Attempts per minute (${when})`,
       yName: 'attempts per minute',
       series: lines(
         ({ slowSent }) => slowSent,
