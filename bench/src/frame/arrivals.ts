@@ -1,13 +1,15 @@
 import { percentiles, type Percentiles } from './percentile.js';
 import type { Arrival } from './receiver.js';
 
-/** Percentiles of those whose event was made in the span. */
-export function latenciesIn(arrivals: readonly Arrival[], fromMs: number, toMs: number): Percentiles {
-  const inSpan = arrivals.filter(({ atMs, latencyMs }) => {
-    const madeMs = atMs - latencyMs;
-    return madeMs >= fromMs && madeMs < toMs;
-  });
-  return percentiles(inSpan.map(({ latencyMs }) => latencyMs));
+/** Percentiles of those whose event was made in one of the spans. */
+export function latenciesIn(
+  arrivals: readonly Arrival[],
+  spans: readonly (readonly [fromMs: number, toMs: number])[],
+): Percentiles {
+  const inSpans = arrivals.filter(({ atMs, latencyMs }) =>
+    spans.some(([fromMs, toMs]) => atMs - latencyMs >= fromMs && atMs - latencyMs < toMs),
+  );
+  return percentiles(inSpans.map(({ latencyMs }) => latencyMs));
 }
 
 /** The most that lie within any window of this length, wherever it begins. */

@@ -72,7 +72,7 @@ export interface PatternOutcome {
   deliveries: number;
   delivered: number;
   firstFailed: number;
-  /** Of those that failed at first, delivered within 24 hours of their event; in percent. */
+  /** Of those that failed at first, delivered in time after their event; in percent. */
   firstFailedInTime: number;
   waited: number;
   /** The same of those that failed at first or waited for the breaker. */
@@ -81,16 +81,17 @@ export interface PatternOutcome {
   attemptsEach: number;
 }
 
-export function summarize(fates: readonly Fate[]): PatternOutcome {
+/** `allowedHours`: what is still in time; a day unless told. */
+export function summarize(fates: readonly Fate[], allowedHours = STORY_HOURS): PatternOutcome {
   const firstFailed = fates.filter((fate) => fate.firstFailed);
   const heldUp = fates.filter((fate) => fate.firstFailed || fate.waited);
   return {
     deliveries: fates.length,
     delivered: fates.filter(({ deliveredHour }) => deliveredHour < Infinity).length,
     firstFailed: firstFailed.length,
-    firstFailedInTime: percentInTime(firstFailed),
+    firstFailedInTime: percentInTime(firstFailed, allowedHours),
     waited: heldUp.length - firstFailed.length,
-    heldUpInTime: percentInTime(heldUp),
+    heldUpInTime: percentInTime(heldUp, allowedHours),
     longestHours: fates.reduce(
       (most, { deliveredHour, madeHour }) => Math.max(most, deliveredHour - madeHour),
       0,
@@ -99,8 +100,8 @@ export function summarize(fates: readonly Fate[]): PatternOutcome {
   };
 }
 
-function percentInTime(fates: readonly Fate[]): number {
+function percentInTime(fates: readonly Fate[], allowedHours: number): number {
   if (fates.length === 0) return 100;
-  const inTime = fates.filter(({ deliveredHour, madeHour }) => deliveredHour - madeHour <= 24);
+  const inTime = fates.filter(({ deliveredHour, madeHour }) => deliveredHour - madeHour <= allowedHours);
   return (100 * inTime.length) / fates.length;
 }

@@ -76,6 +76,11 @@ await runScenario({
         atLeast('delivered of all, %', (100 * all.delivered) / accepted, 100),
         atLeast('delivered after 23 h 30, %', (100 * dayAlone.delivered) / dayAlone.deliveries, 100),
         atLeast('failed at first, delivered within 24 h, %', all.firstFailedInTime, 95),
+        atLeast(
+          `failed at first, within 24 h and ${breakerHours} h of breaker (not scaled), %`,
+          summarize(fates, STORY_HOURS + (BREAKER_MAX_SECONDS * scale) / 3600).firstFailedInTime,
+          95,
+        ),
         atLeast('failed at first or waited for the breaker, within 24 h, %', all.heldUpInTime, 95),
         atLeast('simulated, nothing scaled: delivered, %', (100 * full.delivered) / full.deliveries, 100),
         atLeast('simulated, nothing scaled: failed at first, within 24 h, %', full.firstFailedInTime, 95),
