@@ -62,8 +62,16 @@ export async function startRedisService(dataDir: string): Promise<RedisService> 
     },
     removeData: () => rm(data, { recursive: true, force: true }),
     async keepCopy() {
-      await rm(copy, { recursive: true, force: true });
-      await cp(data, copy, { recursive: true, preserveTimestamps: true });
+      // Redis may be rewriting its log, and the files change while they are copied.
+      for (let tries = 1; ; tries += 1) {
+        await rm(copy, { recursive: true, force: true });
+        try {
+          await cp(data, copy, { recursive: true, preserveTimestamps: true });
+          break;
+        } catch (error) {
+          if (tries === COPY_TRIES) throw error;
+        }
+      }
       copied = true;
     },
     async restoreCopy() {
@@ -79,6 +87,7 @@ export async function startRedisService(dataDir: string): Promise<RedisService> 
 }
 
 const START_TRIES = 10;
+const COPY_TRIES = 5;
 
 /** Tries again, as an orchestrator does: a busy machine may take longer than the server's start is given. */
 async function untilStarted<T>(start: () => Promise<T>): Promise<T> {
