@@ -21,7 +21,10 @@ const project = (displayName, testMatch, extra = {}) => ({
   ...extra,
 });
 
+const inCi = process.env.CI === 'true';
+
 const services = {
+  ...(inCi && { setupFilesAfterEnv: ['<rootDir>/scripts/jest-retry.mjs'] }),
   globalSetup: '<rootDir>/scripts/jest-services.mjs',
   globalTeardown: '<rootDir>/scripts/jest-services-stop.mjs',
 };
@@ -35,5 +38,5 @@ export default {
   collectCoverageFrom: ['{apps,packages}/*/src/**/*.ts', '!**/generated/**', '!**/*.test.ts'],
   coverageProvider: 'v8',
   // For tests that set no limit of their own; CI machines are shared and may be several times slower.
-  testTimeout: process.env.CI === 'true' ? 120_000 : 30_000,
+  testTimeout: inCi ? 120_000 : 30_000,
 };
