@@ -232,18 +232,19 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         }),
       ).catch((error: unknown) => logger.warn('queue.release_failed', { error }));
       // What follows may take as long as its graces: a stop that overran its deadline would be cut off by a kill.
-      await settledWithin(handedOver, Math.max(0, deadlineMs - gracesMs));
+      const graceMs = Math.min(abortGraceMs, Math.max(graceLeastMs, deadlineMs / 6));
+      await settledWithin(handedOver, Math.max(0, deadlineMs - 3 * graceMs));
       if (leases.size > 0) {
         for (const lease of leases.values()) lease.abortRunning(stopping);
-        await settledWithin(handedOver, abortGraceMs);
+        await settledWithin(handedOver, graceMs);
       }
       // Jobs that did not even end when aborted: their customers come due when the jobs' locks end.
       const left = chunks([...leases.values()], scriptBatchMax);
       await settledWithin(
         Promise.all(left.map((some) => release(some, handOver))).catch(() => undefined),
-        abortGraceMs,
+        graceMs,
       );
-      await settledWithin(withdrawn, abortGraceMs);
+      await settledWithin(withdrawn, graceMs);
       for (const end of ends) end();
       locks.close();
       subscriber.disconnect();
@@ -269,7 +270,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
 const scriptBatchMax = 200;
 const abortGraceMs = 1000;
-const gracesMs = 3 * abortGraceMs;
+const graceLeastMs = 200;
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
   const parts: T[][] = [];
