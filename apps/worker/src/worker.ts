@@ -187,7 +187,10 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
     async stop({ deadlineMs }) {
       stopped = true;
       stopping.abort();
-      await Promise.all([dispatcher.stop({ deadlineMs: Math.max(deadlineMs / 2, deadlineMs - CLOSING_MS) }), stopTasks()]);
+      await Promise.all([
+        dispatcher.stop({ deadlineMs: Math.max(deadlineMs / 2, deadlineMs - CLOSING_MS) }),
+        stopTasks(),
+      ]);
       await settler.idle();
       await healthKeeper.close();
       await queue.close();
