@@ -127,5 +127,5 @@ describe('posthorn replays', () => {
     const refused = await command('replays', 'cancel', id);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^409 conflict: /);
-  }, 60_000);
+  }, 240_000);
 });

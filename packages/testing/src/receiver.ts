@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { patience } from './wait-until.js';
 
 export interface ReceivedRequest {
   /** 1 for the first request this receiver got. */
@@ -96,7 +97,7 @@ export async function startReceiver(handler: ReceiverHandler = () => ({ status: 
           reject(
             new Error(`the receiver got ${requests.length} requests, not ${goal}, within ${timeoutMs} ms`),
           );
-        }, timeoutMs);
+        }, timeoutMs * patience);
         const check = () => {
           if (!reached()) return;
           clearTimeout(timer);

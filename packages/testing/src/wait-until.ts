@@ -6,7 +6,7 @@ export interface WaitUntilOptions {
 }
 
 /** CI machines are shared: what takes a moment on one's own can take several times as long there. */
-const patience = process.env['CI'] === 'true' ? 4 : 1;
+export const patience = process.env['CI'] === 'true' ? 4 : 1;
 
 /**
  * Resolves with the first truthy value the condition gives; rejects after `timeoutMs` (10 s; four times as long in CI)
