@@ -104,7 +104,7 @@ interface EndedDelivery {
   endpoint: string;
   status: string;
   finishedAtMs: number | null;
-  /** An attempt was recorded after its last replay. */
+  /** An attempt was recorded after its last replay, or one that was under way ended it. */
   sentSinceReplay: boolean;
   /** By the operator, or by a resume that asked for it; also where it stays delivered all the same. */
   cancelled: boolean;
@@ -120,7 +120,9 @@ async function readDeliveries(pool: pg.Pool): Promise<EndedDelivery[]> {
     cancelled: boolean;
   }>(`
     SELECT ${WEBHOOK_ID} AS webhook_id, ${ENDPOINT} AS endpoint, d.status, d.finished_at,
-           COALESCE(d.attempts > d.replayed_after, true) AS sent_since_replay,
+           COALESCE(d.attempts > d.replayed_after, true)
+             -- A success that was on the wire when it was asked for; what had been delivered before keeps the first time.
+             OR (d.status = 'delivered' AND d.delivered_at IS NULL) AS sent_since_replay,
            COALESCE(d.reason IN ('cancelled_by_request', 'held_cancelled'), false) AS cancelled
       FROM delivery d JOIN event e ON e.id = d.event_id JOIN endpoint p ON p.id = d.endpoint_id`);
   return rows.map((row) => ({
