@@ -21,29 +21,25 @@ export function idCursor(name: string): CursorForm<string> {
   };
 }
 
-export const customerCursor: CursorForm<CustomerPosition> = {
-  name: 'customers',
-  partCount: 2,
-  write: ({ createdAt, id }) => [createdAt.toISOString(), id],
-  read: ([time = '', id = '']) => {
-    const createdAt = new Date(time);
-    const isOurs =
-      isoTime.test(time) && time >= '0001' && !Number.isNaN(createdAt.getTime()) && isCustomerId(id);
-    return isOurs ? { createdAt, id } : null;
-  },
-};
+export const customerCursor: CursorForm<CustomerPosition> = createdCursor('customers', isCustomerId);
+export const eventTypeCursor: CursorForm<EventTypePosition> = createdCursor('event-types', isEventType);
 
-export const eventTypeCursor: CursorForm<EventTypePosition> = {
-  name: 'event-types',
-  partCount: 2,
-  write: ({ createdAt, name }) => [createdAt.toISOString(), name],
-  read: ([time = '', name = '']) => {
-    const createdAt = new Date(time);
-    const isOurs =
-      isoTime.test(time) && time >= '0001' && !Number.isNaN(createdAt.getTime()) && isEventType(name);
-    return isOurs ? { createdAt, name } : null;
-  },
-};
+/** Of lists by time of creation, whose rows are named by the operator. */
+function createdCursor(
+  name: string,
+  isId: (text: string) => boolean,
+): CursorForm<{ createdAt: Date; id: string }> {
+  return {
+    name,
+    partCount: 2,
+    write: ({ createdAt, id }) => [createdAt.toISOString(), id],
+    read: ([time = '', id = '']) => {
+      const createdAt = new Date(time);
+      const isOurs = isoTime.test(time) && time >= '0001' && !Number.isNaN(createdAt.getTime()) && isId(id);
+      return isOurs ? { createdAt, id } : null;
+    },
+  };
+}
 
 export const attemptCursor: CursorForm<number> = {
   name: 'attempts',

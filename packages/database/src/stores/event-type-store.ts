@@ -17,7 +17,8 @@ export interface EventType extends EventTypeSettings {
 
 export interface EventTypePosition {
   createdAt: Date;
-  name: string;
+  /** The name. */
+  id: string;
 }
 
 export interface EventTypeStore {
@@ -55,7 +56,7 @@ export function createEventTypeStore({ prisma }: { prisma: PrismaClient }): Even
 
     async list({ limit, before }) {
       const further = before
-        ? Prisma.sql`WHERE (created_at, id) < (${before.createdAt}::timestamptz, ${before.name})`
+        ? Prisma.sql`WHERE (created_at, id) < (${before.createdAt}::timestamptz, ${before.id})`
         : Prisma.empty;
       const rows = await prisma.$queryRaw<EventType[]>`
         SELECT ${columns} FROM event_type ${further} ORDER BY created_at DESC, id DESC LIMIT ${limit + 1}`;
@@ -63,7 +64,7 @@ export function createEventTypeStore({ prisma }: { prisma: PrismaClient }): Even
         rows,
         limit,
         (row) => row,
-        ({ createdAt, name }) => ({ createdAt, name }),
+        ({ createdAt, name }) => ({ createdAt, id: name }),
       );
     },
 
