@@ -1,3 +1,9 @@
+/**
+ * `registered`: made over the API, gets what its filters let through. The others are Posthorn's own and hidden.
+ * `notification`: a customer's `notificationUrl`. `one_shot`: a URL that something was sent to without an endpoint.
+ */
+export type EndpointKind = 'registered' | 'notification' | 'one_shot';
+
 export const endpointStatuses = ['enabled', 'paused', 'disabled'] as const;
 export type EndpointStatus = (typeof endpointStatuses)[number];
 

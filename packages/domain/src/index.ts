@@ -9,7 +9,12 @@ export {
 } from './identifiers.js';
 export { isEventFilter } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';
-export { type EndpointDisabledReason, type EndpointStatus, endpointStatuses } from './endpoint.js';
+export {
+  type EndpointDisabledReason,
+  type EndpointKind,
+  type EndpointStatus,
+  endpointStatuses,
+} from './endpoint.js';
 export {
   type AttemptStatus,
   attemptStatuses,

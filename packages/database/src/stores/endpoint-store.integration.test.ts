@@ -328,6 +328,20 @@ describe('readForDelivery', () => {
   });
 });
 
+describe('an endpoint that Posthorn made for itself', () => {
+  it('is delivered to, but not shown, not counted, and nothing is fanned out to it', async () => {
+    await putCustomer('acme', 1);
+    const { id } = (await create()).endpoint;
+    await database.pool.query("UPDATE endpoint SET kind = 'notification' WHERE id = $1", [id]);
+    expect(await endpoints.get(id)).toBeNull();
+    expect(await endpoints.patch(id, (current) => current)).toBeNull();
+    expect((await endpoints.list({ customerId: 'acme', limit: 10, before: null })).items).toEqual([]);
+    expect((await endpoints.readRoutes('acme'))!.endpoints).toEqual([]);
+    expect((await endpoints.create('acme', settings)).kind).toBe('created');
+    expect((await endpoints.readForDelivery([id])).get(id)).toMatchObject({ kind: 'ready' });
+  });
+});
+
 describe('readRoutes', () => {
   it('tells the version with every endpoint that is not deleted, paused ones too', async () => {
     expect(await endpoints.readRoutes('acme')).toEqual({ endpointsVersion: 0, endpoints: [] });

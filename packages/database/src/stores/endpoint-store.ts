@@ -1,4 +1,4 @@
-import { createUuidV7, generateSigningSecret } from '@posthorn/domain';
+import { createUuidV7, type EndpointKind, generateSigningSecret } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
 import type { Transaction } from '../database.js';
 import type { Prisma, PrismaClient } from '../generated/client.js';
@@ -31,7 +31,7 @@ export type RotateSecretOutcome =
 export interface EndpointStore {
   /** Makes the endpoint and its first secret, which this answer alone shows; in the transaction given, or one of its own. The customer's `maxEndpoints` holds under concurrency. */
   create(customerId: string, settings: EndpointSettings, tx?: Transaction): Promise<CreateEndpointOutcome>;
-  /** Null for unknown and deleted ones, and those of an erased customer; the same everywhere below. */
+  /** Null for unknown and deleted ones, those of an erased customer, and hidden ones; the same everywhere below. */
   get(id: string): Promise<Endpoint | null>;
   list(query: { customerId: string; limit: number; before: string | null }): Promise<Page<Endpoint>>;
   /** `change` gets the settings as they are, nobody else changing them meanwhile; what it throws leaves them so. */
@@ -71,7 +71,7 @@ export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
 
     async list({ customerId, limit, before }) {
       const rows = await prisma.endpoint.findMany({
-        where: { ...present, customerId, ...(before !== null && { id: { lt: before } }) },
+        where: { ...registered, customerId, ...(before !== null && { id: { lt: before } }) },
         include: withParts(clock.nowMs()),
         orderBy: { id: 'desc' },
         take: limit + 1,
@@ -102,7 +102,12 @@ export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
   };
 }
 
-const present = { deletedAt: null, customer: { erasedAt: null } } satisfies Prisma.EndpointWhereInput;
+/** Those that Posthorn made for itself are nobody's to see or change. */
+const registered = {
+  kind: 'registered' satisfies EndpointKind,
+  deletedAt: null,
+  customer: { erasedAt: null },
+} satisfies Prisma.EndpointWhereInput;
 
 async function create(
   { secretBox, clock }: EndpointStoreDeps,
@@ -115,7 +120,7 @@ async function create(
   if (!customer) return { kind: 'unknown_customer' };
   const { maxEndpoints } = customer;
   if (maxEndpoints !== null) {
-    const count = await tx.endpoint.count({ where: { customerId, deletedAt: null } });
+    const count = await tx.endpoint.count({ where: { ...registered, customerId } });
     if (count >= maxEndpoints) return { kind: 'limit_reached', maxEndpoints };
   }
   const id = createUuidV7(clock.nowMs());
@@ -203,7 +208,7 @@ async function lockEndpoint(tx: Prisma.TransactionClient, id: string): Promise<v
 
 function findEndpoint(client: Prisma.TransactionClient, clock: Clock, id: string) {
   return client.endpoint.findFirst({
-    where: { ...present, id },
+    where: { ...registered, id },
     include: withParts(clock.nowMs()),
   });
 }

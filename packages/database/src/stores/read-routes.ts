@@ -19,7 +19,7 @@ export interface RoutedEndpoint {
 export async function readRoutes(prisma: PrismaClient, customerId: string): Promise<CustomerRoutes | null> {
   const rows = await prisma.$queryRaw<(RouteRow | NoRouteRow)[]>`
     SELECT c.endpoints_version AS "endpointsVersion", e.id, e.status, e.event_types AS "eventTypes", e.retry_policy AS "retryPolicy"
-      FROM customer c LEFT JOIN endpoint e ON e.customer_id = c.id AND e.deleted_at IS NULL
+      FROM customer c LEFT JOIN endpoint e ON e.customer_id = c.id AND e.deleted_at IS NULL AND e.kind = 'registered'
      WHERE c.id = ${customerId} AND c.erased_at IS NULL
      ORDER BY e.id`;
   const [first] = rows;

@@ -1,0 +1,126 @@
+import {
+  createAuditStore,
+  dropOldAnswers,
+  dropOldPartitions,
+  ensurePartitions,
+  expireHeldDeliveries,
+  expireParkedDeliveries,
+  type Database,
+} from '@posthorn/database';
+import {
+  createHeldReconciler,
+  createReplayRunner,
+  createSweep,
+  heldForMs,
+  keepHeldLimit,
+  parkingMs,
+} from '@posthorn/pipeline';
+import type { QueueProducer } from '@posthorn/queue';
+import type { Logger } from '@posthorn/runtime';
+
+import { runEvery } from './run-every.js';
+
+const PARTITIONS_EVERY_MS = 300_000;
+const EXPIRY_EVERY_MS = 60_000;
+const AUDIT_RETENTION_EVERY_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const RECONCILE_EVERY_MS = 10_000;
+const RECOVERY_EVERY_MS = 10_000;
+/** A lane that is open ends what has expired by itself; this is for what nobody comes to. */
+const EXPIRY_GRACE_MS = 60_000;
+/** Counts everything that is held, so not as often as that. */
+const HELD_LIMIT_EVERY_MS = 30_000;
+const ANSWERS_EVERY_MS = 300_000;
+/** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
+const REPLAYS_EVERY_MS = 500;
+
+export interface PassSettings {
+  queuePrefix: string;
+  sweepIntervalMs: number;
+  sweepGraceMs: number;
+  retentionDays: number;
+  auditRetentionDays: number;
+  idempotencyWindowHours: number;
+}
+
+export interface PassDeps {
+  database: Database;
+  queue: QueueProducer;
+  /** Goes on with endpoints whose owner died while their backlog was brought forward. */
+  recovery: { resumeLeft(): Promise<void> };
+  logger: Logger;
+  settings: PassSettings;
+}
+
+export interface Passes {
+  start(): void;
+  /** Cuts short what can be, and resolves when every pass under way has ended. */
+  stop(): Promise<void>;
+}
+
+/** What every worker does from time to time. Each pass may run in several processes at once, or makes sure that it does not. */
+export function createPasses({ database, queue, recovery, logger, settings }: PassDeps): Passes {
+  const { pool, clock } = database;
+  const { retentionDays, idempotencyWindowHours } = settings;
+  const heldMs = heldForMs(retentionDays);
+  const sweep = createSweep({
+    pool,
+    queue,
+    logger,
+    shard: settings.queuePrefix,
+    graceMs: settings.sweepGraceMs,
+    intervalMs: settings.sweepIntervalMs,
+  });
+  const audit = createAuditStore(database);
+  const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
+  const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
+  const stopping = new AbortController();
+  let stopTasks: () => Promise<unknown> = () => Promise.resolve();
+
+  /** Makes the days ahead, drops those past their retention. */
+  async function keepPartitions(): Promise<void> {
+    const nowMs = clock.nowMs();
+    await ensurePartitions(pool, { nowMs });
+    const { dropped, kept } = await dropOldPartitions(pool, { nowMs, retentionDays, idempotencyWindowHours });
+    if (dropped.length > 0) logger.info('partitions.dropped', { partitions: dropped });
+    if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
+  }
+
+  async function removeOldAuditEntries(): Promise<void> {
+    const beforeMs = clock.nowMs() - settings.auditRetentionDays * DAY_MS;
+    while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
+  }
+
+  async function expireParked(): Promise<void> {
+    const expired = await expireParkedDeliveries(pool, {
+      nowMs: clock.nowMs(),
+      graceMs: EXPIRY_GRACE_MS,
+      youngestMs: parkingMs,
+    });
+    if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
+  }
+
+  return {
+    start() {
+      const every = (intervalMs: number, name: string, pass: () => Promise<unknown>) =>
+        runEvery(intervalMs, name, pass, logger);
+      const tasks = [
+        every(PARTITIONS_EVERY_MS, 'partitions', keepPartitions),
+        every(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries),
+        every(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool)),
+        every(EXPIRY_EVERY_MS, 'expiry of the parked', expireParked),
+        every(RECOVERY_EVERY_MS, 'recovery', () => recovery.resumeLeft()),
+        every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
+        every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
+        every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
+        every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
+        every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),
+      ];
+      stopTasks = () => Promise.all(tasks.map((task) => task.stop()));
+    },
+    async stop() {
+      stopping.abort();
+      await stopTasks();
+    },
+  };
+}
