@@ -16,7 +16,7 @@ export async function answerOnce<P, Q, B>(
 ): Promise<Answer> {
   const outcome = await answers.answerOnce(
     {
-      callerId: caller.keyId,
+      callerId: caller.id,
       key: idempotencyKey,
       fingerprint: [operationId, params, body],
       customerId,

@@ -1,5 +1,5 @@
 import { batchBytesMax as defaultBatchBytesMax, type Operation, operations } from '@posthorn/api-contract';
-import { AppError, type ApiKeyDirectory, type Caller, identifyCaller, requireScope } from '@posthorn/http';
+import { AppError, type ApiKeyDirectory, type Caller, identifyCaller, permissionCheck } from '@posthorn/http';
 import type { EventAcceptor } from '@posthorn/pipeline';
 import type { Logger } from '@posthorn/runtime';
 import { type Request, type Response, Router } from 'express';
@@ -54,10 +54,11 @@ export function createIngestRouter({
 }: IngestRouterDeps): Router {
   const router = Router({ caseSensitive: true });
   const context: IngestContext = { acceptor, schemas, overload, logger, payloadBytesMax, batchBytesMax };
-  const mount = ({ path }: Pick<Operation, 'path'>, handle: Handler): void => {
+  const mount = ({ path, operationId }: Pick<Operation, 'path' | 'operationId'>, handle: Handler): void => {
+    const requirePermission = permissionCheck(operationId);
     router.post(path, async (request, response) => {
       const caller = await identifyCaller(apiKeys, request);
-      requireScope(caller, 'events:write');
+      requirePermission(caller);
       refuseQuery(request);
       const held = overload.hold();
       try {

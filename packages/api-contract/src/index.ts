@@ -8,7 +8,16 @@ export {
   problemDocument,
   type ProblemFacts,
 } from './problem.js';
-export { allows, type Scope } from './scope.js';
+export {
+  type Access,
+  accessBy,
+  leastScope,
+  type OperationId,
+  type Permission,
+  permissionOf,
+  type PermissionCaller,
+} from './permissions.js';
+export type { Scope } from './scope.js';
 export { type Validated, validateValue, type ValidateOptions } from './validate-value.js';
 export { decodeCursor, encodeCursor, type Page, type PageQuery } from './page.js';
 export { type IdKind, idPrefixes, type RateLimit } from './fields.js';

@@ -24,6 +24,7 @@ import { type JsonSchema, jsonSchemaOf, open, withReferences } from './json-sche
 import type { Operation, ResponseShape } from './operation.js';
 import { eventTypeResource } from './event-types.js';
 import { operationList } from './operations.js';
+import { leastScope, permissionOf, type PermissionRow } from './permissions.js';
 import { type ProblemCode, problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
 import { replayResource } from './replays.js';
@@ -91,6 +92,12 @@ export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefin
           scheme: 'bearer',
           bearerFormat: 'phk_…',
           description: `An API key with one of the scopes ${scopes.join(', ')}; admin allows everything.`,
+        },
+        portalSession: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'phs_…',
+          description: 'A session of the customer portal, for one customer.',
         },
       },
     },
@@ -176,24 +183,39 @@ function componentSchemas(): Record<string, JsonSchema> {
 }
 
 function describeOperation(operation: Operation): OpenApiOperation {
-  const { operationId, summary, group, scope, body } = operation;
+  const { operationId, summary, group, body } = operation;
+  const permission = permissionOf(operationId);
   const parameters = describeParameters(operation);
-  const notes = [operation.description, accessNote(operation)].filter((note) => note !== undefined);
+  const notes = [operation.description, accessNote(permission)].filter((note) => note !== undefined);
   return {
     operationId,
     summary,
     ...(notes.length > 0 && { description: notes.join('\n\n') }),
     tags: [group],
-    security: scope ? [{ apiKey: [] }] : [],
+    security: securityOf(permission),
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: describeBody(operation, operation.documentedBody ?? body) }),
     responses: describeResponses(operation),
   };
 }
 
-function accessNote({ scope, operatorOnly }: Operation): string | undefined {
-  if (!scope) return undefined;
-  return `Scope: \`${scope}\`${operatorOnly ? ', by a key that is not restricted to one customer' : ''}.`;
+/** Either of these is enough. */
+function securityOf(permission: PermissionRow): Record<string, string[]>[] {
+  if (permission === 'open') return [];
+  return [
+    ...(leastScope(permission) === null ? [] : [{ apiKey: [] }]),
+    ...(permission.portal === 'no' ? [] : [{ portalSession: [] }]),
+  ];
+}
+
+function accessNote(permission: PermissionRow): string | undefined {
+  if (permission === 'open') return undefined;
+  const scope = leastScope(permission);
+  const byKey =
+    scope &&
+    `Scope: \`${scope}\`${permission.restricted === 'no' ? ', by a key that is not restricted to one customer' : ''}`;
+  if (permission.portal === 'no') return byKey ? `${byKey}.` : undefined;
+  return byKey ? `${byKey}; or a portal session.` : 'For portal sessions.';
 }
 
 function describeParameters({ params, query, headers = {} }: Operation): OpenApiParameter[] {
@@ -240,9 +262,10 @@ function describeResponses(operation: Operation): OpenApiOperation['responses'] 
 }
 
 /** Those of the operation, and those that anything can answer. */
-function problemsOf({ scope, problems, responses, body }: Operation): ProblemCode[] {
-  const access: ProblemCode[] = scope ? ['unauthorized', 'forbidden'] : [];
-  const always: ProblemCode[] = scope ? ['invalid_request', 'internal_error', 'unavailable'] : [];
+function problemsOf({ operationId, problems, responses, body }: Operation): ProblemCode[] {
+  const guarded = permissionOf(operationId) !== 'open';
+  const access: ProblemCode[] = guarded ? ['unauthorized', 'forbidden'] : [];
+  const always: ProblemCode[] = guarded ? ['invalid_request', 'internal_error', 'unavailable'] : [];
   const ofBodies: ProblemCode[] = body ? ['payload_too_large', 'unsupported_media_type'] : [];
   return codes.filter(
     (code) =>

@@ -1,7 +1,6 @@
 import type Joi from 'joi';
 
 import type { ProblemCode } from './problem.js';
-import type { Scope } from './scope.js';
 
 export type Method = 'get' | 'put' | 'post' | 'patch' | 'delete';
 
@@ -15,7 +14,7 @@ export interface ResponseShape {
 }
 
 /**
- * One operation of the HTTP surface. The routes validate by it and the OpenAPI document is made from it, so neither can
+ * One operation of the HTTP surface; who may ask for it stands in `permissions`. The routes validate by it and the OpenAPI document is made from it, so neither can
  * say something else than the other. P, Q and B are what a handler gets after validation.
  */
 export interface Operation<P = unknown, Q = unknown, B = unknown> {
@@ -26,10 +25,6 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   group: string;
   summary: string;
   description?: string;
-  /** Null: no key is needed. */
-  scope: Scope | null;
-  /** True: refused (403) to a key that is restricted to one customer. */
-  operatorOnly?: boolean;
   /** A path parameter that cannot name anything is answered 404, unless the operation creates what it names. */
   createsNamed?: boolean;
   params: Joi.ObjectSchema<P>;

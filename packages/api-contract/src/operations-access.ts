@@ -19,8 +19,6 @@ export const accessOperations = {
     summary: 'Create an API key',
     description:
       'The answer holds the key, this once. Scope `admin` allows everything, the other scopes included.',
-    scope: 'admin',
-    operatorOnly: true,
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -42,8 +40,6 @@ export const accessOperations = {
     group,
     summary: 'List API keys',
     description: 'Revoked keys are not listed.',
-    scope: 'admin',
-    operatorOnly: true,
     params: noParams,
     query: pageQuery,
     body: null,
@@ -57,8 +53,6 @@ export const accessOperations = {
     group,
     summary: 'Revoke an API key',
     description: 'Every process refuses the key within a second, ten at the worst.',
-    scope: 'admin',
-    operatorOnly: true,
     params: Joi.object<{ apiKeyId: string }>({ apiKeyId: idInput('apiKey').required() }),
     query: noQuery,
     body: null,
@@ -74,8 +68,6 @@ export const accessOperations = {
     description:
       'Every change that was made over the API: who, what, when, from where. Values are not kept, and events are not changes. ' +
       'Entries about a customer go when it is erased, but for that of the erasure itself.',
-    scope: 'admin',
-    operatorOnly: true,
     params: noParams,
     query: listAuditEntriesQuery,
     body: null,

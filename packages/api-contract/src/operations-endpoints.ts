@@ -29,7 +29,6 @@ export const endpointOperations = {
     group,
     summary: 'Create an endpoint',
     description: 'The answer holds the signing secret, this once.',
-    scope: 'admin',
     params: customerParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -54,7 +53,6 @@ export const endpointOperations = {
     path: '/v1/customers/{customerId}/endpoints',
     group,
     summary: 'List a customer’s endpoints',
-    scope: 'admin',
     params: customerParams,
     query: pageQuery,
     body: null,
@@ -67,7 +65,6 @@ export const endpointOperations = {
     path: '/v1/endpoints/{endpointId}',
     group,
     summary: 'Read an endpoint',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: null,
@@ -83,7 +80,6 @@ export const endpointOperations = {
     description:
       'A merge patch (RFC 7396): members left out stay, null goes back to the default, nested objects merge. ' +
       'Applies to what is still waiting as well.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: patchEndpointBody,
@@ -99,7 +95,6 @@ export const endpointOperations = {
     group,
     summary: 'Delete an endpoint',
     description: 'Its unfinished deliveries are cancelled; its history stays.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: null,
@@ -115,7 +110,6 @@ export const endpointOperations = {
     description:
       'Its deliveries are held from here on, the pending ones too: up to 100,000, those past it are cancelled. ' +
       'A disabled endpoint is refused.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: null,
@@ -131,7 +125,6 @@ export const endpointOperations = {
     description:
       'What it holds is released or cancelled: some thousands before the answer, the rest soon after. ' +
       'A disabled endpoint is refused: enable it.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: resumeEndpointBody,
@@ -148,7 +141,6 @@ export const endpointOperations = {
     summary: 'Enable a disabled endpoint',
     description:
       'What it holds is released or cancelled, as with resume. A paused endpoint is refused: resume it.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: resumeEndpointBody,
@@ -166,7 +158,6 @@ export const endpointOperations = {
     description:
       'The secret before keeps signing along for the overlap, a day by default. To end an overlap early, ' +
       'rotate to the current secret with `overlapSeconds` 0.',
-    scope: 'admin',
     params: endpointParams,
     query: noQuery,
     body: rotateSecretBody,

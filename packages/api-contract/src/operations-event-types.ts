@@ -18,8 +18,6 @@ export const eventTypeOperations = {
     description:
       'What the body leaves out is reset. A schema applies within a second to events that are sent from then on; events of ' +
       'types without an entry, or without a schema, are not checked.',
-    scope: 'admin',
-    operatorOnly: true,
     createsNamed: true,
     params: eventTypeParams,
     query: noQuery,
@@ -42,7 +40,6 @@ export const eventTypeOperations = {
     path: '/v1/event-types',
     group,
     summary: 'List the event types of the catalogue',
-    scope: 'read',
     params: noParams,
     query: pageQuery,
     body: null,
@@ -55,7 +52,6 @@ export const eventTypeOperations = {
     path: '/v1/event-types/{name}',
     group,
     summary: 'Read an event type',
-    scope: 'read',
     params: eventTypeParams,
     query: noQuery,
     body: null,

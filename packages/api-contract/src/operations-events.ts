@@ -25,7 +25,6 @@ export const eventOperations = {
     description:
       'Answered after the event and its deliveries are committed. `data` is kept and sent as the exact bytes that were received. ' +
       'The request may have 256 KiB by default. Where its type has a schema in the catalogue, `data` has to fit it (422).',
-    scope: 'events:write',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -57,7 +56,6 @@ export const eventOperations = {
     description:
       'Events are checked and committed independently; the results are in order. With an `Idempotency-Key` each place in the ' +
       'list has a key of its own, made of the header and its index. The request may have 5 MiB, each `data` as much as a single event.',
-    scope: 'events:write',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },

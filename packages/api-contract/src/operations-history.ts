@@ -21,7 +21,6 @@ export const historyOperations = {
     group,
     summary: 'List events',
     description: '`since` (inclusive) and `until` (exclusive) bound the time of acceptance.',
-    scope: 'read',
     params: noParams,
     query: listEventsQuery,
     body: null,
@@ -34,7 +33,6 @@ export const historyOperations = {
     path: '/v1/events/{eventId}',
     group,
     summary: 'Read an event with its payload and deliveries',
-    scope: 'read',
     params: eventParams,
     query: noQuery,
     body: null,
@@ -48,7 +46,6 @@ export const historyOperations = {
     group,
     summary: 'List deliveries',
     description: '`since` (inclusive) and `until` (exclusive) bound the time at which the delivery was made.',
-    scope: 'read',
     params: noParams,
     query: listDeliveriesQuery,
     body: null,
@@ -61,7 +58,6 @@ export const historyOperations = {
     path: '/v1/deliveries/{deliveryId}',
     group,
     summary: 'Read a delivery',
-    scope: 'read',
     params: deliveryParams,
     query: noQuery,
     body: null,
@@ -74,7 +70,6 @@ export const historyOperations = {
     path: '/v1/deliveries/{deliveryId}/attempts',
     group,
     summary: 'List a delivery’s attempts',
-    scope: 'read',
     params: deliveryParams,
     query: pageQuery,
     body: null,
@@ -90,7 +85,6 @@ export const historyOperations = {
     description:
       'Also to an endpoint that the event did not match or that did not exist then. The delivery is made if there was ' +
       'none; otherwise it is replayed. One that is due already is left as it is.',
-    scope: 'read',
     params: eventParams,
     query: noQuery,
     body: replayEventBody,
@@ -108,7 +102,6 @@ export const historyOperations = {
       'A finished one opens again with a fresh budget; the `webhook-id` stays, attempts are numbered on, and one that was ' +
       'delivered ends as delivered however the replay goes. One that waits is brought forward. One that is due is being ' +
       'sent or about to be: 409. Where the endpoint is paused or disabled it is held.',
-    scope: 'read',
     params: deliveryParams,
     query: noQuery,
     body: null,
@@ -124,7 +117,6 @@ export const historyOperations = {
     description:
       'An attempt that is on its way is recorded all the same, and its success makes the delivery delivered. ' +
       'The replay of a delivered one ends as delivered.',
-    scope: 'read',
     params: deliveryParams,
     query: noQuery,
     body: null,
@@ -139,7 +131,6 @@ export const historyOperations = {
     summary: 'Cancel unfinished deliveries by filter',
     description:
       '`since` (inclusive) and `until` (exclusive) bound the time of the event. At most 20,000 per call.',
-    scope: 'read',
     params: noParams,
     query: noQuery,
     body: cancelDeliveriesBody,
@@ -156,7 +147,6 @@ export const historyOperations = {
     description:
       'accepted = delivered + pending + held + deadLettered + cancelled, at any time. `since` (inclusive) and `until` ' +
       '(exclusive) bound the time at which events were accepted. Counted anew for every request: give bounds on a long history.',
-    scope: 'read',
     params: noParams,
     query: ledgerQuery,
     body: null,

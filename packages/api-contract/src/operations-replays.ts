@@ -25,7 +25,6 @@ export const replayOperations = {
       'not part of it, nor is what fails again. An endpoint that is paused or disabled waits until it is enabled, while ' +
       'the others go on. One replay per customer is running or paused at a time: 409 `replay_in_progress`. With `dryRun` ' +
       'it only counts, and `Idempotency-Key` has no effect.',
-    scope: 'read',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -47,7 +46,6 @@ export const replayOperations = {
     path: '/v1/replays',
     group,
     summary: 'List replays',
-    scope: 'read',
     params: noParams,
     query: listReplaysQuery,
     body: null,
@@ -60,7 +58,6 @@ export const replayOperations = {
     path: '/v1/replays/{replayId}',
     group,
     summary: 'Read a replay and its progress',
-    scope: 'read',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -74,7 +71,6 @@ export const replayOperations = {
     group,
     summary: 'Pause a replay',
     description: 'Nothing more is opened once this is answered. What was opened goes on.',
-    scope: 'read',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -87,7 +83,6 @@ export const replayOperations = {
     path: '/v1/replays/{replayId}/resume',
     group,
     summary: 'Resume a paused replay',
-    scope: 'read',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -103,7 +98,6 @@ export const replayOperations = {
     description:
       'Nothing more is opened once this is answered. What was opened goes on and is no longer counted; ' +
       '`POST /v1/deliveries/cancel` ends it.',
-    scope: 'read',
     params: replayParams,
     query: noQuery,
     body: null,

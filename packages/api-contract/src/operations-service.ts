@@ -8,7 +8,6 @@ const group = 'Service';
 const open = {
   method: 'get',
   group,
-  scope: null,
   params: noParams,
   query: noQuery,
   body: null,

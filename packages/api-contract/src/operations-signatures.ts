@@ -12,7 +12,6 @@ export const signatureOperations = {
     description:
       'By the endpoint’s scheme and secrets as they are now, the time within five minutes. For finding out why ' +
       'a receiver refuses what it gets; receivers verify by themselves.',
-    scope: 'admin',
     params: noParams,
     query: noQuery,
     body: verifySignatureBody,

@@ -48,7 +48,7 @@ export async function recordChange(
 ): Promise<void> {
   const trail = response.locals.auditTrail as AuditTrail | undefined;
   if (!trail || method === 'get' || answer.unchanged) return;
-  const { keyId, customerId } = callerOf(response);
+  const { id: keyId, customerId } = callerOf(response);
   const target = targetOf(request, answer);
   await trail.record({
     keyId,

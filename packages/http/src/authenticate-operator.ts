@@ -3,7 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { ApiKeyDirectory } from './api-key-directory.js';
 import { AppError } from './app-error.js';
 import { identifyCaller, identifyKey } from './authenticate.js';
-import { type Caller, requireOperator, requireScope } from './caller.js';
+import { type Caller, requireOperator } from './caller.js';
 
 /**
  * For pages that only an operator may open: an API key with the scope `admin` for all customers, as Bearer, or as the
@@ -12,7 +12,6 @@ import { type Caller, requireOperator, requireScope } from './caller.js';
 export function authenticateOperator(directory: ApiKeyDirectory): RequestHandler {
   return async (request: Request, _response: Response, next: NextFunction) => {
     const caller = await identify(directory, request);
-    requireScope(caller, 'admin');
     requireOperator(caller);
     next();
   };

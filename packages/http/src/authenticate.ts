@@ -25,7 +25,7 @@ export async function identifyCaller(directory: ApiKeyDirectory, request: Reques
 export async function identifyKey(directory: ApiKeyDirectory, key: string): Promise<Caller> {
   const found = await directory.find(hashApiKey(key));
   if (!found) throw unauthorized('The API key is unknown or revoked.');
-  return { keyId: found.id, scopes: found.scopes, customerId: found.customerId };
+  return { kind: 'key', id: found.id, scopes: found.scopes, customerId: found.customerId };
 }
 
 const bearer = /^Bearer +(phk_[A-Za-z0-9_-]{20,128}) *$/i;

@@ -1,27 +1,32 @@
-import { allows, type Scope } from '@posthorn/api-contract';
+import type { Scope } from '@posthorn/api-contract';
 import type { Response } from 'express';
 
 import { AppError, notFound } from './app-error.js';
 
-/** Who asks: an API key. */
-export interface Caller {
-  keyId: string;
+/** Who asks. `customerId` not null: only this customer is there, everything else is not. */
+export type Caller = KeyCaller | PortalCaller;
+
+export interface KeyCaller {
+  kind: 'key';
+  /** Of the API key, a uuid. */
+  id: string;
   scopes: readonly Scope[];
-  /** Not null: the key sees this customer only, everything else is not there. */
   customerId: string | null;
 }
 
-export function requireScope(caller: Caller, scope: Scope): void {
-  if (allows(caller.scopes, scope)) return;
-  throw new AppError({ code: 'forbidden', detail: `This needs an API key with the scope ${scope}.` });
+export interface PortalCaller {
+  kind: 'portal';
+  /** Of the portal link that the session came from, a uuid. */
+  id: string;
+  customerId: string;
 }
 
-/** What concerns all customers is closed to a key of one. */
+/** For what concerns all customers and is no operation of the API. */
 export function requireOperator(caller: Caller): void {
-  if (caller.customerId === null) return;
+  if (caller.kind === 'key' && caller.scopes.includes('admin') && caller.customerId === null) return;
   throw new AppError({
     code: 'forbidden',
-    detail: 'This needs an API key that is not restricted to one customer.',
+    detail: 'This needs an API key with the scope admin that is not restricted to one customer.',
   });
 }
 
@@ -35,8 +40,8 @@ export function requireCustomer(caller: Caller, customerId: string): void {
 }
 
 /**
- * The customer a list is limited to: the one asked for, or the key's own; null for all. Throws `not_found` when the key
- * belongs to another.
+ * The customer a list is limited to: the one asked for, or the caller's own; null for all. Throws `not_found` when the
+ * caller belongs to another.
  */
 export function customerFilter(caller: Caller, asked: string | undefined): string | null {
   if (asked !== undefined) requireCustomer(caller, asked);

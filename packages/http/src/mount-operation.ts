@@ -4,8 +4,9 @@ import type { Request, RequestHandler, Response, Router } from 'express';
 import { type Answer, sendAnswer } from './answer.js';
 import { recordChange } from './audit-trail.js';
 import { AppError, notFound } from './app-error.js';
-import { type Caller, callerOf, requireOperator, requireScope } from './caller.js';
+import { type Caller, callerOf } from './caller.js';
 import { readIdempotencyKey } from './idempotency-key.js';
+import { permissionCheck } from './permission-check.js';
 import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
 import { requestIdOf } from './request-id.js';
 
@@ -22,20 +23,20 @@ export interface OperationRequest<P, Q, B> {
 
 export type OperationHandler<P, Q, B> = (request: OperationRequest<P, Q, B>) => Promise<Answer>;
 
-/** Routes one operation: authentication, scope, parameters, query, body, then the handler with checked values. */
+/** Routes one operation: authentication, permission, parameters, query, body, then the handler with checked values. */
 export function mountOperation<P, Q, B>(
   router: Router,
   operation: Operation<P, Q, B>,
   authentication: RequestHandler,
   handle: OperationHandler<P, Q, B>,
 ): void {
+  const requirePermission = permissionCheck(operation.operationId);
   const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
   router[operation.method](path, authentication, async (request: Request, response: Response) => {
     // Answers are for one caller only, and some hold a secret or a key.
     response.setHeader('Cache-Control', 'no-store');
     const caller = callerOf(response);
-    if (operation.scope) requireScope(caller, operation.scope);
-    if (operation.operatorOnly) requireOperator(caller);
+    requirePermission(caller);
     const params = checkedParams(operation, request);
     const query = checkedQuery(operation, request);
     const idempotencyKey = operation.headers?.['Idempotency-Key'] ? readIdempotencyKey(request) : null;
