@@ -4,18 +4,22 @@ import {
   createAuditStore,
   createEndpointStore,
   createEventTypeStore,
+  createPortalLinkStore,
   openChangeFeed,
   openDatabase,
   readMigrationNames,
 } from '@posthorn/database';
 import {
+  admitAnyone,
   authenticate,
   authenticateOperator,
   createApiKeyDirectory,
   createAuditTrail,
   createHttpApp,
   createHttpServer,
+  createIdentities,
   createOperationRouter,
+  createPortalSessionDirectory,
 } from '@posthorn/http';
 import {
   createEventSchemas,
@@ -106,7 +110,8 @@ export async function startRoles({
   }
 
   const auditTrail = createAuditTrail(createAuditStore({ prisma, clock }), logger);
-  const authentication = authenticate(apiKeys, auditTrail);
+  const portalSessions = createPortalSessionDirectory(createPortalLinkStore({ prisma, clock }));
+  const identities = createIdentities({ apiKeys, portalSessions });
   let ingest: Router | undefined;
   let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
@@ -131,7 +136,7 @@ export async function startRoles({
     overload = guard;
     ingest = createIngestRouter({
       acceptor,
-      apiKeys,
+      identities,
       schemas,
       overload: guard,
       logger,
@@ -143,17 +148,20 @@ export async function startRoles({
     const { allowTargets } = config;
     routers.push(
       createConsoleRouter({
-        authentication,
+        authentication: authenticate(identities, auditTrail),
+        admission: admitAnyone(auditTrail),
         database,
         secretBox,
         checkTargetUrl: (url) => checkTargetUrl(url, { allowTargets }),
         queue,
         logger,
         retentionDays: config.retentionDays,
+        endpointInFlightMax: config.endpointInFlightMax,
+        portal: { publicUrl: config.publicUrl, sessionSeconds: config.portalSessionSeconds },
       }),
     );
     const board = createQueueBoard({
-      authentication: authenticateOperator(apiKeys),
+      authentication: authenticateOperator(identities),
       openLanes: () => openLiveLanes({ redisUrl, prefix: config.queuePrefix }),
     });
     shutdown.onClose('queue board', () => board.close());

@@ -55,6 +55,7 @@ describe('the audit log', () => {
       id: expect.stringMatching(/^aud_[0-9a-z]{26}$/),
       at: expect.any(String),
       keyId: key.id,
+      portalLinkId: null,
       operation: 'patchEndpoint',
       target: { endpointId: made.id, id: made.id, customerId: 'acme' },
       members: ['description'],
@@ -113,6 +114,7 @@ describe('the audit log', () => {
     const addAt = (atMs: number) =>
       createAuditStore({ prisma, clock: { nowMs: () => atMs } }).add({
         keyId: createUuidV7(nowMs),
+        portalLinkId: null,
         operation: 'old',
         target: {},
         members: [],

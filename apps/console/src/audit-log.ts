@@ -14,13 +14,14 @@ const cursorForm = idCursor('audit-log');
 
 export function mountAuditLog(router: Router, { authentication, audit }: AuditLogDeps): void {
   mountOperation(router, operations.listAuditEntries, authentication, async ({ query }) => {
-    const { limit, cursor, since, until, customerId, keyId, operation } = query;
+    const { limit, cursor, since, until, customerId, keyId, portalLinkId, operation } = query;
     const before = readCursor(cursorForm, cursor);
     const page = await audit.list({
       limit,
       before,
       customerId,
       keyId,
+      portalLinkId,
       operation,
       sinceMs: since,
       untilMs: until,
@@ -29,12 +30,20 @@ export function mountAuditLog(router: Router, { authentication, audit }: AuditLo
   });
 }
 
-function auditEntryResource({ id, at, keyId, members, ...entry }: AuditEntry): AuditEntryResource {
+function auditEntryResource({
+  id,
+  at,
+  keyId,
+  portalLinkId,
+  members,
+  ...entry
+}: AuditEntry): AuditEntryResource {
   return {
     ...entry,
     id: encodeId(idPrefixes.auditEntry, id),
     at: at.toISOString(),
-    keyId: encodeId(idPrefixes.apiKey, keyId),
+    keyId: keyId && encodeId(idPrefixes.apiKey, keyId),
+    portalLinkId: portalLinkId && encodeId(idPrefixes.portalLink, portalLinkId),
     members: [...members],
   };
 }

@@ -9,6 +9,7 @@ import {
   createEventTypeStore,
   createIdempotentAnswerStore,
   createLedgerStore,
+  createPortalLinkStore,
   createReplayStore,
   type Database,
 } from '@posthorn/database';
@@ -25,12 +26,15 @@ import { mountEndpoints } from './endpoints.js';
 import { mountEventTypes } from './event-types.js';
 import { mountEvents } from './events.js';
 import { mountLedger } from './ledger.js';
+import { mountPortal, type PortalSettings } from './portal.js';
 import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
 import type { CheckTargetUrl } from './target-check.js';
 
 export interface ConsoleRouterDeps {
   authentication: RequestHandler;
+  /** In front of the operations that anyone may ask for. */
+  admission: RequestHandler;
   database: Pick<Database, 'pool' | 'prisma' | 'clock'>;
   secretBox: SecretBox;
   checkTargetUrl: CheckTargetUrl;
@@ -38,17 +42,23 @@ export interface ConsoleRouterDeps {
   queue: ReplayDeps['queue'];
   logger: Logger;
   retentionDays: number;
+  /** What an endpoint without a limit of its own may have in flight. */
+  endpointInFlightMax: number;
+  portal: PortalSettings;
 }
 
 /** The management API: customers, endpoints, API keys, and the history of events, deliveries and attempts. */
 export function createConsoleRouter({
   authentication,
+  admission,
   database,
   secretBox,
   checkTargetUrl,
   queue,
   logger,
   retentionDays,
+  endpointInFlightMax,
+  portal,
 }: ConsoleRouterDeps): Router {
   const { pool, prisma, clock } = database;
   const customers = createCustomerStore({ prisma });
@@ -65,7 +75,15 @@ export function createConsoleRouter({
 
   const router = Router({ caseSensitive: true });
   mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
-  mountEndpoints(router, { authentication, pool, customers, endpoints, answers, checkTargetUrl });
+  mountEndpoints(router, {
+    authentication,
+    pool,
+    customers,
+    endpoints,
+    answers,
+    checkTargetUrl,
+    endpointInFlightMax,
+  });
   mountSignatures(router, { authentication, endpoints, clock });
   mountApiKeys(router, { authentication, apiKeys, answers });
   mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });
@@ -75,6 +93,14 @@ export function createConsoleRouter({
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
   mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
   mountReplays(router, { authentication, customers, endpoints, replays, answers, logger });
+  mountPortal(router, {
+    authentication,
+    admission,
+    customers,
+    portalLinks: createPortalLinkStore({ prisma, clock }),
+    answers,
+    settings: portal,
+  });
   mountLedger(router, { authentication, customers, endpoints, ledger });
   return router;
 }

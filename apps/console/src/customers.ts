@@ -45,7 +45,7 @@ export function mountCustomers(
 
   mountOperation(router, operations.getCustomer, authentication, async ({ params, caller }) => ({
     status: 200,
-    body: customerResource(await findCustomer(customers, caller, params.customerId)),
+    body: customerFor(caller, await findCustomer(customers, caller, params.customerId)),
   }));
 
   mountOperation(router, operations.eraseCustomer, authentication, async ({ params }) => {
@@ -66,6 +66,12 @@ export async function findCustomer(customers: CustomerStore, caller: Caller, id:
 async function ownCustomers(customers: CustomerStore, id: string): Promise<Customer[]> {
   const customer = await customers.get(id);
   return customer ? [customer] : [];
+}
+
+/** The metadata is the operator's own: someone in the portal does not see it. */
+function customerFor(caller: Caller, customer: Customer): CustomerResource {
+  const resource = customerResource(customer);
+  return caller.kind === 'portal' ? { ...resource, metadata: {} } : resource;
 }
 
 function settingsOf({ name, metadata, notificationUrl, limits }: PutCustomerBody): CustomerSettings {

@@ -16,6 +16,7 @@ import { idCursor, pageResource, readCursor } from './cursor.js';
 import { findCustomer } from './customers.js';
 import { endpointResource } from './endpoint-resource.js';
 import { findEndpoint } from './find-endpoint.js';
+import { noEndpointLimits, refuseRaisedLimits } from './portal-limits.js';
 import { type CheckTargetUrl, requireTarget } from './target-check.js';
 
 export interface EndpointsDeps {
@@ -25,16 +26,20 @@ export interface EndpointsDeps {
   endpoints: EndpointStore;
   answers: IdempotentAnswerStore;
   checkTargetUrl: CheckTargetUrl;
+  /** What an endpoint without a limit of its own may have in flight. */
+  endpointInFlightMax: number;
 }
 
 const cursorForm = idCursor('endpoints');
 
 export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
   const { authentication, pool, customers, endpoints, answers, checkTargetUrl } = deps;
+  const limitsByDefault = { maxInFlight: deps.endpointInFlightMax };
 
   mountOperation(router, operations.createEndpoint, authentication, async (request) => {
     const { params, body, caller } = request;
     requireCustomer(caller, params.customerId);
+    refuseRaisedLimits(caller, noEndpointLimits, body, limitsByDefault);
     requireTarget(checkTargetUrl, body.url, 'url');
     return answerOnce(answers, operations.createEndpoint, request, params.customerId, async (tx) => {
       const outcome = await endpoints.create(params.customerId, body, tx);
@@ -66,7 +71,11 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
 
   mountOperation(router, operations.patchEndpoint, authentication, async ({ params, body, caller }) => {
     const { id } = await findEndpoint(endpoints, caller, params.endpointId);
-    const endpoint = await endpoints.patch(id, (current) => patched(current, body, checkTargetUrl));
+    const endpoint = await endpoints.patch(id, (current) => {
+      const next = patched(current, body, checkTargetUrl);
+      refuseRaisedLimits(caller, current, next, limitsByDefault);
+      return next;
+    });
     if (!endpoint) throw notFound();
     return { status: 200, body: endpointResource(endpoint) };
   });

@@ -1,7 +1,13 @@
 import type { Server } from 'node:http';
-import { createApiKeyStore, openDatabase, type Database } from '@posthorn/database';
+import { createApiKeyStore, createPortalLinkStore, openDatabase, type Database } from '@posthorn/database';
 import { createUuidV7, encodeId } from '@posthorn/domain';
-import { authenticateOperator, createApiKeyDirectory, createHttpApp } from '@posthorn/http';
+import {
+  authenticateOperator,
+  createApiKeyDirectory,
+  createHttpApp,
+  createIdentities,
+  createPortalSessionDirectory,
+} from '@posthorn/http';
 import { createQueueProducer, openLiveLanes, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import {
@@ -49,7 +55,12 @@ beforeAll(async () => {
   readKey = await createKey('read', null);
   acmeKey = await createKey('admin', 'acme');
   board = createQueueBoard({
-    authentication: authenticateOperator(createApiKeyDirectory({ apiKeys, clock: database.clock, logger })),
+    authentication: authenticateOperator(
+      createIdentities({
+        apiKeys: createApiKeyDirectory({ apiKeys, clock: database.clock, logger }),
+        portalSessions: createPortalSessionDirectory(createPortalLinkStore(database)),
+      }),
+    ),
     openLanes: () => openLiveLanes({ redisUrl: redis.url, prefix: redis.prefix, lanesMax: LANES_MAX }),
   });
   server = createHttpApp({ logger, routers: [board.router] }).listen(0, '127.0.0.1');

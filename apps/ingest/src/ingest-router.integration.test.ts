@@ -4,13 +4,19 @@ import {
   createCustomerStore,
   createEndpointStore,
   createEventTypeStore,
+  createPortalLinkStore,
   type Database,
   ensurePartitions,
   type EventTypeStore,
   openDatabase,
 } from '@posthorn/database';
 import { decodeId } from '@posthorn/domain';
-import { createApiKeyDirectory, createHttpApp } from '@posthorn/http';
+import {
+  createApiKeyDirectory,
+  createHttpApp,
+  createIdentities,
+  createPortalSessionDirectory,
+} from '@posthorn/http';
 import {
   createDeliveryEnqueuer,
   createEventAcceptor,
@@ -68,9 +74,16 @@ beforeAll(async () => {
   });
   schemas = createEventSchemas(eventTypes, logger);
   const directory = createApiKeyDirectory({ apiKeys, clock, logger });
+  const portalSessions = createPortalSessionDirectory(createPortalLinkStore({ prisma, clock }));
   app = createHttpApp({
     logger,
-    ingest: createIngestRouter({ acceptor, apiKeys: directory, schemas, overload: openGate, logger }),
+    ingest: createIngestRouter({
+      acceptor,
+      identities: createIdentities({ apiKeys: directory, portalSessions }),
+      schemas,
+      overload: openGate,
+      logger,
+    }),
     routers: [],
   });
 

@@ -1,5 +1,5 @@
 import { batchBytesMax as defaultBatchBytesMax, type Operation, operations } from '@posthorn/api-contract';
-import { AppError, type ApiKeyDirectory, type Caller, identifyCaller, permissionCheck } from '@posthorn/http';
+import { AppError, type Caller, type Identities, permissionCheck } from '@posthorn/http';
 import type { EventAcceptor } from '@posthorn/pipeline';
 import type { Logger } from '@posthorn/runtime';
 import { type Request, type Response, Router } from 'express';
@@ -11,7 +11,7 @@ import type { HeldBody, OverloadGuard } from './overload-guard.js';
 
 export interface IngestRouterDeps {
   acceptor: Pick<EventAcceptor, 'accept'>;
-  apiKeys: ApiKeyDirectory;
+  identities: Identities;
   schemas: Pick<EventSchemas, 'check'>;
   overload: OverloadGuard;
   logger: Logger;
@@ -45,7 +45,7 @@ type Handler = (
  */
 export function createIngestRouter({
   acceptor,
-  apiKeys,
+  identities,
   schemas,
   overload,
   logger,
@@ -57,7 +57,7 @@ export function createIngestRouter({
   const mount = ({ path, operationId }: Pick<Operation, 'path' | 'operationId'>, handle: Handler): void => {
     const requirePermission = permissionCheck(operationId);
     router.post(path, async (request, response) => {
-      const caller = await identifyCaller(apiKeys, request);
+      const caller = await identities.identify(request);
       requirePermission(caller);
       refuseQuery(request);
       const held = overload.hold();

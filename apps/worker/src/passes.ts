@@ -1,5 +1,6 @@
 import {
   createAuditStore,
+  createPortalLinkStore,
   dropOldAnswers,
   dropOldPartitions,
   ensurePartitions,
@@ -31,6 +32,7 @@ const EXPIRY_GRACE_MS = 60_000;
 /** Counts everything that is held, so not as often as that. */
 const HELD_LIMIT_EVERY_MS = 30_000;
 const ANSWERS_EVERY_MS = 300_000;
+const PORTAL_LINKS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
 
@@ -72,6 +74,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
     intervalMs: settings.sweepIntervalMs,
   });
   const audit = createAuditStore(database);
+  const portalLinks = createPortalLinkStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
   const stopping = new AbortController();
@@ -114,6 +117,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
         every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
         every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
+        every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
         every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),
       ];
       stopTasks = () => Promise.all(tasks.map((task) => task.stop()));

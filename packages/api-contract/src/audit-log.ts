@@ -6,6 +6,7 @@ import { Joi } from './strict-joi.js';
 export interface ListAuditEntriesQuery extends PageQuery {
   customerId?: string;
   keyId?: string;
+  portalLinkId?: string;
   operation?: string;
   since?: number;
   until?: number;
@@ -14,7 +15,9 @@ export interface ListAuditEntriesQuery extends PageQuery {
 export interface AuditEntryResource {
   id: string;
   at: string;
-  keyId: string;
+  /** Who: either this or `portalLinkId`. */
+  keyId: string | null;
+  portalLinkId: string | null;
   operation: string;
   target: Record<string, string>;
   members: string[];
@@ -28,6 +31,7 @@ export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
   ...pageFields,
   customerId,
   keyId: idInput('apiKey').description('Who made the change.'),
+  portalLinkId: idInput('portalLink').description('By which portal link came who made the change.'),
   operation: Joi.string()
     .pattern(/^[A-Za-z]+$/, 'operation')
     .max(64)
@@ -39,7 +43,17 @@ export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
 export const auditEntryResource = Joi.object<AuditEntryResource>({
   id: idText('auditEntry').required(),
   at: time.required(),
-  keyId: idText('apiKey').required().description('The API key that asked; it may be revoked by now.'),
+  keyId: idText('apiKey')
+    .allow(null)
+    .required()
+    .description('The API key that asked; it may be revoked by now. Null: it was a portal session.'),
+  portalLinkId: idText('portalLink')
+    .allow(null)
+    .required()
+    .description(
+      'The portal link of the session that asked, which was someone of the customer `customerId`; ' +
+        'the entry of `createPortalLink` says who made the link. Null: it was an API key.',
+    ),
   operation: Joi.string().required().description('`operationId` of this document.'),
   target: Joi.object()
     .pattern(Joi.string(), Joi.string())

@@ -19,6 +19,7 @@ export const idPrefixes = {
   apiKey: 'key',
   auditEntry: 'aud',
   replay: 'rpl',
+  portalLink: 'plk',
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;

@@ -56,6 +56,7 @@ export type {
 } from './endpoints.js';
 export type { AuditEntryResource, ListAuditEntriesQuery } from './audit-log.js';
 export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
+export type { OpenedPortalSessionResource, PortalLinkResource, PortalSessionResource } from './portal.js';
 export type { ReplayBody, ReplayMatchesResource, ReplayResource } from './replays.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
 export {

@@ -30,6 +30,7 @@ import { problemResource } from './problem-schema.js';
 import { replayResource } from './replays.js';
 import { retryPolicy } from './retry-policy-schema.js';
 import { scopes } from './scope.js';
+import { openedPortalSessionResource, portalLinkResource, portalSessionResource } from './portal.js';
 import { healthResource, readyResource } from './service.js';
 import { verificationResource, verifySignatureBody } from './signatures.js';
 
@@ -124,6 +125,12 @@ const tags = [
   },
   { name: 'Replays', description: 'Many deliveries sent again by filter, at a pace.' },
   { name: 'API keys', description: 'Access for producers and operators.' },
+  {
+    name: 'Portal',
+    description:
+      'Lets a customer’s people see and replay its history and manage its endpoints. An operator makes a link; the portal ' +
+      'exchanges it for a session.',
+  },
   { name: 'Service', description: 'No key needed.' },
 ];
 
@@ -161,6 +168,9 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   Replay: replayResource,
   ApiKey: apiKeyResource,
   CreatedApiKey: createdApiKeyResource,
+  PortalLink: portalLinkResource,
+  PortalSession: portalSessionResource,
+  OpenedPortalSession: openedPortalSessionResource,
   Health: healthResource,
   Readiness: readyResource,
   Problem: problemResource,

@@ -60,7 +60,8 @@ export const customerOperations = {
     group,
     summary: 'Erase a customer',
     description:
-      'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys. Not reversible.',
+      'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and their ' +
+      'sessions. Not reversible.',
     params: customerParams,
     query: noQuery,
     body: null,

@@ -5,6 +5,7 @@ import { endpointOperations } from './operations-endpoints.js';
 import { eventTypeOperations } from './operations-event-types.js';
 import { eventOperations } from './operations-events.js';
 import { historyOperations } from './operations-history.js';
+import { portalOperations } from './operations-portal.js';
 import { replayOperations } from './operations-replays.js';
 import { serviceOperations } from './operations-service.js';
 import { signatureOperations } from './operations-signatures.js';
@@ -19,6 +20,7 @@ export const operations = {
   ...historyOperations,
   ...replayOperations,
   ...accessOperations,
+  ...portalOperations,
   ...serviceOperations,
 } as const;
 

@@ -77,6 +77,12 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
   revokeApiKey: row('all', 'no', 'no', 'no', 'no'),
   listAuditEntries: row('all', 'no', 'no', 'no', 'no'),
 
+  createPortalLink: row('all', 'no', 'no', 'own', 'no'),
+  revokePortalLinks: row('all', 'no', 'no', 'own', 'no'),
+  openPortalSession: 'open',
+  getPortalSession: row('no', 'no', 'no', 'no', 'own'),
+  endPortalSession: row('no', 'no', 'no', 'no', 'own'),
+
   getHealth: 'open',
   getReady: 'open',
   getOpenApi: 'open',

@@ -113,6 +113,11 @@ export {
 } from './stores/idempotent-answer-store.js';
 export { createLedgerStore, type Ledger, type LedgerStore } from './stores/ledger-store.js';
 export type { Page } from './stores/page.js';
+export {
+  createPortalLinkStore,
+  type PortalLinkStore,
+  type PortalSession,
+} from './stores/portal-link-store.js';
 export type { RateLimit } from './stores/rate-limit.js';
 export type { DeliveryEndpoint, EndpointForDelivery } from './stores/read-for-delivery.js';
 export {

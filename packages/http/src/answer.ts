@@ -1,5 +1,7 @@
 import type { Response } from 'express';
 
+import type { Caller } from './caller.js';
+
 export interface Answer {
   status: number;
   headers?: Readonly<Record<string, string>>;
@@ -9,6 +11,8 @@ export interface Answer {
   json?: string;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;
+  /** For the audit log: who it was, where authentication did not tell. */
+  caller?: Caller;
   /** True: nothing was made or changed, so the audit log says nothing of it. */
   unchanged?: boolean;
 }

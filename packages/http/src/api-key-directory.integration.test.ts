@@ -11,7 +11,7 @@ import { createLogger } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';
 
 import { type ApiKeyDirectory, createApiKeyDirectory } from './api-key-directory.js';
-import { hashApiKey } from './api-key-hash.js';
+import { hashToken } from './token-hash.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 let testDatabase: TestDatabase;
@@ -45,7 +45,7 @@ describe('the directory over Postgres', () => {
     const created = await store.create({ name: 'test', scopes: ['read', 'events:write'], customerId: null });
     if (created.kind !== 'created') throw new Error(created.kind);
     const { apiKey, key } = created;
-    const hash = hashApiKey(key);
+    const hash = hashToken(key);
     expect(await directory.find(hash)).toEqual({
       id: apiKey.id,
       scopes: ['read', 'events:write'],

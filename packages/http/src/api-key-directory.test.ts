@@ -3,7 +3,7 @@ import type { ApiKey } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 
 import { type ApiKeyDirectory, createApiKeyDirectory } from './api-key-directory.js';
-import { hashApiKey } from './api-key-hash.js';
+import { hashToken } from './token-hash.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 const down = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
@@ -46,7 +46,7 @@ class Table {
   }
 
   put(text: string, row: ApiKey): Buffer {
-    const hash = hashApiKey(text);
+    const hash = hashToken(text);
     this.rows.set(hash.toString('hex'), row);
     return hash;
   }
@@ -73,7 +73,7 @@ describe('createApiKeyDirectory', () => {
   });
 
   it('remembers for a second that a key is unknown', async () => {
-    const unknown = hashApiKey('phk_unknown');
+    const unknown = hashToken('phk_unknown');
     expect(await directory.find(unknown)).toBeNull();
     expect(await directory.find(unknown)).toBeNull();
     expect(table.reads).toBe(1);
@@ -92,7 +92,7 @@ describe('createApiKeyDirectory', () => {
   });
 
   it('sees a new key at the announcement, though it was asked for before', async () => {
-    const fresh = hashApiKey('phk_new');
+    const fresh = hashToken('phk_new');
     expect(await directory.find(fresh)).toBeNull();
     table.put('phk_new', key('k2'));
     directory.onChange('api_key', 'k2');
@@ -129,7 +129,7 @@ describe('createApiKeyDirectory', () => {
     directory.onGap();
     table.nowMs += 60_000;
     expect(await directory.find(hash)).toMatchObject({ id: 'k1' });
-    await expect(directory.find(hashApiKey('phk_other'))).rejects.toMatchObject({
+    await expect(directory.find(hashToken('phk_other'))).rejects.toMatchObject({
       code: 'unavailable',
       headers: { 'Retry-After': '1' },
     });
@@ -145,7 +145,7 @@ describe('createApiKeyDirectory', () => {
   it('asks once for a key that many ask for at the same time, and never floods the database', async () => {
     await Promise.all(Array.from({ length: 50 }, () => directory.find(hash)));
     expect(table.reads).toBe(1);
-    await Promise.all(Array.from({ length: 100 }, (_, index) => directory.find(hashApiKey(`phk_${index}`))));
+    await Promise.all(Array.from({ length: 100 }, (_, index) => directory.find(hashToken(`phk_${index}`))));
     expect(table.reads).toBe(101);
     expect(table.concurrentMax).toBeLessThanOrEqual(4);
   });
@@ -203,7 +203,7 @@ describe('createApiKeyDirectory', () => {
     directory.onGap();
     let answered = 0;
     const flood = Array.from({ length: 500 }, async (_, index) => {
-      await directory.find(hashApiKey(`phk_${index}`));
+      await directory.find(hashToken(`phk_${index}`));
       answered++;
     });
     expect(await directory.find(hash)).toMatchObject({ id: 'k1' });
@@ -215,7 +215,7 @@ describe('createApiKeyDirectory', () => {
     await directory.find(hash);
     table.rows.clear();
     table.nowMs += 10_001;
-    const flood = Array.from({ length: 2_000 }, (_, index) => directory.find(hashApiKey(`phk_${index}`)));
+    const flood = Array.from({ length: 2_000 }, (_, index) => directory.find(hashToken(`phk_${index}`)));
     const outcomes = Promise.allSettled(flood);
     expect(await directory.find(hash)).toBeNull();
     expect((await outcomes).some(({ status }) => status === 'rejected')).toBe(true);
@@ -225,7 +225,7 @@ describe('createApiKeyDirectory', () => {
     await directory.find(hash);
     for (let round = 0; round < 11; round++) {
       await Promise.all(
-        Array.from({ length: 1_000 }, (_, index) => directory.find(hashApiKey(`phk_${round}_${index}`))),
+        Array.from({ length: 1_000 }, (_, index) => directory.find(hashToken(`phk_${round}_${index}`))),
       );
     }
     const before = table.reads;

@@ -6,9 +6,10 @@ import type { Answer } from './answer.js';
 import { callerOf } from './caller.js';
 import { requestIdOf } from './request-id.js';
 
-/** A change that was made: who, what, from where. */
+/** A change that was made: who (by an API key, or through a portal link), what, from where. */
 export interface Change {
-  keyId: string;
+  keyId: string | null;
+  portalLinkId: string | null;
   operation: string;
   target: Record<string, string>;
   members: string[];
@@ -48,10 +49,11 @@ export async function recordChange(
 ): Promise<void> {
   const trail = response.locals.auditTrail as AuditTrail | undefined;
   if (!trail || method === 'get' || answer.unchanged) return;
-  const { id: keyId, customerId } = callerOf(response);
+  const { kind, id, customerId } = answer.caller ?? callerOf(response);
   const target = targetOf(request, answer);
   await trail.record({
-    keyId,
+    keyId: kind === 'key' ? id : null,
+    portalLinkId: kind === 'portal' ? id : null,
     operation: operationId,
     target,
     members: isObject(sent) ? Object.keys(sent) : [],

@@ -1,30 +1,29 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
-import type { ApiKeyDirectory } from './api-key-directory.js';
 import { AppError } from './app-error.js';
-import { identifyCaller, identifyKey } from './authenticate.js';
 import { type Caller, requireOperator } from './caller.js';
+import type { Identities } from './identities.js';
 
 /**
  * For pages that only an operator may open: an API key with the scope `admin` for all customers, as Bearer, or as the
  * password of a browser's own dialogue (Basic, RFC 7617), whatever the user name.
  */
-export function authenticateOperator(directory: ApiKeyDirectory): RequestHandler {
+export function authenticateOperator(identities: Identities): RequestHandler {
   return async (request: Request, _response: Response, next: NextFunction) => {
-    const caller = await identify(directory, request);
+    const caller = await identify(identities, request);
     requireOperator(caller);
     next();
   };
 }
 
-async function identify(directory: ApiKeyDirectory, request: Request): Promise<Caller> {
+async function identify(identities: Identities, request: Request): Promise<Caller> {
   const encoded = basic.exec(request.headers.authorization ?? '')?.[1];
   try {
-    if (encoded === undefined) return await identifyCaller(directory, request);
+    if (encoded === undefined) return await identities.identify(request);
     const password = Buffer.from(encoded, 'base64')
       .toString()
       .replace(/^[^:]*:/s, '');
-    return await identifyKey(directory, password);
+    return await identities.identifyKey(password);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error;
     throw new AppError({

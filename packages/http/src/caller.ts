@@ -19,6 +19,8 @@ export interface PortalCaller {
   /** Of the portal link that the session came from, a uuid. */
   id: string;
   customerId: string;
+  /** Of the session. */
+  expiresAt: Date;
 }
 
 /** For what concerns all customers and is no operation of the API. */

@@ -7,16 +7,23 @@ export {
   type KnownApiKey,
 } from './api-key-directory.js';
 export { type AuditTrail, createAuditTrail } from './audit-trail.js';
-export { authenticate, identifyCaller } from './authenticate.js';
+export { admitAnyone, authenticate } from './authenticate.js';
 export { authenticateOperator } from './authenticate-operator.js';
 export { type Caller, customerFilter, mayAccess, requireCustomer } from './caller.js';
 export { createHttpApp, type HttpAppOptions } from './create-http-app.js';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.js';
+export { createIdentities, type Identities, unauthorized } from './identities.js';
 export { readIdempotencyKey } from './idempotency-key.js';
 export { createOperationRouter, type OperationRouterOptions } from './operation-router.js';
 export type { ReadyCheck, ReadyCheckResult } from './ready-checks.js';
-export { mountOperation, type OperationHandler, type OperationRequest } from './mount-operation.js';
+export {
+  mountOpenOperation,
+  mountOperation,
+  type OperationHandler,
+  type OperationRequest,
+} from './mount-operation.js';
 export { permissionCheck } from './permission-check.js';
 export { parseJson, readJsonText, type ReadJsonOptions } from './read-json-text.js';
+export { createPortalSessionDirectory, type PortalSessionDirectory } from './portal-session-directory.js';
 export { requestIdFor } from './request-id.js';
 export { sendProblem } from './send-problem.js';

@@ -99,6 +99,7 @@ describe('an operation', () => {
       caller: { kind: 'key', id: 'reader', scopes: ['read'], customerId: null },
       idempotencyKey: null,
       requestId: 'abc-1',
+      origin: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
     });
     const created = await request(app)
       .post('/v1/customers/acme/endpoints')

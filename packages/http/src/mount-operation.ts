@@ -11,17 +11,24 @@ import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
 import { requestIdOf } from './request-id.js';
 
 /** A request that has passed everything the operation says. */
-export interface OperationRequest<P, Q, B> {
+export interface OperationRequest<P, Q, B> extends OpenOperationRequest<P, Q, B> {
+  caller: Caller;
+}
+
+/** One that anyone may send. */
+export interface OpenOperationRequest<P, Q, B> {
   params: P;
   query: Q;
   body: B;
-  caller: Caller;
   /** Null without one, and for an operation that takes none. */
   idempotencyKey: string | null;
   requestId: string;
+  /** Where it was sent to, as its sender named it: `https://hooks.example.com`. */
+  origin: string;
 }
 
 export type OperationHandler<P, Q, B> = (request: OperationRequest<P, Q, B>) => Promise<Answer>;
+export type OpenOperationHandler<P, Q, B> = (request: OpenOperationRequest<P, Q, B>) => Promise<Answer>;
 
 /** Routes one operation: authentication, permission, parameters, query, body, then the handler with checked values. */
 export function mountOperation<P, Q, B>(
@@ -31,21 +38,58 @@ export function mountOperation<P, Q, B>(
   handle: OperationHandler<P, Q, B>,
 ): void {
   const requirePermission = permissionCheck(operation.operationId);
-  const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
-  router[operation.method](path, authentication, async (request: Request, response: Response) => {
-    // Answers are for one caller only, and some hold a secret or a key.
-    response.setHeader('Cache-Control', 'no-store');
+  mount(router, operation, [keepFromCaches, authentication], async (request, response) => {
     const caller = callerOf(response);
     requirePermission(caller);
-    const params = checkedParams(operation, request);
-    const query = checkedQuery(operation, request);
-    const idempotencyKey = operation.headers?.['Idempotency-Key'] ? readIdempotencyKey(request) : null;
-    const { sent, body } = await checkedBody(operation, request);
-    const requestId = requestIdOf(response);
-    const answer = await handle({ params, query, body, caller, idempotencyKey, requestId });
+    const { sent, ...checked } = await checkedRequest(operation, request, response);
+    return { sent, answer: await handle({ ...checked, caller }) };
+  });
+}
+
+/** Routes an operation that is open to anyone: `admission`, then as above. */
+export function mountOpenOperation<P, Q, B>(
+  router: Router,
+  operation: Operation<P, Q, B>,
+  admission: RequestHandler,
+  handle: OpenOperationHandler<P, Q, B>,
+): void {
+  mount(router, operation, [keepFromCaches, admission], async (request, response) => {
+    const { sent, ...checked } = await checkedRequest(operation, request, response);
+    return { sent, answer: await handle(checked) };
+  });
+}
+
+function mount<P, Q, B>(
+  router: Router,
+  operation: Operation<P, Q, B>,
+  before: RequestHandler[],
+  run: (request: Request, response: Response) => Promise<{ sent: unknown; answer: Answer }>,
+): void {
+  const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
+  router[operation.method](path, ...before, async (request: Request, response: Response) => {
+    const { sent, answer } = await run(request, response);
     await recordChange(operation, request, response, { sent, answer });
     sendAnswer(response, answer);
   });
+}
+
+/** Answers are for one caller only, and some hold a secret or a key. */
+const keepFromCaches: RequestHandler = (_request, response, next) => {
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+};
+
+async function checkedRequest<P, Q, B>(
+  operation: Operation<P, Q, B>,
+  request: Request,
+  response: Response,
+): Promise<OpenOperationRequest<P, Q, B> & { sent: unknown }> {
+  const params = checkedParams(operation, request);
+  const query = checkedQuery(operation, request);
+  const idempotencyKey = operation.headers?.['Idempotency-Key'] ? readIdempotencyKey(request) : null;
+  const { sent, body } = await checkedBody(operation, request);
+  const origin = `${request.protocol}://${request.host}`;
+  return { params, query, sent, body, idempotencyKey, requestId: requestIdOf(response), origin };
 }
 
 function checkedParams<P>(operation: Operation<P>, request: Request): P {

@@ -17,6 +17,7 @@ export interface ErasureReceipt {
   idempotencyKeys: number;
   endpoints: number;
   apiKeys: number;
+  portalLinks: number;
 }
 
 /**
@@ -67,6 +68,7 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
     idempotencyKeys: 0,
     endpoints: 0,
     apiKeys: 0,
+    portalLinks: 0,
   };
   await eraseDeliveries(pool, customerId, receipt);
   receipt.events = await eraseInBatches(
@@ -166,6 +168,8 @@ async function eraseSettings(pool: pg.Pool, customerId: string, receipt: Erasure
     receipt.endpoints = endpoints.rowCount ?? 0;
     receipt.apiKeys =
       (await client.query('DELETE FROM api_key WHERE customer_id = $1', [customerId])).rowCount ?? 0;
+    receipt.portalLinks =
+      (await client.query('DELETE FROM portal_link WHERE customer_id = $1', [customerId])).rowCount ?? 0;
     await client.query('DELETE FROM audit_entry WHERE customer_id = $1', [customerId]);
     await client.query('DELETE FROM customer WHERE id = $1', [customerId]);
   });

@@ -60,8 +60,8 @@ export const configVariables: readonly ConfigVariable[] = [
   }),
   text('POSTHORN_PUBLIC_URL', 'publicUrl', 'Server', {
     ...value.publicUrl,
-    whenUnset: 'the address it listens on',
-    meaning: 'How others reach this Posthorn; links in answers and pages start with it.',
+    whenUnset: 'where the request was sent to',
+    meaning: 'How others reach this Posthorn; links such as those into the portal start with it.',
   }),
   text('POSTHORN_DATA_DIR', 'dataDir', 'Server', {
     ...value.matching(/^[^\0]+$/, 'a folder'),
@@ -117,6 +117,10 @@ export const configVariables: readonly ConfigVariable[] = [
     ...value.dnsServerList,
     whenUnset: 'those of the system',
     meaning: 'Name servers that endpoint host names are resolved with.',
+  }),
+  number('POSTHORN_PORTAL_SESSION_SECONDS', 'portalSessionSeconds', 'Security', 3_600, 60, 86_400, {
+    unit: 'seconds',
+    meaning: 'How long a session of the customer portal lasts after its link was opened.',
   }),
 
   number('POSTHORN_PAYLOAD_BYTES_MAX', 'payloadBytesMax', 'Events', 262_144, 1024, 16_777_216, {

@@ -45,6 +45,7 @@ describe('configuration', () => {
       allowTargets: [],
       dnsServers: [],
       trustedProxies: [],
+      portalSessionSeconds: 3_600,
       payloadBytesMax: 262_144,
       batchBytesMax: 5_242_880,
       bodiesBytesMax: 67_108_864,

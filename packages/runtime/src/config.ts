@@ -38,6 +38,7 @@ export interface Config {
   readonly allowTargets: readonly string[];
   readonly dnsServers: readonly string[];
   readonly trustedProxies: readonly string[];
+  readonly portalSessionSeconds: number;
 
   readonly payloadBytesMax: number;
   readonly batchBytesMax: number;

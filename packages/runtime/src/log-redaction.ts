@@ -13,7 +13,7 @@ export function redactFields(fields: object): Record<string, unknown> {
 export function redactText(text: string): string {
   const short = text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text;
   return withoutQuotedJson(short)
-    .replace(/\b(phk_|whsec_)[A-Za-z0-9_+/=-]+/g, `$1${redacted}`)
+    .replace(/\b(phk_|phl_|phs_|whsec_)[A-Za-z0-9_+/=-]+/g, `$1${redacted}`)
     .replace(/\b(Bearer|Basic)\s+[^\s"',]{8,}/gi, `$1 ${redacted}`)
     .replace(/(:\/\/)[^\s/]+@/g, `$1${redacted}@`);
 }

@@ -5,11 +5,20 @@ import {
   createApiKeyStore,
   createAuditStore,
   createCustomerStore,
+  createPortalLinkStore,
   type Database,
   ensurePartitions,
   openDatabase,
 } from '@posthorn/database';
-import { authenticate, createApiKeyDirectory, createAuditTrail, createHttpApp } from '@posthorn/http';
+import {
+  admitAnyone,
+  authenticate,
+  createApiKeyDirectory,
+  createAuditTrail,
+  createHttpApp,
+  createIdentities,
+  createPortalSessionDirectory,
+} from '@posthorn/http';
 import { createLogger, createSecretBox } from '@posthorn/runtime';
 import supertest from 'supertest';
 import { type ConsoleRouterDeps, createConsoleRouter } from '../console-router.js';
@@ -52,6 +61,10 @@ export interface Body {
   requestId: string;
   at: string;
   keyId: string;
+  portalLinkId: string;
+  url: string;
+  token: string;
+  expiresAt: string;
   operation: string;
 }
 
@@ -73,15 +86,22 @@ export interface TestConsole {
 }
 
 /** The real app on the real database. Targets at `refused.example` are refused. */
-export async function startTestConsole(databaseUrl: string): Promise<TestConsole> {
+export async function startTestConsole(
+  databaseUrl: string,
+  { publicUrl = null }: { publicUrl?: string | null } = {},
+): Promise<TestConsole> {
   const logger = createLogger({ level: 'silent', role: 'test' });
   const database = openDatabase({ url: databaseUrl, poolMax: 10, logger });
   await ensurePartitions(database.pool, { nowMs: Date.now() });
   const apiKeys = createApiKeyStore(database);
   const directory = createApiKeyDirectory({ apiKeys, clock: database.clock, logger });
+  const portalSessions = createPortalSessionDirectory(createPortalLinkStore(database));
+  const identities = createIdentities({ apiKeys: directory, portalSessions });
+  const auditTrail = createAuditTrail(createAuditStore(database), logger);
   const enqueued: EnqueuedJob[] = [];
   const router = createConsoleRouter({
-    authentication: authenticate(directory, createAuditTrail(createAuditStore(database), logger)),
+    authentication: authenticate(identities, auditTrail),
+    admission: admitAnyone(auditTrail),
     database,
     secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
     checkTargetUrl: (url) =>
@@ -96,6 +116,8 @@ export async function startTestConsole(databaseUrl: string): Promise<TestConsole
     },
     logger,
     retentionDays: 30,
+    endpointInFlightMax: 10,
+    portal: { publicUrl, sessionSeconds: 3_600 },
   });
   const server: Server = createHttpApp({ logger, routers: [router], trustedProxies: ['127.0.0.1'] }).listen(
     0,

@@ -2,6 +2,7 @@ import {
   createApiKeyStore,
   createCustomerStore,
   createEndpointStore,
+  createPortalLinkStore,
   ensurePartitions,
   openDatabase,
   type Database,
@@ -10,7 +11,9 @@ import {
   createApiKeyDirectory,
   createHttpApp,
   createHttpServer,
+  createIdentities,
   createOperationRouter,
+  createPortalSessionDirectory,
 } from '@posthorn/http';
 import { createDeliveryEnqueuer, createEventAcceptor, createRouteCache } from '@posthorn/pipeline';
 import { createSecretBox, generateKeyring, parseKeyring, type Logger } from '@posthorn/runtime';
@@ -67,7 +70,10 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
         return acceptor.accept(event).finally(() => pending--);
       },
     },
-    apiKeys: directory,
+    identities: createIdentities({
+      apiKeys: directory,
+      portalSessions: createPortalSessionDirectory(createPortalLinkStore({ prisma, clock })),
+    }),
     schemas: { check: () => Promise.resolve([]) },
     overload,
     logger,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createHttpApp, type KnownApiKey } from '@posthorn/http';
+import { createHttpApp, createIdentities, type KnownApiKey } from '@posthorn/http';
 import type { AcceptOutcome, EventToAccept } from '@posthorn/pipeline';
 import { createLogger } from '@posthorn/runtime';
 
@@ -29,12 +29,10 @@ export function testIngest(
         return outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome);
       },
     },
-    apiKeys: {
-      find: (hash) => Promise.resolve(known.get(hash.toString('hex')) ?? null),
-      onChange: () => undefined,
-      onGap: () => undefined,
-      close: () => Promise.resolve(),
-    },
+    identities: createIdentities({
+      apiKeys: { find: (hash) => Promise.resolve(known.get(hash.toString('hex')) ?? null) },
+      portalSessions: { find: () => Promise.resolve(null) },
+    }),
     schemas: { check: () => Promise.resolve([]) },
     overload: openGate,
     logger,

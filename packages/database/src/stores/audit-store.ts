@@ -4,7 +4,9 @@ import type { Prisma, PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
 
 export interface NewAuditEntry {
-  keyId: string;
+  /** Who: an API key, or else the portal link that someone came by. */
+  keyId: string | null;
+  portalLinkId: string | null;
   /** The operation's id in the API. */
   operation: string;
   /** Ids by name, as the API writes them. */
@@ -28,6 +30,7 @@ export interface ListAuditEntriesQuery {
   before: string | null;
   customerId?: string | undefined;
   keyId?: string | undefined;
+  portalLinkId?: string | undefined;
   operation?: string | undefined;
   /** Inclusive. */
   sinceMs?: number | undefined;
@@ -53,7 +56,7 @@ export function createAuditStore({ prisma, clock }: { prisma: PrismaClient; cloc
       });
     },
 
-    async list({ limit, before, customerId, keyId, operation, sinceMs, untilMs }) {
+    async list({ limit, before, customerId, keyId, portalLinkId, operation, sinceMs, untilMs }) {
       const bounds: Prisma.AuditEntryWhereInput[] = [];
       if (before !== null) bounds.push({ id: { lt: before } });
       if (sinceMs !== undefined) bounds.push({ id: { gte: firstUuidAt(sinceMs) } });
@@ -63,6 +66,7 @@ export function createAuditStore({ prisma, clock }: { prisma: PrismaClient; cloc
           AND: bounds,
           ...(customerId !== undefined && { customerId }),
           ...(keyId !== undefined && { keyId }),
+          ...(portalLinkId !== undefined && { portalLinkId }),
           ...(operation !== undefined && { operation }),
         },
         orderBy: { id: 'desc' },

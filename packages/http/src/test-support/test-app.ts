@@ -3,10 +3,11 @@ import { createLogger } from '@posthorn/runtime';
 import { Router } from 'express';
 import { Writable } from 'node:stream';
 
-import type { ApiKeyDirectory, KnownApiKey } from '../api-key-directory.js';
-import { hashApiKey } from '../api-key-hash.js';
+import type { KnownApiKey } from '../api-key-directory.js';
+import { hashToken } from '../token-hash.js';
 import { authenticate } from '../authenticate.js';
 import { createHttpApp } from '../create-http-app.js';
+import { createIdentities } from '../identities.js';
 import { mountOperation, type OperationHandler } from '../mount-operation.js';
 
 export const keys = {
@@ -26,7 +27,7 @@ export function testApp(handlers: Handlers, routers: Router[] = []) {
   const router = Router();
   for (const [id, handler] of Object.entries(handlers)) {
     const operation = operations[id as keyof typeof operations];
-    mountOperation(router, operation as never, authenticate(directory), handler);
+    mountOperation(router, operation as never, authenticate(identities), handler);
   }
   const lines: string[] = [];
   const destination = new Writable({
@@ -44,11 +45,9 @@ const known = new Map<string, KnownApiKey>([
   [keys.reader, { id: 'reader', scopes: ['read'], customerId: null }],
   [keys.acmeAdmin, { id: 'acme', scopes: ['admin'], customerId: 'acme' }],
 ]);
-const byHash = new Map([...known].map(([key, value]) => [hashApiKey(key).toString('hex'), value]));
+const byHash = new Map([...known].map(([key, value]) => [hashToken(key).toString('hex'), value]));
 
-const directory: ApiKeyDirectory = {
-  find: (hash) => Promise.resolve(byHash.get(hash.toString('hex')) ?? null),
-  onChange: () => undefined,
-  onGap: () => undefined,
-  close: () => Promise.resolve(),
-};
+const identities = createIdentities({
+  apiKeys: { find: (hash) => Promise.resolve(byHash.get(hash.toString('hex')) ?? null) },
+  portalSessions: { find: () => Promise.resolve(null) },
+});
