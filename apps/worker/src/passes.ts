@@ -9,6 +9,7 @@ import {
   type Database,
 } from '@posthorn/database';
 import {
+  createAttemptReading,
   createHeldReconciler,
   createReplayRunner,
   createSweep,
@@ -35,6 +36,7 @@ const ANSWERS_EVERY_MS = 300_000;
 const PORTAL_LINKS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
+const ATTEMPTS_EVERY_MS = 2_000;
 
 export interface PassSettings {
   queuePrefix: string;
@@ -77,6 +79,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
   const portalLinks = createPortalLinkStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
+  const reading = createAttemptReading({ pool, clock, retentionDays });
   const stopping = new AbortController();
   let stopTasks: () => Promise<unknown> = () => Promise.resolve();
 
@@ -116,6 +119,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
         every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
         every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
+        every(ATTEMPTS_EVERY_MS, 'reading of attempts', () => reading.run(stopping.signal)),
         every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
         every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
         every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),

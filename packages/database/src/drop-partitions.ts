@@ -5,7 +5,7 @@ import { DAY_MS, isoDay, startOfDay } from './utc-day.js';
 
 export interface RetentionOptions {
   nowMs: number;
-  /** A day's events, deliveries and attempts go when its last moment is that long ago. */
+  /** A day's events, deliveries, attempts and statistics go when its last moment is that long ago. */
   retentionDays: number;
   /** A day's idempotency keys go when none of them can be asked for any more. */
   idempotencyWindowHours: number;
@@ -128,7 +128,7 @@ async function findPartitions(client: pg.PoolClient): Promise<Partition[]> {
        FROM pg_class child
        LEFT JOIN pg_inherits ON inhrelid = child.oid
       WHERE child.relkind = 'r' AND child.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'event'::regclass)
-        AND child.relname ~ '^(event|delivery|attempt|idempotency_key)_[0-9]{8}$'`,
+        AND child.relname ~ '^(event|delivery|attempt|idempotency_key|statistic)_[0-9]{8}$'`,
   );
   return rows.flatMap(({ name, state }) => {
     const [, table, year, month, day] = /^(\w+)_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];

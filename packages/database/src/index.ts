@@ -2,6 +2,7 @@ export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.
 export { openDatabase, type Database, type PrismaClient, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
 export { dropOldPartitions } from './drop-partitions.js';
+export { type AttemptReader, takeAttemptReader } from './hot/attempt-reader.js';
 export { bringForward, type BroughtForward } from './hot/bring-forward.js';
 export { cancelDeliveries } from './hot/cancel-deliveries.js';
 export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js';
@@ -37,6 +38,8 @@ export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
 export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
 export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
 export { reviewReplay } from './hot/review-replay.js';
+export { rollUpAttempts } from './hot/roll-up-attempts.js';
+export { rollUpEnds } from './hot/roll-up-ends.js';
 export { settleAttempts, type AttemptToSettle, type SettleOutcome } from './hot/settle-attempts.js';
 export { settleConflictedAttempt, type ConflictOutcome } from './hot/settle-conflicted-attempt.js';
 export {
@@ -134,3 +137,10 @@ export {
   type EventTypeSettings,
   type EventTypeStore,
 } from './stores/event-type-store.js';
+export {
+  createStatisticsStore,
+  type Statistics,
+  type StatisticsStore,
+  type StatisticSpan,
+} from './stores/statistics-store.js';
+export { oldestDayKept } from './utc-day.js';

@@ -11,6 +11,7 @@ export const PARTITIONED_TABLES = [
   { name: 'delivery', key: 'id' },
   { name: 'attempt', key: 'id' },
   { name: 'idempotency_key', key: 'day' },
+  { name: 'statistic', key: 'time' },
 ] as const;
 
 export type PartitionedTable = (typeof PARTITIONED_TABLES)[number];
@@ -21,9 +22,15 @@ export function partitionName(table: string, dayMs: number): string {
 
 /** `FROM (…) TO (…)` of a table's partition for one day. */
 export function partitionBounds({ key }: PartitionedTable, dayMs: number): string {
-  const bound = key === 'day' ? isoDay : firstIdOf;
+  const bound = boundOf[key];
   return `FROM ('${bound(dayMs)}') TO ('${bound(dayMs + DAY_MS)}')`;
 }
+
+const boundOf = {
+  id: firstIdOf,
+  day: isoDay,
+  time: (dayMs: number) => `${isoDay(dayMs)}T00:00:00Z`,
+} as const;
 
 /** Runs `work` while no other process changes partitions, on one connection whose locks are waited for briefly only. */
 export async function withPartitionLock<T>(

@@ -9,3 +9,8 @@ export function startOfDay(ms: number): number {
 export function isoDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
+
+/** The first day that retention leaves alone, whenever today it looks. */
+export function oldestDayKept(nowMs: number, retentionDays: number): number {
+  return startOfDay(nowMs) - (retentionDays - 1) * DAY_MS;
+}

@@ -76,3 +76,4 @@ export {
 } from './endpoint-health.js';
 export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
 export { Pacer, type RateLimit } from './pacing.js';
+export { latencyBounds, latencyPercentile } from './latency-histogram.js';

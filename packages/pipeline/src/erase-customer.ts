@@ -15,6 +15,7 @@ export interface ErasureReceipt {
   deliveries: number;
   attempts: number;
   idempotencyKeys: number;
+  statistics: number;
   endpoints: number;
   apiKeys: number;
   portalLinks: number;
@@ -66,6 +67,7 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
     deliveries: 0,
     attempts: 0,
     idempotencyKeys: 0,
+    statistics: 0,
     endpoints: 0,
     apiKeys: 0,
     portalLinks: 0,
@@ -80,6 +82,18 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
     pool,
     `DELETE FROM idempotency_key WHERE (customer_id, key_hash, day) IN (
        SELECT customer_id, key_hash, day FROM idempotency_key WHERE customer_id = $1 LIMIT ${BATCH})`,
+    customerId,
+  );
+  await eraseInBatches(
+    pool,
+    `DELETE FROM delivery_end WHERE id IN (SELECT id FROM delivery_end WHERE customer_id = $1 LIMIT ${BATCH})`,
+    customerId,
+  );
+  receipt.statistics = await eraseInBatches(
+    pool,
+    `DELETE FROM statistic WHERE (span, customer_id, endpoint_id, starts_at, measure, latency) IN (
+       SELECT span, customer_id, endpoint_id, starts_at, measure, latency FROM statistic
+        WHERE span IN ('minute', 'hour', 'day') AND customer_id = $1 LIMIT ${BATCH})`,
     customerId,
   );
   await eraseReplays(pool, customerId);

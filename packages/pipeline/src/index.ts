@@ -30,3 +30,4 @@ export { createReplayRunner } from './replay-many.js';
 export { resumeEndpoint } from './resume-endpoint.js';
 export { createEndpointHealthKeeper, type EndpointHealthKeeper } from './keep-endpoint-health.js';
 export { createEndpointRecovery } from './recover-endpoint.js';
+export { createAttemptReading } from './read-attempts.js';

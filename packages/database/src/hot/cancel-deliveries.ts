@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 /**
  * Cancels those of the deliveries that are in one of the statuses; one that was delivered before its replay is delivered
@@ -19,12 +20,15 @@ export async function cancelDeliveries(
        SELECT id FROM delivery
         WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 AND status = ANY ($4)
         ORDER BY id FOR UPDATE
-     )
-     UPDATE delivery d
-        SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END, reason = $5,
-            next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
-       FROM locked
-      WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3`,
+     ), moved AS (
+       UPDATE delivery d
+          SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END, reason = $5,
+              next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
+         FROM locked
+        WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+       RETURNING ${ENDING_COLUMNS}
+     ), ${NOTE_ENDS}
+     SELECT FROM moved`,
     [ids, min, max, from, reason],
   );
   return rowCount ?? 0;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 export interface DeliveryToClose {
   id: string;
@@ -27,18 +28,20 @@ export async function closeDeliveries(
       WITH locked AS MATERIALIZED (
         SELECT id, status, generation FROM delivery
          WHERE id = ANY ($1::uuid[]) AND id BETWEEN $5 AND $6 ORDER BY id FOR UPDATE
-      )
-      UPDATE delivery d
-         SET status = CASE WHEN i.status <> 'held' AND d.delivered_at IS NOT NULL THEN 'delivered' ELSE i.status END,
-             reason = i.reason, next_attempt_at = NULL, waiting_for = NULL,
-             finished_at = CASE WHEN i.status <> 'held' THEN COALESCE(d.delivered_at, now()) END,
-             expires_at = CASE WHEN i.status = 'held' THEN d.created_at + $7 * interval '1 millisecond' ELSE d.expires_at END
-        FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS i (id, generation, status, reason)
-        JOIN locked l ON l.id = i.id
-       WHERE d.id = i.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $5 AND $6
-         AND l.status = 'pending' AND l.generation = i.generation
-         AND (i.status <> 'held' OR (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled')
-      RETURNING d.id`,
+      ), moved AS (
+        UPDATE delivery d
+           SET status = CASE WHEN i.status <> 'held' AND d.delivered_at IS NOT NULL THEN 'delivered' ELSE i.status END,
+               reason = i.reason, next_attempt_at = NULL, waiting_for = NULL,
+               finished_at = CASE WHEN i.status <> 'held' THEN COALESCE(d.delivered_at, now()) END,
+               expires_at = CASE WHEN i.status = 'held' THEN d.created_at + $7 * interval '1 millisecond' ELSE d.expires_at END
+          FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS i (id, generation, status, reason)
+          JOIN locked l ON l.id = i.id
+         WHERE d.id = i.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $5 AND $6
+           AND l.status = 'pending' AND l.generation = i.generation
+           AND (i.status <> 'held' OR (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled')
+        RETURNING ${ENDING_COLUMNS}
+      ), ${NOTE_ENDS}
+      SELECT id FROM moved`,
     values: [
       ids,
       deliveries.map(({ generation }) => generation),

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 const BATCH = 1_000;
 
@@ -27,12 +28,15 @@ async function expire(pool: pg.Pool, ids: string[]): Promise<number> {
        SELECT id FROM delivery
         WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 AND status = 'held' AND expires_at <= now()
         ORDER BY id FOR UPDATE
-     )
-     UPDATE delivery d
-        SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
-            finished_at = COALESCE(d.delivered_at, now())
-       FROM locked
-      WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3`,
+     ), moved AS (
+       UPDATE delivery d
+          SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
+              finished_at = COALESCE(d.delivered_at, now())
+         FROM locked
+        WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+       RETURNING ${ENDING_COLUMNS}
+     ), ${NOTE_ENDS}
+     SELECT FROM moved`,
     [ids, min, max],
   );
   return rowCount ?? 0;

@@ -2,6 +2,7 @@ import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 const BATCH = 500;
 const FIRST = '00000000-0000-0000-0000-000000000000';
@@ -39,13 +40,16 @@ export async function expireParkedDeliveries(
         WITH locked AS MATERIALIZED (
           SELECT id, status, expires_at FROM delivery
            WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE SKIP LOCKED
-        )
-        UPDATE delivery d
-           SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
-               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
-          FROM locked l
-         WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
-           AND l.status = 'pending' AND l.expires_at <= $4`,
+        ), moved AS (
+          UPDATE delivery d
+             SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
+                 next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
+            FROM locked l
+           WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+             AND l.status = 'pending' AND l.expires_at <= $4
+          RETURNING ${ENDING_COLUMNS}
+        ), ${NOTE_ENDS}
+        SELECT FROM moved`,
       values: [ids, min, max, expiredAt],
     });
     expired += rowCount ?? 0;

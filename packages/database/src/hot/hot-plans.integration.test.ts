@@ -8,12 +8,15 @@ import pg from 'pg';
 import { PrismaClient } from '../generated/client.js';
 import { ensurePartitions } from '../partitions.js';
 import { createReplayStore } from '../stores/replay-store.js';
+import { takeAttemptReader } from './attempt-reader.js';
 import { closeDeliveries } from './close-deliveries.js';
 import { findFirstEvents } from './find-first-events.js';
+import { inTransaction } from './in-transaction.js';
 import { insertEvents, type EventToInsert } from './insert-events.js';
 import { loadDeliveries } from './load-deliveries.js';
 import { openReplayPage } from './open-replay-page.js';
 import { reviewReplay } from './review-replay.js';
+import { rollUpAttempts } from './roll-up-attempts.js';
 import { settleAttempts, type AttemptToSettle } from './settle-attempts.js';
 
 const DAY_MS = 86_400_000;
@@ -152,7 +155,35 @@ describe('the hot statements over many partitions', () => {
     }
     await prisma.$disconnect();
   });
+
+  it('read new attempts, however old their deliveries, and none of those that were read before', async () => {
+    await pool.query(
+      `INSERT INTO attempt (delivery_id, number, trigger, status, latency_ms, request_headers, started_at)
+       SELECT id, 50, 'automatic', 'failed', 1, '{}', now() FROM delivery`,
+    );
+    await pool.query('ANALYZE');
+    expect(await readAttempts()).toBeGreaterThan(DAYS * PER_DAY);
+    const counts: number[] = [];
+    for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+      const spread = byDay.map((events) => events[200 + execution]!);
+      await settleAttempts(pool, spread.map(attemptOf));
+      counts.push(
+        await rowsRead(async () => {
+          expect(await readAttempts()).toBe(DAYS);
+        }),
+      );
+    }
+    // An attempt, its delivery, and the row it is added to, by index each.
+    expect(Math.max(...counts)).toBeLessThan(600);
+  });
 });
+
+async function readAttempts(): Promise<number> {
+  return inTransaction(pool, async (client) => {
+    const reader = (await takeAttemptReader(client, 0))!;
+    return (await rollUpAttempts(client, reader, 0)).attempts;
+  });
+}
 
 async function rowsRead(work: () => Promise<unknown>): Promise<number> {
   const before = await tuplesRead();
@@ -163,8 +194,8 @@ async function rowsRead(work: () => Promise<unknown>): Promise<number> {
 async function tuplesRead(): Promise<number> {
   await pool.query('SELECT pg_stat_force_next_flush()');
   const { rows } = await pool.query<{ n: string }>(
-    `SELECT (SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname LIKE 'delivery%' OR relname LIKE 'event%' OR relname LIKE 'idempotency%')
-          + (SELECT COALESCE(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname LIKE 'delivery%' OR relname LIKE 'idempotency%') AS n`,
+    `SELECT (SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname ~ '^(delivery|event|idempotency|attempt|statistic)')
+          + (SELECT COALESCE(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname ~ '^(delivery|idempotency|attempt|statistic)') AS n`,
   );
   return Number(rows[0]?.n);
 }

@@ -2,6 +2,7 @@ import type { AttemptStatus, AttemptTrigger, DeliveryStatus, WaitingFor } from '
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 export interface AttemptToSettle {
   deliveryId: string;
@@ -48,9 +49,10 @@ export async function settleAttempts(
   attempts: readonly AttemptToSettle[],
 ): Promise<SettleOutcome[]> {
   const bounds = idBounds(attempts.map(({ deliveryId }) => deliveryId));
+  const ends = attempts.some(({ next }) => next.status === 'dead_lettered' || next.status === 'cancelled');
   const { rows } = await pool.query<{ id: string }>({
-    name: 'settle_attempts',
-    text: STATEMENT,
+    name: ends ? 'settle_attempts_that_end' : 'settle_attempts',
+    text: ends ? THAT_END : STATEMENT,
     values: [
       attempts.map((attempt) => attempt.deliveryId),
       attempts.map((attempt) => attempt.generation),
@@ -86,7 +88,7 @@ export async function settleAttempts(
 // read, a whole day for two retries), as bounds to prune partitions, as a join to move each row by its own values. What
 // the rows must be is asked of the locked ones: a condition on the status here would draw in the partial index of pending
 // rows, which is small by its statistics and long with entries that were left behind.
-const STATEMENT = `
+const MOVED_AND_RECORDED = `
 WITH input AS (
   SELECT * FROM unnest(
     $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[], $9::text[], $10::json[],
@@ -117,7 +119,7 @@ WITH input AS (
     FROM input i JOIN locked l ON l.id = i.delivery_id
    WHERE d.id = i.delivery_id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $22 AND $23
      AND l.status = 'pending' AND l.generation = i.generation AND l.attempts = i.number - 1
-  RETURNING d.id
+  RETURNING ${ENDING_COLUMNS}
 ), recorded AS (
   INSERT INTO attempt (
     delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message, request_headers,
@@ -128,5 +130,7 @@ WITH input AS (
          to_timestamp(next_attempt_ms / 1000.0), next_because
     FROM input
    WHERE (delivery_id IN (SELECT id FROM moved)) IS TRUE
-)
-SELECT id FROM moved`;
+)`;
+const STATEMENT = `${MOVED_AND_RECORDED} SELECT id FROM moved`;
+/** The same with a note of the ends; most batches have none and are spared it. */
+const THAT_END = `${MOVED_AND_RECORDED}, ${NOTE_ENDS} SELECT id FROM moved`;

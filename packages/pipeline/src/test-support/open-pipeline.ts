@@ -24,6 +24,8 @@ import { createDeliverySettler } from '../settle-delivery.js';
 /** The pipeline over a real database and a real sender; the queue's part is played by the test. */
 export interface OpenPipeline {
   database: Database;
+  /** Connections of another process. */
+  openAnother(name: string, poolMax: number): Database;
   endpointStore: EndpointStore;
   endpoints: EndpointCache;
   enqueued: DeliveryJob[];
@@ -49,6 +51,7 @@ export async function openPipeline(
 ): Promise<OpenPipeline> {
   const testDatabase = await createTestDatabase();
   const logger = createLogger({ level: 'error', role: 'test' });
+  const silent = createLogger({ level: 'silent', role: 'test' });
   const database = openDatabase({
     url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
     statementTimeoutMs: 300_000,
@@ -108,6 +111,8 @@ export async function openPipeline(
 
   return {
     database,
+    openAnother: (name, poolMax) =>
+      openDatabase({ url: `${testDatabase.url}?application_name=${name}`, poolMax, logger: silent }),
     endpointStore,
     endpoints,
     enqueued,

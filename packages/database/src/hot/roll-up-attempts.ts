@@ -1,0 +1,66 @@
+import { latencyBounds } from '@posthorn/domain';
+import type pg from 'pg';
+
+import type { AttemptReader } from './attempt-reader.js';
+
+export interface AttemptsRead {
+  /** How many there were. */
+  attempts: number;
+  /** More are there already. */
+  behind: boolean;
+}
+
+/**
+ * Reads every attempt that was recorded since the last time, once, adds it to the statistics, and notes how far it came:
+ * one statement, hence one snapshot. What this snapshot does not show was recorded by transactions it calls open, whose
+ * numbers are kept; so nothing that is committed late is missed, and nothing is counted twice. Days whose statistics are
+ * gone (before `oldestMs`) are left out.
+ */
+export async function rollUpAttempts(
+  client: pg.ClientBase,
+  { nextXid, openXids, since, limitXid }: AttemptReader,
+  oldestMs: number,
+): Promise<AttemptsRead> {
+  const { rows } = await client.query<AttemptsRead>({
+    name: 'roll_up_attempts',
+    text: STATEMENT,
+    values: [nextXid, openXids, limitXid, since, new Date(oldestMs), latencyBounds],
+  });
+  const [row] = rows;
+  if (!row) throw new Error('The reader of attempts lost its place');
+  return row;
+}
+
+const RECORDED = `
+  SELECT delivery_id, status = 'delivered' AS delivered, latency_ms, started_at FROM attempt
+   WHERE trigger <> 'test' AND status <> 'overlapped' AND started_at >= $4`;
+
+// Endpoint and customer stand with the delivery: one look-up for each attempt, which OFFSET 0 keeps from becoming a join
+// over whole partitions.
+const STATEMENT = `
+WITH fresh AS MATERIALIZED (
+  ${RECORDED} AND settled_in >= $1::xid8 AND settled_in < $3::xid8
+   UNION ALL
+  ${RECORDED} AND settled_in = ANY ($2::xid8[])
+), seen AS MATERIALIZED (
+  SELECT d.customer_id, d.endpoint_id, f.delivered, f.started_at,
+         width_bucket(f.latency_ms::float8, $6::float8[])::smallint AS latency
+    FROM fresh f
+   CROSS JOIN LATERAL (SELECT customer_id, endpoint_id FROM delivery WHERE id = f.delivery_id OFFSET 0) d
+    JOIN customer c ON c.id = d.customer_id AND c.erased_at IS NULL
+), counted AS (
+  INSERT INTO statistic AS s (span, customer_id, endpoint_id, starts_at, measure, latency, count)
+  SELECT span, customer_id, endpoint_id, date_trunc(span, started_at, 'UTC'),
+         CASE WHEN delivered THEN 'success' ELSE 'failure' END, latency, count(*)
+    FROM seen CROSS JOIN unnest(ARRAY['minute', 'hour', 'day']) AS span
+   WHERE started_at >= $5
+   GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
+  ON CONFLICT (span, customer_id, endpoint_id, starts_at, measure, latency) DO UPDATE SET count = s.count + excluded.count
+), reached AS MATERIALIZED (
+  SELECT LEAST($3::xid8, pg_snapshot_xmax(shown)) AS xid, shown FROM pg_current_snapshot() AS shown
+)
+UPDATE attempt_reader
+   SET next_xid = r.xid, open_xids = ARRAY(SELECT x FROM pg_snapshot_xip(r.shown) AS x WHERE x < r.xid),
+       read_at = clock_timestamp(), behind = r.xid < pg_snapshot_xmax(r.shown)
+  FROM reached r
+RETURNING (SELECT count(*)::int FROM fresh) AS attempts, behind`;

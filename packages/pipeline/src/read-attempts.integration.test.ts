@@ -1,0 +1,261 @@
+import { settleAttempts, type AttemptToSettle } from '@posthorn/database';
+import { deliveryIdOf, latencyBounds } from '@posthorn/domain';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+
+import { cancelMatchingDeliveries } from './cancel-delivery.js';
+import { eraseCustomer } from './erase-customer.js';
+import { createAttemptReading } from './read-attempts.js';
+import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
+
+const MINUTE_MS = 60_000;
+const ALL = new AbortController().signal;
+
+let pipeline: OpenPipeline;
+let pool: pg.Pool;
+let endpointId: string;
+let customers = 0;
+let customerId: string;
+
+beforeAll(async () => {
+  pipeline = await openPipeline();
+  ({ pool } = pipeline.database);
+});
+afterAll(() => pipeline.close());
+beforeEach(async () => {
+  customerId = `customer-${(customers += 1)}`;
+  await pipeline.addCustomer(customerId);
+  ({ id: endpointId } = await pipeline.addEndpoint(customerId, { url: 'http://127.0.0.1:9/' }));
+});
+
+/** A process that reads. */
+const readerOn = (of: pg.Pool) =>
+  createAttemptReading({ pool: of, clock: pipeline.database.clock, retentionDays: 30, notWithinMs: 0 });
+const read = () => readerOn(pool).run(ALL);
+
+const STATISTICS = `
+  SELECT span, customer_id, endpoint_id, starts_at, measure, latency, count::int AS n FROM statistic`;
+/** The same by a plain count over what they are made of. */
+const COUNTED = `
+  SELECT span, customer_id, endpoint_id, date_trunc(span, started_at, 'UTC') AS starts_at,
+         CASE WHEN a.status = 'delivered' THEN 'success' ELSE 'failure' END AS measure,
+         width_bucket(latency_ms::float8, $1::float8[]) AS latency, count(*)::int AS n
+    FROM attempt a JOIN delivery d ON d.id = a.delivery_id CROSS JOIN unnest(ARRAY['minute', 'hour', 'day']) AS span
+   WHERE a.status <> 'overlapped' GROUP BY 1, 2, 3, 4, 5, 6
+   UNION ALL
+  SELECT span, customer_id, endpoint_id, date_trunc(span, finished_at, 'UTC'), status, 0, count(*)::int
+    FROM delivery CROSS JOIN unnest(ARRAY['minute', 'hour', 'day']) AS span
+   WHERE status IN ('dead_lettered', 'cancelled') GROUP BY 1, 2, 3, 4, 5`;
+
+async function expectEqualCounts(): Promise<number> {
+  const inOrder = 'ORDER BY span, customer_id, endpoint_id, starts_at, measure, latency';
+  const { rows: counted } = await pool.query<{ n: number }>(`${COUNTED} ${inOrder}`, [latencyBounds]);
+  const { rows: kept } = await pool.query(`${STATISTICS} ${inOrder}`);
+  expect(kept).toEqual(counted);
+  return counted.reduce((sum, { n }) => sum + n, 0);
+}
+
+let seed = 1;
+function random(): number {
+  seed = (seed * 48_271) % 2_147_483_647;
+  return seed / 2_147_483_647;
+}
+
+async function acceptEvents(count: number): Promise<string[]> {
+  const events = await Promise.all(Array.from({ length: count }, () => pipeline.accept({ customerId })));
+  return events.map((id) => deliveryIdOf(id, endpointId));
+}
+
+/** The next attempt of a delivery, which started up to two days ago and ended somehow. */
+function attemptOf(deliveryId: string, number: number): AttemptToSettle {
+  const startedAtMs = Date.now() - Math.floor(random() * (random() < 0.5 ? 5 : 1_440) * MINUTE_MS);
+  const draw = random();
+  const ended = {
+    reason: null,
+    waitingFor: null,
+    nextAttemptAtMs: null,
+    nextBecause: null,
+    finishedAtMs: startedAtMs,
+    expiresAtMs: null,
+  };
+  const next: AttemptToSettle['next'] =
+    draw < 0.5
+      ? { ...ended, status: 'delivered' }
+      : draw < 0.7
+        ? { ...ended, status: 'dead_lettered', reason: draw < 0.6 ? 'attempts_exhausted' : 'expired' }
+        : {
+            ...ended,
+            status: 'pending',
+            finishedAtMs: null,
+            waitingFor: 'retry',
+            nextAttemptAtMs: Date.now(),
+            nextBecause: 'policy',
+          };
+  return {
+    deliveryId,
+    generation: 1,
+    number,
+    dueAtMs: null,
+    trigger: 'automatic',
+    status: next.status === 'delivered' ? 'delivered' : draw < 0.8 ? 'failed' : 'timeout',
+    responseCode: 200,
+    latencyMs: Math.floor(60_000 ** random()),
+    errorCode: null,
+    errorMessage: null,
+    requestHeaders: '{}',
+    responseHeaders: null,
+    responseBody: null,
+    responseTruncated: false,
+    address: null,
+    startedAtMs,
+    next,
+  };
+}
+
+describe('the statistics', () => {
+  it('are what a plain count says, whatever is committed late, rolled back, or read by several at once', async () => {
+    const settlers = pipeline.openAnother('settling', 12);
+    const readers = Array.from({ length: 2 }, () => pipeline.openAnother('reading', 1));
+    let settling = true;
+    const reading = readers.map(async (own) => {
+      while (settling)
+        await readerOn(own.pool)
+          .run(ALL)
+          .catch(() => undefined);
+    });
+    const killing = (async () => {
+      while (settling) {
+        await pool.query(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reading' AND random() < 0.3",
+        );
+        await new Promise((resolve) => setTimeout(resolve, random() * 20));
+      }
+    })();
+
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        for (let batch = 0; batch < 12; batch += 1) {
+          const ids = await acceptEvents(8);
+          const client = await settlers.pool.connect();
+          for (let number = 1; number <= 3; number += 1) {
+            await client.query('BEGIN');
+            await settleAttempts(
+              client as unknown as pg.Pool,
+              ids.map((id) => attemptOf(id, number)),
+            );
+            // Others commit, and readers pass, before this is to be seen.
+            if (random() < 0.5) await client.query('SELECT pg_sleep($1)', [random() * 0.03]);
+            await client.query(random() < 0.2 ? 'ROLLBACK' : 'COMMIT');
+          }
+          client.release();
+        }
+      }),
+    );
+    settling = false;
+    await Promise.all([...reading, killing]);
+    await cancelMatchingDeliveries(pool, { customerId, status: 'pending' });
+    await read();
+    expect(await expectEqualCounts()).toBeGreaterThan(3_000);
+    await Promise.all([settlers, ...readers].map((own) => own.close()));
+  }, 120_000);
+
+  it('count what a transaction that is open for long leaves behind, and nothing twice', async () => {
+    const ids = await acceptEvents(3);
+    const slow = await pool.connect();
+    await slow.query('BEGIN');
+    await settleAttempts(slow as unknown as pg.Pool, [attemptOf(ids[0]!, 1)]);
+    await settleAttempts(pool, [attemptOf(ids[1]!, 1)]);
+    expect(await read()).toBe(1);
+    await settleAttempts(pool, [attemptOf(ids[2]!, 1)]);
+    expect(await read()).toBe(1);
+    expect(await read()).toBe(0);
+    await slow.query('COMMIT');
+    slow.release();
+    expect(await read()).toBe(1);
+    await expectEqualCounts();
+  });
+
+  it('are counted once when a reader dies between reading and committing', async () => {
+    const ids = await acceptEvents(2);
+    await settleAttempts(
+      pool,
+      ids.map((id) => attemptOf(id, 1)),
+    );
+    const dying = pipeline.openAnother('dying', 1);
+    const failing = {
+      connect: async () => {
+        const client = await dying.pool.connect();
+        const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+        Object.assign(client, {
+          query: async (...args: unknown[]) => {
+            if (args[0] === 'COMMIT') await query('SELECT pg_terminate_backend(pg_backend_pid())');
+            return query(...args);
+          },
+        });
+        return client;
+      },
+    };
+    await expect(readerOn(failing as unknown as pg.Pool).run(ALL)).rejects.toThrow();
+    await dying.close();
+    expect(await read()).toBe(2);
+    await expectEqualCounts();
+  });
+
+  it('are read in pieces after a pause, to the end', async () => {
+    const ids = await acceptEvents(2);
+    for (const id of ids) await settleAttempts(pool, [attemptOf(id, 1)]);
+    // Far more than one pass reads, each recorded by a transaction of its own number.
+    await pool.query(
+      `INSERT INTO attempt (delivery_id, number, trigger, status, latency_ms, request_headers, started_at, settled_in)
+       SELECT $1, n, 'automatic', 'failed', n % 5000, '{}', now(),
+              (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8
+         FROM generate_series(2, 50000) AS n`,
+      [ids[0]],
+    );
+    await pool.query("UPDATE attempt_reader SET read_at = now() - interval '1 hour'");
+    let passes = 0;
+    const counting = {
+      connect: () => {
+        passes += 1;
+        return pool.connect();
+      },
+    };
+    expect(await readerOn(counting as unknown as pg.Pool).run(ALL)).toBe(50_001);
+    expect(passes).toBeGreaterThan(1);
+    await expectEqualCounts();
+  }, 60_000);
+
+  it('go on in a database that was restored where transactions have lower numbers', async () => {
+    const [before, after] = await acceptEvents(2);
+    await settleAttempts(pool, [{ ...attemptOf(before!, 1), startedAtMs: Date.now() }]);
+    await read();
+    const { rows } = await pool.query('SELECT sum(count)::int AS n FROM statistic');
+    await pool.query('UPDATE attempt_reader SET next_xid = (next_xid::text::bigint + 1000000)::text::xid8');
+    expect(await read()).toBe(0);
+    await settleAttempts(pool, [{ ...attemptOf(after!, 1), startedAtMs: Date.now() + 5 }]);
+    // The numbers of before come again.
+    await pool.query(
+      'UPDATE attempt SET settled_in = (SELECT next_xid FROM attempt_reader) WHERE delivery_id = $1',
+      [before],
+    );
+    expect(await read()).toBe(1);
+    expect((await pool.query('SELECT sum(count)::int AS n FROM statistic')).rows).not.toEqual(rows);
+  });
+
+  it('are erased with their customer, also those of what ended meanwhile', async () => {
+    const ids = await acceptEvents(5);
+    await settleAttempts(
+      pool,
+      ids.map((id) => attemptOf(id, 1)),
+    );
+    await read();
+    await cancelMatchingDeliveries(pool, { customerId });
+    const receipt = await eraseCustomer(pool, customerId);
+    expect(receipt?.statistics).toBeGreaterThan(0);
+    await read();
+    for (const table of ['statistic', 'delivery_end']) {
+      const { rowCount } = await pool.query(`SELECT FROM ${table} WHERE customer_id = $1`, [customerId]);
+      expect(rowCount).toBe(0);
+    }
+  });
+});

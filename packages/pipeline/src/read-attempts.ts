@@ -1,0 +1,57 @@
+import {
+  inTransaction,
+  oldestDayKept,
+  rollUpAttempts,
+  rollUpEnds,
+  takeAttemptReader,
+} from '@posthorn/database';
+import type { Clock } from '@posthorn/runtime';
+import type pg from 'pg';
+
+/** Several processes ask in turn; one reading in this time is enough for all of them. */
+const NOT_WITHIN_MS = 1_000;
+
+export interface AttemptReadingDeps {
+  pool: pg.Pool;
+  clock: Clock;
+  retentionDays: number;
+  /** A pass does nothing when another was this recently. Default 1 s. */
+  notWithinMs?: number;
+}
+
+export interface AttemptReading {
+  /**
+   * Reads what was recorded since the last pass, here or elsewhere, until it is all read or the signal aborts. Returns how
+   * many attempts this process read. Several processes may run it at once: one reads at a time, each attempt once.
+   */
+  run(signal: AbortSignal): Promise<number>;
+}
+
+/** Makes the statistics from attempts and ends of deliveries, see docs/adr/0014-reading-attempts.md. */
+export function createAttemptReading({
+  pool,
+  clock,
+  retentionDays,
+  notWithinMs = NOT_WITHIN_MS,
+}: AttemptReadingDeps): AttemptReading {
+  return {
+    async run(signal) {
+      let attempts = 0;
+      for (let behind = true; behind && !signal.aborted;) {
+        const read = await inTransaction(pool, readOn);
+        attempts += read?.attempts ?? 0;
+        behind = read?.behind ?? false;
+      }
+      return attempts;
+    },
+  };
+
+  async function readOn(client: pg.PoolClient): Promise<{ attempts: number; behind: boolean } | null> {
+    const reader = await takeAttemptReader(client, notWithinMs);
+    if (!reader) return null;
+    const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
+    const read = await rollUpAttempts(client, reader, oldestMs);
+    const moreEnds = await rollUpEnds(client, oldestMs);
+    return { attempts: read.attempts, behind: read.behind || moreEnds };
+  }
+}
