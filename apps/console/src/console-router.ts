@@ -11,6 +11,7 @@ import {
   createLedgerStore,
   createPortalLinkStore,
   createReplayStore,
+  createStatisticsStore,
   type Database,
 } from '@posthorn/database';
 import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
@@ -29,6 +30,7 @@ import { mountLedger } from './ledger.js';
 import { mountPortal, type PortalSettings } from './portal.js';
 import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
+import { mountStats } from './stats.js';
 import type { CheckTargetUrl } from './target-check.js';
 
 export interface ConsoleRouterDeps {
@@ -102,5 +104,12 @@ export function createConsoleRouter({
     settings: portal,
   });
   mountLedger(router, { authentication, customers, endpoints, ledger });
+  mountStats(router, {
+    authentication,
+    customers,
+    endpoints,
+    statistics: createStatisticsStore({ pool }),
+    clock,
+  });
   return router;
 }

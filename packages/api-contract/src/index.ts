@@ -58,6 +58,7 @@ export type { AuditEntryResource, ListAuditEntriesQuery } from './audit-log.js';
 export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
 export type { OpenedPortalSessionResource, PortalLinkResource, PortalSessionResource } from './portal.js';
 export type { ReplayBody, ReplayMatchesResource, ReplayResource } from './replays.js';
+export { type StatsBucket, type StatsBucketResource, statsBucketsMax, type StatsQuery } from './stats.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
 export {
   buildOpenApi,

@@ -32,6 +32,7 @@ import { retryPolicy } from './retry-policy-schema.js';
 import { scopes } from './scope.js';
 import { openedPortalSessionResource, portalLinkResource, portalSessionResource } from './portal.js';
 import { healthResource, readyResource } from './service.js';
+import { statsResource } from './stats.js';
 import { verificationResource, verifySignatureBody } from './signatures.js';
 
 export interface OpenApiDocument {
@@ -166,6 +167,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   Delivery: deliveryResource,
   Attempt: attemptResource,
   Replay: replayResource,
+  Statistics: statsResource,
   ApiKey: apiKeyResource,
   CreatedApiKey: createdApiKeyResource,
   PortalLink: portalLinkResource,

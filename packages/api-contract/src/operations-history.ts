@@ -7,6 +7,7 @@ import { idInput, noParams, noQuery } from './fields.js';
 import { ledgerQuery, ledgerResource } from './ledger.js';
 import { operation } from './operation.js';
 import { pageOf, pageQuery } from './page.js';
+import { statsBucketsMax, statsQuery, statsResource } from './stats.js';
 
 const group = 'History';
 
@@ -151,6 +152,22 @@ export const historyOperations = {
     query: ledgerQuery,
     body: null,
     responses: { 200: { description: 'The counts.', schema: ledgerResource } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  getStats: operation({
+    operationId: 'getStats',
+    method: 'get',
+    path: '/v1/stats',
+    group,
+    summary: 'Read statistics for charts',
+    description:
+      'Attempts, their latency, and ends of deliveries by minute, hour or day. Counted in the background: what happened ' +
+      'in the last few seconds, or is recorded late, is added to its bucket when it is read. Kept as long as events. ' +
+      `At most ${statsBucketsMax} buckets per answer.`,
+    params: noParams,
+    query: statsQuery,
+    body: null,
+    responses: { 200: { description: 'The buckets.', schema: statsResource } },
     problems: ['invalid_request', 'not_found'],
   }),
 } as const;

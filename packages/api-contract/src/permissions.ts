@@ -64,6 +64,7 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
   cancelDelivery: row('all', 'all', 'no', 'own', 'own'),
   cancelDeliveries: row('all', 'all', 'no', 'own', 'own'),
   getLedger: row('all', 'all', 'no', 'own', 'own'),
+  getStats: row('all', 'all', 'no', 'own', 'own'),
 
   createReplay: row('all', 'all', 'no', 'own', 'own'),
   listReplays: row('all', 'all', 'no', 'own', 'own'),

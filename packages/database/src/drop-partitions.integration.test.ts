@@ -8,7 +8,8 @@ import { ensurePartitions } from './partitions.js';
 import { DAY_MS, isoDay, startOfDay } from './utc-day.js';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
-const TABLES = ['attempt', 'delivery', 'event', 'idempotency_key'];
+const HISTORY = ['attempt', 'delivery', 'event', 'statistic'];
+const TABLES = [...HISTORY, 'idempotency_key'].sort();
 // Noon of a day whose partitions are made with those of the day before it and one day ahead.
 const OLD_MS = Date.UTC(2026, 0, 10, 12);
 const RETENTION_DAYS = 30;
@@ -67,11 +68,10 @@ async function addDelivery(atMs: number, status: 'pending' | 'held' | 'delivered
 describe('dropping old partitions', () => {
   it('drops a day when its last moment is past the retention, and not a moment before', async () => {
     await addDelivery(OLD_MS, 'delivered');
-    const history = ['attempt', 'delivery', 'event'];
     await dropAt(DUE_MS - 1);
     // The day before is due; the keys of both are out of use for long.
-    expect(await partitions()).toEqual(ofDay(OLD_MS, history));
-    expect((await dropAt(DUE_MS)).dropped.toSorted()).toEqual(ofDay(OLD_MS, history));
+    expect(await partitions()).toEqual(ofDay(OLD_MS, HISTORY));
+    expect((await dropAt(DUE_MS)).dropped.toSorted()).toEqual(ofDay(OLD_MS, HISTORY));
     expect(await partitions()).toEqual([]);
     expect(await dropAt(DUE_MS)).toEqual({ dropped: [], kept: [] });
   });
@@ -91,7 +91,7 @@ describe('dropping old partitions', () => {
     async (status) => {
       const id = await addDelivery(OLD_MS, status);
       expect(await dropAt(DUE_MS)).toMatchObject({ kept: [isoDay(OLD_MS)] });
-      expect(await partitions()).toEqual(ofDay(OLD_MS, ['attempt', 'delivery', 'event']));
+      expect(await partitions()).toEqual(ofDay(OLD_MS, HISTORY));
       await pool.query(
         "UPDATE delivery SET status = 'delivered', next_attempt_at = NULL, finished_at = now() WHERE id = $1",
         [id],

@@ -1,0 +1,99 @@
+import {
+  operations,
+  type StatsBucket,
+  type StatsBucketResource,
+  statsBucketsMax,
+  type StatsQuery,
+} from '@posthorn/api-contract';
+import type { CustomerStore, EndpointStore, Statistics, StatisticsStore } from '@posthorn/database';
+import { latencyPercentile } from '@posthorn/domain';
+import { AppError, mountOperation } from '@posthorn/http';
+import type { Clock } from '@posthorn/runtime';
+import type { RequestHandler, Router } from 'express';
+import { findHistoryOwner } from './history-owner.js';
+
+export interface StatsDeps {
+  authentication: RequestHandler;
+  customers: CustomerStore;
+  endpoints: EndpointStore;
+  statistics: StatisticsStore;
+  clock: Clock;
+}
+
+const bucketMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+/** As many buckets up to now as a chart shows when nothing else is asked for. */
+const bucketsDefault = { minute: 60, hour: 24, day: 30 } as const;
+
+export function mountStats(
+  router: Router,
+  { authentication, customers, endpoints, statistics, clock }: StatsDeps,
+): void {
+  mountOperation(router, operations.getStats, authentication, async ({ query, caller }) => {
+    const owner = await findHistoryOwner({ customers, endpoints }, caller, query);
+    const { bucket } = query;
+    const [sinceMs, untilMs] = rangeOf(query, clock.nowMs());
+    // Asked first: what is counted meanwhile is more than was promised, not less.
+    const countedUntil = await statistics.countedUntil();
+    const counted = await statistics.read({ ...owner, span: bucket, sinceMs, untilMs });
+    return {
+      status: 200,
+      body: {
+        bucket,
+        since: new Date(sinceMs).toISOString(),
+        until: new Date(untilMs).toISOString(),
+        countedUntil: countedUntil.toISOString(),
+        data: everyBucket(counted, bucket, sinceMs, untilMs),
+      },
+    };
+  });
+}
+
+/** Whole buckets. */
+function rangeOf({ bucket, since, until }: StatsQuery, nowMs: number): [number, number] {
+  const width = bucketMs[bucket];
+  const untilMs = Math.ceil((until ?? nowMs + 1) / width) * width;
+  const sinceMs =
+    since === undefined ? untilMs - bucketsDefault[bucket] * width : Math.floor(since / width) * width;
+  const buckets = (untilMs - sinceMs) / width;
+  if (buckets > 0 && buckets <= statsBucketsMax) return [sinceMs, untilMs];
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The time asked for is not valid.',
+    errors: [
+      {
+        path: 'since',
+        message:
+          buckets <= 0
+            ? '"since" must be before "until"'
+            : `"since" must be at most ${statsBucketsMax} buckets before "until"`,
+      },
+    ],
+  });
+}
+
+function everyBucket(
+  counted: readonly Statistics[],
+  bucket: StatsBucket,
+  sinceMs: number,
+  untilMs: number,
+): StatsBucketResource[] {
+  const found = new Map(counted.map((statistics) => [statistics.startsAtMs, statistics]));
+  const buckets: StatsBucketResource[] = [];
+  for (let atMs = sinceMs; atMs < untilMs; atMs += bucketMs[bucket])
+    buckets.push(bucketResource(atMs, found.get(atMs)));
+  return buckets;
+}
+
+function bucketResource(atMs: number, statistics: Statistics | undefined): StatsBucketResource {
+  const { successes = 0, failures = 0, deadLettered = 0, cancelled = 0 } = statistics ?? {};
+  const p50 = statistics ? latencyPercentile(statistics.latencies, 0.5) : null;
+  const p95 = statistics ? latencyPercentile(statistics.latencies, 0.95) : null;
+  return {
+    startsAt: new Date(atMs).toISOString(),
+    attempts: successes + failures,
+    successes,
+    failures,
+    latencyMs: p50 === null || p95 === null ? null : { p50, p95 },
+    deliveries: { delivered: successes, deadLettered, cancelled },
+  };
+}
