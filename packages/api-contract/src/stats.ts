@@ -2,7 +2,7 @@ import { Joi } from './strict-joi.js';
 
 import { customerId, idInput, time, timestampInput } from './fields.js';
 
-export const statsBuckets = ['minute', 'hour', 'day'] as const;
+const statsBuckets = ['minute', 'hour', 'day'] as const;
 export type StatsBucket = (typeof statsBuckets)[number];
 
 /** Buckets of one answer. */
@@ -50,7 +50,7 @@ export const statsQuery = Joi.object<StatsQuery>({
 const count = Joi.number().integer().min(0).required();
 const latency = Joi.number().integer().min(0).required();
 
-export const statsBucketResource = Joi.object<StatsBucketResource>({
+const statsBucketResource = Joi.object<StatsBucketResource>({
   startsAt: time.required(),
   attempts: count.description(
     'Attempts that started in it; test sends and overlapped attempts are not counted.',

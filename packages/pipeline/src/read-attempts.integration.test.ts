@@ -115,18 +115,18 @@ function attemptOf(deliveryId: string, number: number): AttemptToSettle {
 describe('the statistics', () => {
   it('are what a plain count says, whatever is committed late, rolled back, or read by several at once', async () => {
     const settlers = pipeline.openAnother('settling', 12);
-    const readers = Array.from({ length: 2 }, () => pipeline.openAnother('reading', 1));
-    let settling = true;
+    const readers = Array.from({ length: 3 }, () => pipeline.openAnother('reading', 1));
+    const settling = new AbortController();
     const reading = readers.map(async (own) => {
-      while (settling)
+      while (!settling.signal.aborted)
         await readerOn(own.pool)
           .run(ALL)
           .catch(() => undefined);
     });
     const killing = (async () => {
-      while (settling) {
+      while (!settling.signal.aborted) {
         await pool.query(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reading' AND random() < 0.3",
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reading' AND random() < 0.05",
         );
         await new Promise((resolve) => setTimeout(resolve, random() * 20));
       }
@@ -151,7 +151,7 @@ describe('the statistics', () => {
         }
       }),
     );
-    settling = false;
+    settling.abort();
     await Promise.all([...reading, killing]);
     await cancelMatchingDeliveries(pool, { customerId, status: 'pending' });
     await read();
@@ -175,6 +175,21 @@ describe('the statistics', () => {
     await expectEqualCounts();
   });
 
+  it('are counted once when one begins to read while another is about to', async () => {
+    const ids = await acceptEvents(2);
+    await settleAttempts(
+      pool,
+      ids.map((id) => attemptOf(id, 1)),
+    );
+    const second = pipeline.openAnother('second', 1);
+    const first = before('roll_up_attempts', pool, async () => {
+      expect(await readerOn(second.pool).run(ALL)).toBe(0);
+    });
+    expect(await readerOn(first).run(ALL)).toBe(2);
+    await second.close();
+    await expectEqualCounts();
+  });
+
   it('are counted once when a reader dies between reading and committing', async () => {
     const ids = await acceptEvents(2);
     await settleAttempts(
@@ -182,20 +197,10 @@ describe('the statistics', () => {
       ids.map((id) => attemptOf(id, 1)),
     );
     const dying = pipeline.openAnother('dying', 1);
-    const failing = {
-      connect: async () => {
-        const client = await dying.pool.connect();
-        const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-        Object.assign(client, {
-          query: async (...args: unknown[]) => {
-            if (args[0] === 'COMMIT') await query('SELECT pg_terminate_backend(pg_backend_pid())');
-            return query(...args);
-          },
-        });
-        return client;
-      },
-    };
-    await expect(readerOn(failing as unknown as pg.Pool).run(ALL)).rejects.toThrow();
+    const failing = before('COMMIT', dying.pool, (client) =>
+      client.query('SELECT pg_terminate_backend(pg_backend_pid())'),
+    );
+    await expect(readerOn(failing).run(ALL)).rejects.toThrow();
     await dying.close();
     expect(await read()).toBe(2);
     await expectEqualCounts();
@@ -214,13 +219,8 @@ describe('the statistics', () => {
     );
     await pool.query("UPDATE attempt_reader SET read_at = now() - interval '1 hour'");
     let passes = 0;
-    const counting = {
-      connect: () => {
-        passes += 1;
-        return pool.connect();
-      },
-    };
-    expect(await readerOn(counting as unknown as pg.Pool).run(ALL)).toBe(50_001);
+    const counting = before('roll_up_attempts', pool, async () => (passes += 1));
+    expect(await readerOn(counting).run(ALL)).toBe(50_001);
     expect(passes).toBeGreaterThan(1);
     await expectEqualCounts();
   }, 60_000);
@@ -259,3 +259,23 @@ describe('the statistics', () => {
     }
   });
 });
+
+/** A pool in which something else happens before a statement, given by its name or text. */
+function before(
+  statement: string,
+  on: pg.Pool,
+  happens: (client: pg.PoolClient) => Promise<unknown>,
+): pg.Pool {
+  return {
+    connect: async () => {
+      const client = await on.connect();
+      return {
+        query: async (asked: string | pg.QueryConfig) => {
+          if ((typeof asked === 'string' ? asked : asked.name) === statement) await happens(client);
+          return client.query(asked);
+        },
+        release: (error?: Error | boolean) => client.release(error),
+      };
+    },
+  } as unknown as pg.Pool;
+}

@@ -26,7 +26,9 @@ export async function takeAttemptReader(
   client: pg.ClientBase,
   notWithinMs: number,
 ): Promise<AttemptReader | null> {
-  const { rows } = await client.query<AttemptReader & { restored: boolean; limitXid: string | null }>({
+  const { rows } = await client.query<
+    Omit<AttemptReader, 'limitXid'> & { limitXid: string | null; restored: boolean }
+  >({
     name: 'take_attempt_reader',
     text: `
       SELECT r.next_xid::text AS "nextXid", r.open_xids::text[] AS "openXids", r.since,

@@ -1,7 +1,6 @@
 import type pg from 'pg';
 
-export const statisticSpans = ['minute', 'hour', 'day'] as const;
-export type StatisticSpan = (typeof statisticSpans)[number];
+export type StatisticSpan = 'minute' | 'hour' | 'day';
 
 export interface StatisticsQuery {
   customerId?: string;
