@@ -225,23 +225,6 @@ describe('the statistics', () => {
     await expectEqualCounts();
   }, 60_000);
 
-  it('go on in a database that was restored where transactions have lower numbers', async () => {
-    const [before, after] = await acceptEvents(2);
-    await settleAttempts(pool, [{ ...attemptOf(before!, 1), startedAtMs: Date.now() }]);
-    await read();
-    const { rows } = await pool.query('SELECT sum(count)::int AS n FROM statistic');
-    await pool.query('UPDATE attempt_reader SET next_xid = (next_xid::text::bigint + 1000000)::text::xid8');
-    expect(await read()).toBe(0);
-    await settleAttempts(pool, [{ ...attemptOf(after!, 1), startedAtMs: Date.now() + 5 }]);
-    // The numbers of before come again.
-    await pool.query(
-      'UPDATE attempt SET settled_in = (SELECT next_xid FROM attempt_reader) WHERE delivery_id = $1',
-      [before],
-    );
-    expect(await read()).toBe(1);
-    expect((await pool.query('SELECT sum(count)::int AS n FROM statistic')).rows).not.toEqual(rows);
-  });
-
   it('are erased with their customer, also those of what ended meanwhile', async () => {
     const ids = await acceptEvents(5);
     await settleAttempts(
@@ -257,6 +240,24 @@ describe('the statistics', () => {
       const { rowCount } = await pool.query(`SELECT FROM ${table} WHERE customer_id = $1`, [customerId]);
       expect(rowCount).toBe(0);
     }
+  });
+
+  // The last one: it leaves the reader in another time.
+  it('go on in a database that was restored where transactions have lower numbers', async () => {
+    const [before, after] = await acceptEvents(2);
+    await settleAttempts(pool, [{ ...attemptOf(before!, 1), startedAtMs: Date.now() }]);
+    await read();
+    const { rows } = await pool.query('SELECT sum(count)::int AS n FROM statistic');
+    await pool.query('UPDATE attempt_reader SET next_xid = (next_xid::text::bigint + 1000000)::text::xid8');
+    expect(await read()).toBe(0);
+    await settleAttempts(pool, [{ ...attemptOf(after!, 1), startedAtMs: Date.now() + 5 }]);
+    // The numbers of before come again.
+    await pool.query(
+      'UPDATE attempt SET settled_in = (SELECT next_xid FROM attempt_reader) WHERE delivery_id = $1',
+      [before],
+    );
+    expect(await read()).toBe(1);
+    expect((await pool.query('SELECT sum(count)::int AS n FROM statistic')).rows).not.toEqual(rows);
   });
 });
 
