@@ -46,6 +46,7 @@ await runScenario({
     'hanging-customers': { long: 1_000, short: 100 },
     /** Longer than an endpoint hangs, so that the moment when all of them time out is in it. */
     seconds: { long: 32, short: 3 },
+    /** 0: measured from the moment the worker starts. */
     warmup: { long: 6, short: 1 },
     'hang-seconds': { long: 30, short: 5 },
     /** One neighbour alone, by its place (1 hanging, 2 flooding, 3 many, 4 dns, 5 sibling); 0 all. */
@@ -225,8 +226,10 @@ async function measureQuiet(
   { rate, seconds, warmup }: StretchPlan,
 ): Promise<Stretch> {
   const plan = { customers: quiet, type: quiet.type, rate, connections: 64 };
-  await load.run(contestant, { ...plan, seconds: warmup });
-  await pause(GRACE_MS);
+  if (warmup > 0) {
+    await load.run(contestant, { ...plan, seconds: warmup });
+    await pause(GRACE_MS);
+  }
   await receiver.report('quiet');
   const fromSecond = Math.floor(Date.now() / 1000);
   const { accepted } = await load.run(contestant, { ...plan, seconds });

@@ -38,7 +38,7 @@ function simulateEndpoint(
   random: () => number,
 ): Fate[] {
   const policy = resolveRetryPolicy(null);
-  const breaker = new CircuitBreaker(random);
+  const breaker = new CircuitBreaker(random, 1);
   const fates: Fate[] = [];
   const open = Array.from({ length: eventsPerEndpoint }, (): Simulated => {
     const madeMs = random() * STORY_HOURS * HOUR_MS;

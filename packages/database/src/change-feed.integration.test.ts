@@ -110,10 +110,18 @@ describe('the change feed', () => {
     proxy.close();
   });
 
-  it('finds by its poll what was announced while nobody heard', async () => {
+  it('finds by its poll what was announced while nobody heard, and tells it once', async () => {
     changes.length = 0;
     await pool.query('ALTER TABLE customer DISABLE TRIGGER customer_change');
     await pool.query("UPDATE customer SET name = 'silent', updated_at = now()");
-    await waitUntil(() => changes.includes('customer:acme'), { timeoutMs: 15_000 });
+    await pool.query("INSERT INTO customer (id) VALUES ('other')");
+    await waitUntil(() => changes.includes('customer:acme') && changes.includes('customer:other'), {
+      timeoutMs: 15_000,
+    });
+    changes.length = 0;
+    await pool.query("UPDATE customer SET name = 'silent', updated_at = now() WHERE id = 'other'");
+    await waitUntil(() => changes.includes('customer:other'), { timeoutMs: 15_000 });
+    expect(changes).toEqual(['customer:other']);
+    await pool.query('ALTER TABLE customer ENABLE TRIGGER customer_change');
   });
 });

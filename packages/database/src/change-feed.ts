@@ -8,7 +8,9 @@ const ANSWER_MS = 4_000;
 /** The poll looks back further than its period, so that a transaction that committed late is still seen. */
 const POLL_OVERLAP_SECONDS = 60;
 
-export type ChangeKind = 'customer' | 'endpoint' | 'api_key' | 'event_type';
+const polledTables = ['customer', 'endpoint', 'api_key', 'event_type'] as const;
+
+export type ChangeKind = (typeof polledTables)[number];
 
 export interface ChangeFeedOptions {
   databaseUrl: string;
@@ -31,6 +33,8 @@ export function openChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   let client: pg.Client | undefined;
   let timer: NodeJS.Timeout | undefined;
   let closed = false;
+  /** What the last poll found, by its version: a row stays in the overlap for a dozen polls. */
+  let told: ReadonlyMap<string, string> = new Map();
 
   const connect = async (): Promise<void> => {
     const next = new pg.Client({
@@ -70,8 +74,11 @@ export function openChangeFeed(options: ChangeFeedOptions): ChangeFeed {
 
   const schedulePoll = (current: pg.Client): void => {
     timer = setTimeout(() => {
-      poll(current, options).then(
-        () => schedulePoll(current),
+      poll(current, options, told).then(
+        (found) => {
+          told = found;
+          schedulePoll(current);
+        },
         () => reconnect(current),
       );
     }, POLL_MS);
@@ -87,11 +94,25 @@ export function openChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   };
 }
 
-async function poll(client: pg.Client, { onChange }: ChangeFeedOptions): Promise<void> {
-  const { rows } = await client.query<{ kind: ChangeKind; id: string }>(`
-    SELECT 'customer' AS kind, id FROM customer WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
-    UNION ALL SELECT 'endpoint', id::text FROM endpoint WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
-    UNION ALL SELECT 'api_key', id::text FROM api_key WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'
-    UNION ALL SELECT 'event_type', id FROM event_type WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'`);
-  for (const { kind, id } of rows) onChange(kind, id);
+/** Tells the rows that are not as they were when they were last told; gives all that were updated of late. */
+async function poll(
+  client: pg.Client,
+  { onChange }: ChangeFeedOptions,
+  told: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const { rows } = await client.query<{ kind: ChangeKind; id: string; version: string }>(
+    polledTables
+      .map(
+        (table) => `SELECT '${table}' AS kind, id::text, xmin::text AS version FROM ${table}
+          WHERE updated_at > now() - interval '${POLL_OVERLAP_SECONDS} seconds'`,
+      )
+      .join(' UNION ALL '),
+  );
+  const found = new Map<string, string>();
+  for (const { kind, id, version } of rows) {
+    const row = `${kind}:${id}`;
+    found.set(row, version);
+    if (told.get(row) !== version) onChange(kind, id);
+  }
+  return found;
 }

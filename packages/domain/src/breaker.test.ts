@@ -5,22 +5,77 @@ import { breakerFigures, CircuitBreaker, type EndpointSign } from './breaker.js'
 const middle = () => 0.5;
 const attempt = (breaker: CircuitBreaker, sign: EndpointSign, nowMs: number) =>
   breaker.end(breaker.start(), sign, nowMs);
+const full = 1000;
 const opened = (nowMs = 0) => {
-  const breaker = new CircuitBreaker(middle);
+  const breaker = new CircuitBreaker(middle, full);
   for (let n = 0; n < 5; n++) attempt(breaker, 'failure', nowMs);
   return breaker;
 };
 
 describe('a circuit breaker', () => {
-  it('lets any number start while it is closed', () => {
-    const breaker = new CircuitBreaker(middle);
+  /** Lets a round of starts succeed, and shows that there was room for no more. */
+  const succeedsWith = (breaker: CircuitBreaker, allowed: number) => {
+    const round = Array.from({ length: allowed }, () => {
+      expect(breaker.mayStart(5000)).toBe(true);
+      return breaker.start();
+    });
+    expect(breaker.mayStart(5000)).toBe(false);
+    for (const started of round) breaker.end(started, 'success', 5000);
+  };
+
+  it('lets as many start as the endpoint may have when that many were allowed and one has succeeded', () => {
+    const breaker = new CircuitBreaker(middle, 10);
+    for (const allowed of [1, 2, 4, 8]) succeedsWith(breaker, allowed);
     for (let n = 0; n < 100; n++) breaker.start();
     expect(breaker.mayStart(0)).toBe(true);
     expect(breaker.state(0)).toBe('closed');
+    expect(breaker.pristine).toBe(true);
+    const single = new CircuitBreaker(middle, 1);
+    for (let n = 0; n < 2; n++) single.start();
+    expect(single.mayStart(0)).toBe(true);
+  });
+
+  it('allows more to an endpoint that does not answer when it is told to, up to what the endpoint may have', () => {
+    const breaker = new CircuitBreaker(middle, 10);
+    expect(breaker.waitsFor).toBeNull();
+    const started: number[] = [];
+    const growths: number[] = [];
+    for (;;) {
+      while (breaker.mayStart(0) && started.length < 10) started.push(breaker.start());
+      if (!breaker.waitsFor) break;
+      expect(breaker.waitsFor).toBe('more');
+      growths.push(breaker.grow(5));
+    }
+    expect(growths).toEqual([1, 2, 4, 2]);
+    expect(started).toHaveLength(10);
+    // None has succeeded: those that fail give up their places, until the breaker opens.
+    for (const each of started.slice(0, 4)) breaker.end(each, 'failure', 0);
+    expect(breaker.mayStart(0)).toBe(false);
+    expect(breaker.waitsFor).toBe('more');
+    expect(breaker.end(started[4] ?? 0, 'failure', 0)).toBe('opened');
+    expect(breaker.waitsFor).toBeNull();
+  });
+
+  it('waits for leave to begin again when all that it had under way have failed, and takes a success as leave', () => {
+    const breaker = new CircuitBreaker(middle, 10);
+    attempt(breaker, 'failure', 0);
+    expect(breaker.mayStart(0)).toBe(false);
+    expect(breaker.waitsFor).toBe('first');
+    expect(breaker.grow(5)).toBe(1);
+    succeedsWith(breaker, 1);
+    succeedsWith(breaker, 2);
+  });
+
+  it('allows what it is told the endpoint may have now', () => {
+    const breaker = new CircuitBreaker(middle, 10);
+    succeedsWith(breaker, 1);
+    breaker.full = 2;
+    for (let n = 0; n < 20; n++) breaker.start();
+    expect(breaker.mayStart(0)).toBe(true);
   });
 
   it('opens on the fifth failure in a row, for 5 s', () => {
-    const breaker = new CircuitBreaker(middle);
+    const breaker = new CircuitBreaker(middle, full);
     for (let n = 0; n < 4; n++) expect(attempt(breaker, 'failure', 0)).toBeNull();
     expect(breaker.state(0)).toBe('closed');
     expect(attempt(breaker, 'failure', 1000)).toBe('opened');
@@ -32,7 +87,7 @@ describe('a circuit breaker', () => {
   });
 
   it('counts failures in a row anew after a success, and neither 429s nor what was not sent', () => {
-    const breaker = new CircuitBreaker(middle);
+    const breaker = new CircuitBreaker(middle, full);
     for (let n = 0; n < 4; n++) attempt(breaker, 'failure', 0);
     attempt(breaker, 'neutral', 0);
     attempt(breaker, 'none', 0);
@@ -43,11 +98,11 @@ describe('a circuit breaker', () => {
   });
 
   it('opens on 12 failures among the last 20 outcomes, and not before there are 20', () => {
-    const breaker = new CircuitBreaker(middle);
+    const breaker = new CircuitBreaker(middle, full);
     const signs = Array.from({ length: 20 }, (_, n): EndpointSign => (n % 5 < 2 ? 'success' : 'failure'));
     for (const sign of signs.slice(0, -1)) expect(attempt(breaker, sign, 0)).toBeNull();
     expect(attempt(breaker, 'failure', 0)).toBe('opened');
-    const fewer = new CircuitBreaker(middle);
+    const fewer = new CircuitBreaker(middle, full);
     for (const sign of signs.slice(0, -1)) attempt(fewer, sign === 'success' ? 'failure' : 'success', 0);
     expect(attempt(fewer, 'failure', 0)).toBeNull();
   });
@@ -77,7 +132,7 @@ describe('a circuit breaker', () => {
       [0, 4500],
       [0.999_999, 5500],
     ] as const) {
-      const breaker = new CircuitBreaker(() => random);
+      const breaker = new CircuitBreaker(() => random, full);
       for (let n = 0; n < 5; n++) attempt(breaker, 'failure', 0);
       expect(breaker.stored().openUntilMs).toBe(ms);
     }
@@ -92,7 +147,7 @@ describe('a circuit breaker', () => {
   });
 
   it('does not believe what started before it opened', () => {
-    const breaker = new CircuitBreaker(middle);
+    const breaker = new CircuitBreaker(middle, full);
     const before = [breaker.start(), breaker.start()];
     for (let n = 0; n < 5; n++) attempt(breaker, 'failure', 0);
     expect(breaker.end(before[0] ?? 0, 'success', 1)).toBeNull();
@@ -108,22 +163,18 @@ describe('a circuit breaker', () => {
   it('starts slowly after closing: one, then twice as many with each full round of successes', () => {
     const breaker = opened();
     attempt(breaker, 'success', 5000);
-    for (const allowed of [1, 2, 4, 8, 16]) {
-      const round = Array.from({ length: allowed }, () => {
-        expect(breaker.mayStart(5000)).toBe(true);
-        return breaker.start();
-      });
-      expect(breaker.mayStart(5000)).toBe(false);
-      for (const started of round) breaker.end(started, 'success', 5000);
-    }
+    expect(breaker.waitsFor).toBeNull();
+    for (const allowed of [1, 2, 4, 8, 16]) succeedsWith(breaker, allowed);
     expect(breaker.pristine).toBe(false);
+    // However many are under way: time alone allows no more.
+    expect(breaker.waitsFor).toBeNull();
     for (let n = 0; n < 2000; n++) attempt(breaker, 'success', 5000);
     for (let n = 0; n < 5000; n++) breaker.start();
     expect(breaker.mayStart(5000)).toBe(true);
     expect(breaker.pristine).toBe(true);
   });
 
-  it('begins the ramp again at a failure', () => {
+  it('starts slowly again at a failure after closing', () => {
     const breaker = opened();
     for (let n = 0; n < 8; n++) attempt(breaker, 'success', 5000);
     attempt(breaker, 'failure', 5000);
@@ -132,7 +183,7 @@ describe('a circuit breaker', () => {
   });
 
   it('goes on as it was stored', () => {
-    const breaker = new CircuitBreaker(middle, { openUntilMs: 9000, openings: 3 });
+    const breaker = new CircuitBreaker(middle, full, { openUntilMs: 9000, openings: 3 });
     expect(breaker.mayStart(8999)).toBe(false);
     expect(attempt(breaker, 'failure', 9000)).toBe('opened');
     expect(breaker.stored()).toEqual({ openUntilMs: 9000 + 40_000, openings: 4 });
@@ -150,7 +201,7 @@ describe('a circuit breaker', () => {
         fc.array(step, { maxLength: 200 }),
         fc.infiniteStream(fc.double({ min: 0, max: 0.999 })),
         (steps, randoms) => {
-          const breaker = new CircuitBreaker(() => randoms.next().value as number);
+          const breaker = new CircuitBreaker(() => randoms.next().value as number, 10);
           let nowMs = 0;
           const underway: number[] = [];
           for (const { waitMs, ends, sign, at } of steps) {
@@ -161,12 +212,14 @@ describe('a circuit breaker', () => {
             const { openUntilMs } = breaker.stored();
             if (openUntilMs !== null) expect(openUntilMs - nowMs).toBeLessThanOrEqual(66_000);
             if (state === 'open') expect(breaker.mayStart(nowMs)).toBe(false);
+            if (breaker.waitsFor) breaker.grow(1);
             if (!breaker.mayStart(nowMs)) continue;
             underway.push(breaker.start());
             if (state === 'half_open') expect(breaker.mayStart(nowMs)).toBe(false);
           }
           // Whatever happened: when all has ended, a start is allowed within the longest time.
           for (const started of underway) breaker.end(started, 'none', nowMs);
+          if (breaker.waitsFor) breaker.grow(1);
           expect(breaker.mayStart(nowMs + breakerFigures.openMaxMs * 1.1)).toBe(true);
         },
       ),

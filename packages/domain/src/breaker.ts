@@ -1,3 +1,5 @@
+import { SlowStart } from './slow-start.js';
+
 /**
  * What an attempt says about its endpoint. `neutral`: sent, but no sign of its health (a 429, an attempt that another one
  * overtook). `none`: nothing was sent.
@@ -24,14 +26,13 @@ export const breakerFigures = {
   openFirstMs: 5_000,
   openMaxMs: 60_000,
   jitter: 0.1,
-  /** From this allowance on the ramp is over. */
-  rampEnd: 1_000,
 } as const;
 
 /**
  * The circuit breaker of one endpoint. Closed, it lets everything start and counts outcomes. Open, nothing starts until its
  * time is over; then it is half-open and lets one start at a time: a success closes it, a failure opens it for longer.
- * After closing, starts are allowed on a ramp: one at a time at first, twice as many after each full round of successes.
+ * When it is made, and after closing, it starts slowly: one at a time at first, then more (`SlowStart`), until as many are
+ * allowed as its endpoint may have.
  */
 export class CircuitBreaker {
   #openUntilMs: number | null;
@@ -40,17 +41,30 @@ export class CircuitBreaker {
   /** The last outcomes, a bit each, 1 for a failure. */
   #recent = 0;
   #recentCount = 0;
-  #allowed = Infinity;
-  #successesInRound = 0;
+  /** Null when any number may start. */
+  #slowStart: SlowStart | null = null;
+  #full: number;
   #underway = 0;
   /** Changes with every opening and closing: what started before says nothing about the state after. */
   #epoch = 0;
   readonly #random: () => number;
 
-  constructor(random: () => number, stored: StoredBreaker = { openUntilMs: null, openings: 0 }) {
+  /** `full`: how many its endpoint may have under way. */
+  constructor(
+    random: () => number,
+    full: number,
+    stored: StoredBreaker = { openUntilMs: null, openings: 0 },
+  ) {
     this.#random = random;
+    this.#full = full;
     this.#openUntilMs = stored.openUntilMs;
     this.#openings = stored.openings;
+    if (stored.openUntilMs === null) this.#startSlowly('opening');
+  }
+
+  set full(full: number) {
+    this.#full = full;
+    this.#endSlowStart();
   }
 
   state(nowMs: number): BreakerState {
@@ -61,19 +75,34 @@ export class CircuitBreaker {
     return { openUntilMs: this.#openUntilMs, openings: this.#openings };
   }
 
-  /** Whether nothing would be lost by starting anew: closed, without failures or a ramp to remember. */
+  /** Whether nothing would be lost by starting anew: closed, without failures or a recovery to remember. */
   get pristine(): boolean {
-    return this.#openUntilMs === null && this.#recent === 0 && this.#allowed === Infinity;
+    return this.#openUntilMs === null && this.#recent === 0 && this.#slowStart?.after !== 'recovery';
   }
 
-  /** Whether it counts what is underway. */
-  get limited(): boolean {
-    return this.#openUntilMs !== null || this.#allowed !== Infinity;
+  /**
+   * What its endpoint's slow start keeps back, and time may give: the `first` send after failures, or `more` than are under
+   * way. Null when it keeps nothing back, or only successes help.
+   */
+  get waitsFor(): 'first' | 'more' | null {
+    if (this.#slowStart?.after !== 'opening') return null;
+    const { allowed } = this.#slowStart;
+    if (allowed >= this.#full || this.#underway < allowed) return null;
+    return this.#underway === 0 ? 'first' : 'more';
+  }
+
+  /** Only when it waits for them. Gives how many more may start now, `most` at most. */
+  grow(most: number): number {
+    if (!this.#slowStart) return 0;
+    const more = this.#slowStart.grow(Math.min(most, this.#full - this.#slowStart.allowed));
+    this.#endSlowStart();
+    return more;
   }
 
   /** When a start is allowed next: 0 is now, Infinity is when one that is underway has ended. */
   opensAtMs(): number {
-    if (this.#openUntilMs === null) return this.#underway < this.#allowed ? 0 : Infinity;
+    if (this.#openUntilMs === null)
+      return this.#underway < (this.#slowStart?.allowed ?? Infinity) ? 0 : Infinity;
     return this.#underway === 0 ? this.#openUntilMs : Infinity;
   }
 
@@ -105,19 +134,13 @@ export class CircuitBreaker {
     this.#recentCount = Math.min(window, this.#recentCount + 1);
     this.#failuresInRow = failed ? this.#failuresInRow + 1 : 0;
     if (!failed) {
-      this.#climb();
+      this.#slowStart?.succeeded();
+      this.#endSlowStart();
       return null;
     }
-    if (this.#allowed !== Infinity) this.#startRamp();
+    this.#slowStart?.failed();
     const tooMany = this.#recentCount === window && bitsIn(this.#recent) >= failuresInWindow;
     return tooMany || this.#failuresInRow >= failuresInRow ? this.#open(1, nowMs) : null;
-  }
-
-  #climb(): void {
-    if (this.#allowed === Infinity) return;
-    if (++this.#successesInRound < this.#allowed) return;
-    this.#successesInRound = 0;
-    this.#allowed = this.#allowed * 2 >= breakerFigures.rampEnd ? Infinity : this.#allowed * 2;
   }
 
   #open(openings: number, nowMs: number): 'opened' {
@@ -126,7 +149,6 @@ export class CircuitBreaker {
     this.#openings = openings;
     this.#openUntilMs = nowMs + Math.round(ms * (1 - jitter + 2 * jitter * this.#random()));
     this.#forget();
-    this.#allowed = Infinity;
     return 'opened';
   }
 
@@ -134,18 +156,23 @@ export class CircuitBreaker {
     this.#openUntilMs = null;
     this.#openings = 0;
     this.#forget();
-    this.#startRamp();
+    this.#startSlowly('recovery');
     return 'closed';
   }
 
-  #startRamp(): void {
-    this.#allowed = 1;
-    this.#successesInRound = 0;
+  #startSlowly(after: SlowStart['after']): void {
+    this.#slowStart = new SlowStart(after);
+    this.#endSlowStart();
+  }
+
+  #endSlowStart(): void {
+    if (this.#slowStart?.isOver(this.#full)) this.#slowStart = null;
   }
 
   #forget(): void {
     this.#epoch++;
     this.#underway = 0;
+    this.#slowStart = null;
     this.#failuresInRow = 0;
     this.#recent = 0;
     this.#recentCount = 0;

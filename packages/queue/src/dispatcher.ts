@@ -5,6 +5,7 @@ import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
 import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks } from './job-locks.js';
+import { LaneGrowth } from './lane-growth.js';
 import { stopping } from './lane.js';
 import { createLeaseBalancer } from './lease-balancer.js';
 import { defaultPrefix } from './prefix.js';
@@ -37,6 +38,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const index = createReadyIndex(redis, prefix);
   const slots = createInFlightSlots<SlotHolder>(inFlightMax);
   const locks = createJobLocks({ lockMs: jobLockMs, logger });
+  const growth = new LaneGrowth();
   const leases = new Map<string, CustomerLease>();
   const ends: (() => void)[] = [];
   const counts = { claimed: 0, released: 0, leasesLost: 0, stalled: 0 };
@@ -63,6 +65,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     countDelayed: (customerId) => index.countDelayed(customerId),
     locks,
     slots,
+    growth,
     logger,
     random: Math.random,
     onStalled: (jobs) => {
@@ -247,6 +250,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       await settledWithin(withdrawn, graceMs);
       for (const end of ends) end();
       locks.close();
+      growth.close();
       subscriber.disconnect();
       redis.disconnect();
     },

@@ -4,6 +4,7 @@ import type { Logger } from '@posthorn/runtime';
 import { CustomerPace } from './customer-pace.js';
 import type { HealthKeeper, LaneLimits } from './dispatcher-options.js';
 import { LaneGate } from './lane-gate.js';
+import type { LaneGrowth } from './lane-growth.js';
 import { parseLaneName } from './lane-name.js';
 
 export interface EndpointGatesContext {
@@ -12,6 +13,7 @@ export interface EndpointGatesContext {
   readonly logger: Logger;
   readonly random: () => number;
   readonly health?: HealthKeeper | undefined;
+  readonly growth: LaneGrowth;
 }
 
 interface KnownGate {
@@ -62,6 +64,9 @@ export class EndpointGates {
     if (differ(before.endpointRateLimit, limits.endpointRateLimit)) {
       known.gate.setRateLimit(limits.endpointRateLimit ?? null, nowMs);
     }
+    if (before.endpointMaxInFlight !== limits.endpointMaxInFlight) {
+      known.gate.maxInFlight = limits.endpointMaxInFlight;
+    }
     if (epochOf(before) !== epochOf(limits)) known.gate.reset();
   }
 
@@ -79,7 +84,7 @@ export class EndpointGates {
   }
 
   async #make(lane: string, limits: LaneLimits): Promise<KnownGate> {
-    const { health: keeper, random } = this.#context;
+    const { health: keeper, random, growth } = this.#context;
     const { endpointId = '' } = parseLaneName(lane) ?? {};
     const [kept, endpointNextMs, customerNextMs] = await Promise.all([
       this.#loadHealth(endpointId),
@@ -89,6 +94,7 @@ export class EndpointGates {
     const gate: LaneGate = new LaneGate(
       {
         customerPace: this.customerPace,
+        growth,
         random,
         keepPace: (endpoint, customer, atMs) => {
           this.#keep(lanePaceKey(this.#context.prefix, lane), endpoint, atMs);
@@ -100,6 +106,7 @@ export class EndpointGates {
           if (transition) this.#drainWhenRecovered(lane, known);
         },
       },
+      limits.endpointMaxInFlight,
       kept?.epoch === epochOf(limits) ? kept.health : soundHealth,
     );
     const known: KnownGate = { gate, endpointId, limits, drain: null };

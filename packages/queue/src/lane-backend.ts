@@ -25,6 +25,8 @@ export class LaneBackend extends RedisQueueBackend {
   #dueAtMs = Infinity;
   #dueKnown = false;
   #announced = false;
+  /** The gate was shut when a fetch was wanted: there may be more than was let in. */
+  #refused = false;
   /** The Worker found nothing to do and waits. */
   onWait: () => void = () => undefined;
 
@@ -110,8 +112,8 @@ export class LaneBackend extends RedisQueueBackend {
     if (!permit) return [];
     try {
       const fetched: FetchedJob = await super.moveToActive(...args);
-      this.#keepPermit(permit, fetched);
       this.#noteNextDue(fetched);
+      this.#noteFetched(permit, fetched);
       return fetched;
     } catch (error) {
       this.#gate.giveBack(permit);
@@ -173,7 +175,7 @@ export class LaneBackend extends RedisQueueBackend {
   ): Promise<T> {
     try {
       const ended = await ending;
-      if (permit) this.#keepPermit(permit, fetchedBy(ended));
+      if (permit) this.#noteFetched(permit, fetchedBy(ended));
       else this.announce();
       return ended;
     } catch (error) {
@@ -188,7 +190,7 @@ export class LaneBackend extends RedisQueueBackend {
     const nowMs = Date.now();
     const permit = this.#gate.reserve(nowMs);
     if (!permit) {
-      this.#announced = true;
+      this.#refused = true;
       return null;
     }
     this.#announced = false;
@@ -199,9 +201,14 @@ export class LaneBackend extends RedisQueueBackend {
     return permit;
   }
 
-  #keepPermit(permit: Permit, [job, id]: FetchedJob): void {
+  #noteFetched(permit: Permit, [job, id]: FetchedJob): void {
     if (job) this.#permits.set(String(id), permit);
-    else this.#gate.giveBack(permit);
+    else {
+      this.#refused = false;
+      this.#gate.giveBack(permit);
+    }
+    // The gate may let in more than the one that is fetched at the end of another.
+    this.#endOrProlongWait();
   }
 
   #noteNextDue([job, , rateLimitMs, nextDueAtMs]: FetchedJob): void {
@@ -211,7 +218,7 @@ export class LaneBackend extends RedisQueueBackend {
   }
 
   #wantedAtMs(): number {
-    return this.#announced ? 0 : Math.min(this.#workerDueAtMs, this.#dueAtMs);
+    return this.#announced || this.#refused ? 0 : Math.min(this.#workerDueAtMs, this.#dueAtMs);
   }
 
   /** A wait ends when something is due and the gate is open, never before: a fetch that is refused would begin it anew. */

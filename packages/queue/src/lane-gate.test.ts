@@ -1,9 +1,17 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type EndpointHealth, soundHealth } from '@posthorn/domain';
+import { waitUntil } from '@posthorn/testing';
 import { CustomerPace } from './customer-pace.js';
+import { LaneGrowth } from './lane-growth.js';
 import { LaneGate, type Permit } from './lane-gate.js';
 
 describe('the gate of a lane', () => {
+  let growth: LaneGrowth;
+  beforeEach(() => {
+    growth = new LaneGrowth();
+  });
+  afterEach(() => growth.close());
+
   function gateWith(stored?: EndpointHealth) {
     const told: { health: EndpointHealth; transition: boolean }[] = [];
     const paces: (number | null)[][] = [];
@@ -11,10 +19,12 @@ describe('the gate of a lane', () => {
     const gate = new LaneGate(
       {
         customerPace,
+        growth,
         random: () => 0.5,
         keepPace: (endpoint, customer) => paces.push([endpoint, customer]),
         onHealth: (health, transition) => told.push({ health, transition }),
       },
+      10,
       stored,
     );
     return { gate, customerPace, told, paces };
@@ -28,12 +38,48 @@ describe('the gate of a lane', () => {
     for (let n = 0; n < times; n++) gate.end(reserved(gate), 'failure');
   };
 
-  it('is always open for an endpoint without failures and limits, and has nothing to tell', () => {
+  it('is open for as many as an endpoint without failures may have, and has nothing to tell', () => {
     const { gate, told, paces } = gateWith();
     for (let n = 0; n < 100; n++) gate.end(reserved(gate), 'success');
+    const all = Array.from({ length: 10 }, () => reserved(gate));
+    for (const permit of all) gate.end(permit, 'success');
     expect([told, paces]).toEqual([[], []]);
     expect(gate.opensAtMs(Date.now())).toBe(0);
     expect(gate.isForgettable(Date.now())).toBe(true);
+  });
+
+  it('begins with one, and opens again for more when they have not ended after a while', async () => {
+    const { gate } = gateWith();
+    const permits = [reserved(gate)];
+    gate.onChange = () => {
+      while (permits.length < 10) {
+        const permit = gate.reserve(Date.now());
+        if (!permit) return;
+        permits.push(permit);
+      }
+    };
+    expect(gate.reserve(Date.now())).toBeNull();
+    expect(gate.opensAtMs(Date.now())).toBe(Infinity);
+    await waitUntil(() => permits.length === 10);
+    // Those that fail without one that succeeds leave their places empty.
+    gate.onChange = () => undefined;
+    for (const permit of permits.splice(0, 4)) gate.end(permit, 'failure');
+    expect(gate.reserve(Date.now())).toBeNull();
+  });
+
+  it('keeps nobody waiting for a first send after a failure while there is room in the process', () => {
+    const { gate } = gateWith();
+    gate.end(reserved(gate), 'failure');
+    gate.end(reserved(gate), 'failure');
+    while (growth.takeFirst()) continue;
+    expect(gate.reserve(Date.now())).toBeNull();
+    expect(gate.opensAtMs(Date.now())).toBe(Infinity);
+  });
+
+  it('knows by the limits how many the endpoint may have', () => {
+    const { gate } = gateWith();
+    gate.maxInFlight = 1;
+    expect([reserved(gate), reserved(gate)]).toHaveLength(2);
   });
 
   it('shuts when the breaker opens, tells it at once and goes on as it was told', () => {
@@ -72,6 +118,7 @@ describe('the gate of a lane', () => {
 
   it('is shut for as long as the endpoint asks, also when another delivery asks for less', () => {
     const { gate, told } = gateWith();
+    gate.end(reserved(gate), 'success');
     const [one, other] = [reserved(gate), reserved(gate)];
     gate.end(one, 'neutral', 60_000);
     gate.end(other, 'neutral', 1000);
@@ -108,6 +155,7 @@ describe('the gate of a lane', () => {
 
   it('starts afresh when told to, whatever was underway', () => {
     const { gate, told } = gateWith();
+    for (let n = 0; n < 15; n++) gate.end(reserved(gate), 'success');
     const before = [reserved(gate), reserved(gate)];
     fail(gate, 5);
     let changes = 0;

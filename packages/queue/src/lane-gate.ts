@@ -9,6 +9,7 @@ import {
   soundHealth,
 } from '@posthorn/domain';
 import type { CustomerPace, PacedLane } from './customer-pace.js';
+import type { GrowingLane, LaneGrowth } from './lane-growth.js';
 
 /** The right to one start. It is given back, or ends with the job that was fetched under it. */
 export interface Permit {
@@ -41,6 +42,7 @@ const freePermit: Permit = { breaker: null, started: 0, endpointNextMs: null, cu
 
 export interface LaneGateContext {
   readonly customerPace: CustomerPace;
+  readonly growth: LaneGrowth;
   readonly random: () => number;
   /** Keeps the next permitted times where the next owner finds them. */
   readonly keepPace: (endpointNextMs: number | null, customerNextMs: number | null, nowMs: number) => void;
@@ -53,7 +55,7 @@ export interface LaneGateContext {
  * is not fetched waits in BullMQ as before; no attempt is spent and nothing is written. It is made of the endpoint's
  * breaker, the pause it asked for, its pace and its customer's.
  */
-export class LaneGate implements FetchGate, PacedLane {
+export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   onChange: () => void = () => undefined;
   #breaker: CircuitBreaker;
   #shutUntilMs: number | null;
@@ -61,11 +63,13 @@ export class LaneGate implements FetchGate, PacedLane {
   #score: number;
   #scoreTold: number;
   #pacer: Pacer | null = null;
+  #maxInFlight: number;
   readonly #context: LaneGateContext;
 
-  constructor(context: LaneGateContext, stored: EndpointHealth = soundHealth) {
+  constructor(context: LaneGateContext, maxInFlight: number, stored: EndpointHealth = soundHealth) {
     this.#context = context;
-    this.#breaker = new CircuitBreaker(context.random, stored);
+    this.#maxInFlight = maxInFlight;
+    this.#breaker = new CircuitBreaker(context.random, maxInFlight, stored);
     this.#shutUntilMs = stored.shutUntilMs;
     this.#draining = stored.draining;
     this.#score = stored.score;
@@ -96,6 +100,12 @@ export class LaneGate implements FetchGate, PacedLane {
     );
   }
 
+  set maxInFlight(maxInFlight: number) {
+    this.#maxInFlight = maxInFlight;
+    this.#breaker.full = maxInFlight;
+    this.onChange();
+  }
+
   /** `nextMs`: when the next start is allowed, as an earlier owner left it. */
   setRateLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
     if (limit === null) this.#pacer = null;
@@ -112,7 +122,7 @@ export class LaneGate implements FetchGate, PacedLane {
   reserve(nowMs: number): Permit | null {
     const { customerPace, keepPace } = this.#context;
     if (this.#shutUntilMs !== null && nowMs < this.#shutUntilMs) return null;
-    if (!this.#breaker.mayStart(nowMs)) return null;
+    if (!this.#breaker.mayStart(nowMs) && !this.#growsAtOnce(nowMs)) return null;
     if (this.#pacer && nowMs < this.#pacer.nextMs) return null;
     if (!customerPace.mayStart(this, nowMs)) return null;
     const started = this.#breaker.start();
@@ -134,7 +144,6 @@ export class LaneGate implements FetchGate, PacedLane {
     // It started before the endpoint became another one.
     if (breaker !== this.#breaker) return;
     const nowMs = Date.now();
-    const { limited } = this.#breaker;
     const change = this.#breaker.end(started, sign, nowMs);
     if (change) this.#draining = change === 'closed';
     const untilMs = slowDownMs > 0 ? shutUntil(slowDownMs, nowMs) : 0;
@@ -143,8 +152,13 @@ export class LaneGate implements FetchGate, PacedLane {
     if (sign === 'success' || sign === 'failure') this.#score = scoreAfter(this.#score, sign === 'success');
     if (change !== null || slower) this.#tell(true);
     else if (Math.round(this.#score) !== this.#scoreTold) this.#tell(false);
-    // There may be room for more than the one that BullMQ fetches at the end of this job.
-    if (limited) this.onChange();
+  }
+
+  grow(most: number): number {
+    if (!this.#breaker.waitsFor) return 0;
+    const more = this.#breaker.grow(most);
+    this.onChange();
+    return more;
   }
 
   /** Everything that waited for a retry time when the endpoint recovered has been brought forward. */
@@ -156,7 +170,7 @@ export class LaneGate implements FetchGate, PacedLane {
 
   /** The endpoint is another one by now (its URL changed, it was paused and resumed): it gets a fresh start. */
   reset(): void {
-    this.#breaker = new CircuitBreaker(this.#context.random);
+    this.#breaker = new CircuitBreaker(this.#context.random, this.#maxInFlight);
     this.#shutUntilMs = null;
     this.#draining = false;
     this.#score = soundHealth.score;
@@ -171,7 +185,19 @@ export class LaneGate implements FetchGate, PacedLane {
   /** Its lane has closed. */
   leave(): void {
     this.onChange = () => undefined;
+    this.#context.growth.leave(this);
     this.#context.customerPace.leave(this);
+  }
+
+  /** Otherwise it waits for leave to have more under way, if that is what it waits for. */
+  #growsAtOnce(nowMs: number): boolean {
+    const { growth } = this.#context;
+    const { waitsFor } = this.#breaker;
+    if (waitsFor === 'more') growth.waitForMore(this, nowMs);
+    if (waitsFor !== 'first') return false;
+    if (growth.takeFirst()) return this.#breaker.grow(1) > 0;
+    growth.waitForFirst(this);
+    return false;
   }
 
   #tell(transition: boolean): void {

@@ -7,6 +7,7 @@ import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks, type JobLocks } from './job-locks.js';
 import { Lane } from './lane.js';
 import { LaneGate } from './lane-gate.js';
+import { LaneGrowth } from './lane-growth.js';
 import { createReadyIndex } from './ready-index.js';
 import { recordingLogger } from './test-support/queue-under-test.js';
 
@@ -46,12 +47,16 @@ describe('a lane', () => {
       name,
       { customerId: 'acme', slotsMax: 10, laneChanged: () => undefined, takesRetry: () => true },
       { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
-      new LaneGate({
-        customerPace: new CustomerPace(),
-        random: Math.random,
-        keepPace: () => undefined,
-        onHealth: () => undefined,
-      }),
+      new LaneGate(
+        {
+          customerPace: new CustomerPace(),
+          growth: new LaneGrowth(),
+          random: Math.random,
+          keepPace: () => undefined,
+          onHealth: () => undefined,
+        },
+        10,
+      ),
     );
     lane.checkStalled();
     await lane.close();

@@ -1,0 +1,84 @@
+/** A lane that starts slowly and waits for leave to have more under way. */
+export interface GrowingLane {
+  /** It may have more under way, `most` more at most. Gives how many; 0 when it does not wait any more. */
+  grow(most: number): number;
+}
+
+/** docs/concepts/limits-and-breaker.md says these to users. */
+export const growthFigures = {
+  /** After so long without an answer a lane may have twice as many under way. */
+  patienceMs: 200,
+  /** In this process, over all lanes. Starting a send that hangs costs half a millisecond of CPU. */
+  startsPerSecond: 500,
+  /** One lane at a time, so that a large one does not stall the others. */
+  mostAtOnce: 25,
+} as const;
+
+const tickMs = 20;
+const startsPerTick = (growthFigures.startsPerSecond * tickMs) / 1000;
+
+/**
+ * Sends to endpoints that have not answered yet, or have failed, beyond the first of each lane. Endpoints that answer let
+ * their lanes have more under way by their successes; here the others get what they may have, one lane within a second or
+ * two, and a thousand whose endpoints all hang one after another, so that there is room between them in the event loop.
+ */
+export class LaneGrowth {
+  /** Lanes with nothing under way come before those with something. */
+  readonly #first = new Set<GrowingLane>();
+  readonly #more = new Map<GrowingLane, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #room = startsPerTick;
+
+  /** One start for a lane with nothing under way, if there is room at once. */
+  takeFirst(): boolean {
+    if (this.#first.size > 0 || this.#room <= 0) return false;
+    this.#room--;
+    this.#tickIn(tickMs);
+    return true;
+  }
+
+  waitForFirst(lane: GrowingLane): void {
+    this.#more.delete(lane);
+    this.#first.add(lane);
+    this.#tickIn(tickMs);
+  }
+
+  waitForMore(lane: GrowingLane, nowMs: number): void {
+    if (this.#more.has(lane)) return;
+    this.#more.set(lane, nowMs + growthFigures.patienceMs);
+    this.#tickIn(growthFigures.patienceMs);
+  }
+
+  leave(lane: GrowingLane): void {
+    this.#first.delete(lane);
+    this.#more.delete(lane);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#first.clear();
+    this.#more.clear();
+  }
+
+  #tickIn(ms: number): void {
+    this.#timer ??= setTimeout(() => this.#tick(), ms);
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    // Not by the clock: when the loop is late, there is less room in it.
+    this.#room = Math.min(startsPerTick, this.#room + startsPerTick);
+    const nowMs = Date.now();
+    for (const lane of this.#first) {
+      if (this.#room <= 0) break;
+      this.#first.delete(lane);
+      this.#room -= lane.grow(1);
+    }
+    for (const [lane, atMs] of this.#more) {
+      if (this.#room <= 0 || atMs > nowMs) break;
+      this.#more.delete(lane);
+      this.#room -= lane.grow(growthFigures.mostAtOnce);
+    }
+    if (this.#first.size + this.#more.size > 0 || this.#room < startsPerTick) this.#tickIn(tickMs);
+  }
+}
