@@ -113,6 +113,7 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
   cancelDelivery: { make: withDelivery },
   cancelDeliveries: { make: (_world, customerId) => ({ body: { customerId } }) },
   getLedger: { make: byFilter },
+  getStats: { make: byFilter },
 
   createReplay: { make: (_world, customerId) => ({ body: { customerId, dryRun: true } }) },
   listReplays: { make: byFilter },
