@@ -113,6 +113,10 @@ describe('while Postgres is stopped', () => {
     const refused = await posthorn.call('POST', '/v1/events', event);
     expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    const oneShot = { customerId: 'acme', url: receiver.url, payload: {} };
+    const refusedToo = await posthorn.call('POST', '/v1/webhooks/deliver', oneShot);
+    expect(refusedToo).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+    expect(Number(refusedToo.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await fetch(`${posthorn.origin}/health`)).status).toBe(200);
     expect((await fetch(`${posthorn.origin}/ready`)).status).toBe(503);
 

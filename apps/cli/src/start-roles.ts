@@ -4,6 +4,7 @@ import {
   createAuditStore,
   createEndpointStore,
   createEventTypeStore,
+  createOneShotStore,
   createPortalLinkStore,
   openChangeFeed,
   openDatabase,
@@ -33,7 +34,9 @@ import {
   createDeliveryEnqueuer,
   createEndpointCache,
   createEventAcceptor,
+  createOneShotAcceptor,
   createRouteCache,
+  type AcceptLoad,
 } from '@posthorn/pipeline';
 import { createQueueProducer, openLiveLanes } from '@posthorn/queue';
 import { createSecretBox, type Logger, type Role, type ServeConfig, type Shutdown } from '@posthorn/runtime';
@@ -71,6 +74,7 @@ export async function startRoles({
   const secretBox = createSecretBox(config.encryptionKeys);
   const endpointStore = createEndpointStore({ prisma, secretBox, clock });
   const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
+  const oneShotStore = createOneShotStore({ pool, prisma, secretBox, clock });
   const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
   const apiKeyStore = createApiKeyStore({ prisma, clock });
   const apiKeys = createApiKeyDirectory({ apiKeys: apiKeyStore, clock, logger });
@@ -93,7 +97,9 @@ export async function startRoles({
   const queue = createQueueProducer({ redisUrl, prefix: config.queuePrefix, logger });
   shutdown.onClose('queue', () => queue.close());
 
-  const worker = has('worker') ? createWorker({ database, endpoints, logger, settings: config }) : undefined;
+  const worker = has('worker')
+    ? createWorker({ database, endpoints, oneShots: oneShotStore, logger, settings: config })
+    : undefined;
   if (worker) shutdown.onClose('worker', (deadlineMs) => worker.stop({ deadlineMs }));
 
   if (config.adminKey !== null) {
@@ -109,6 +115,8 @@ export async function startRoles({
     }
   }
 
+  const { allowTargets, idempotencyWindowHours } = config;
+  const checkTarget = (url: string) => checkTargetUrl(url, { allowTargets });
   const auditTrail = createAuditTrail(createAuditStore({ prisma, clock }), logger);
   const portalSessions = createPortalSessionDirectory(createPortalLinkStore({ prisma, clock }));
   const identities = createIdentities({ apiKeys, portalSessions });
@@ -116,18 +124,14 @@ export async function startRoles({
   let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
   if (has('ingest')) {
-    const acceptor = createEventAcceptor({
-      pool,
-      clock,
-      routes,
-      enqueuer: createDeliveryEnqueuer(queue, logger),
-      logger,
-      idempotencyWindowHours: config.idempotencyWindowHours,
-      retentionDays: config.retentionDays,
-    });
+    const shared = { pool, clock, routes, logger, idempotencyWindowHours };
+    const enqueuer = createDeliveryEnqueuer(queue, logger);
+    const acceptor = createEventAcceptor({ ...shared, enqueuer, retentionDays: config.retentionDays });
     shutdown.onClose('accepting', () => acceptor.close());
+    const oneShots = createOneShotAcceptor({ ...shared, enqueuer, oneShots: oneShotStore });
+    shutdown.onClose('accepting one-shots', () => oneShots.close());
     const guard = createOverloadGuard({
-      acceptLoad: () => acceptor.load(),
+      acceptLoad: () => both(acceptor.load(), oneShots.load()),
       poolWaiting: () => pool.waitingCount,
       limits: overloadLimits(config),
       logger,
@@ -138,6 +142,8 @@ export async function startRoles({
       acceptor,
       identities,
       schemas,
+      oneShots: { accept: oneShots.accept, status: oneShotStore.status },
+      checkTargetUrl: checkTarget,
       overload: guard,
       logger,
       payloadBytesMax: config.payloadBytesMax,
@@ -145,14 +151,13 @@ export async function startRoles({
     });
   }
   if (has('console')) {
-    const { allowTargets } = config;
     routers.push(
       createConsoleRouter({
         authentication: authenticate(identities, auditTrail),
         admission: admitAnyone(auditTrail),
         database,
         secretBox,
-        checkTargetUrl: (url) => checkTargetUrl(url, { allowTargets }),
+        checkTargetUrl: checkTarget,
         queue,
         logger,
         retentionDays: config.retentionDays,
@@ -187,4 +192,11 @@ export async function startRoles({
   shutdown.onClose('http', (deadlineMs) => server.close({ deadlineMs }));
   worker?.start();
   return { port: server.port };
+}
+
+function both(one: AcceptLoad, other: AcceptLoad): AcceptLoad {
+  return {
+    waiting: one.waiting + other.waiting,
+    waitedMs: Math.max(one.waitedMs, other.waitedMs),
+  };
 }

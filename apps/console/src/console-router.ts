@@ -9,12 +9,15 @@ import {
   createEventTypeStore,
   createIdempotentAnswerStore,
   createLedgerStore,
+  createOneShotSecrets,
+  createOneShotStore,
   createPortalLinkStore,
   createReplayStore,
   createStatisticsStore,
   type Database,
 } from '@posthorn/database';
 import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
+import type { CheckTargetUrl } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import { type RequestHandler, Router } from 'express';
 import { mountApiKeys } from './api-keys.js';
@@ -27,11 +30,11 @@ import { mountEndpoints } from './endpoints.js';
 import { mountEventTypes } from './event-types.js';
 import { mountEvents } from './events.js';
 import { mountLedger } from './ledger.js';
+import { mountOneShotSecret } from './one-shot-secret.js';
 import { mountPortal, type PortalSettings } from './portal.js';
 import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
 import { mountStats } from './stats.js';
-import type { CheckTargetUrl } from './target-check.js';
 
 export interface ConsoleRouterDeps {
   authentication: RequestHandler;
@@ -70,6 +73,8 @@ export function createConsoleRouter({
   const deliveries = createDeliveryStore({ prisma, clock });
   const attempts = createAttemptStore({ prisma });
   const ledger = createLedgerStore({ prisma });
+  const oneShots = createOneShotStore({ pool, prisma, secretBox, clock });
+  const oneShotSecrets = createOneShotSecrets({ prisma, secretBox, clock });
   const heldMs = heldForMs(retentionDays);
   const replays = createReplayStore({ pool, prisma, clock, heldForMs: heldMs });
   const answers = createIdempotentAnswerStore({ prisma, secretBox });
@@ -86,10 +91,11 @@ export function createConsoleRouter({
     checkTargetUrl,
     endpointInFlightMax,
   });
+  mountOneShotSecret(router, { authentication, customers, oneShotSecrets });
   mountSignatures(router, { authentication, endpoints, clock });
   mountApiKeys(router, { authentication, apiKeys, answers });
   mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });
-  mountEvents(router, { authentication, customers, events, deliveries });
+  mountEvents(router, { authentication, customers, events, deliveries, oneShots });
   mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });
   mountEndpointStatus(router, { authentication, endpoints, ...reopening });
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });

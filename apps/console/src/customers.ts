@@ -5,11 +5,18 @@ import {
   type PutCustomerBody,
 } from '@posthorn/api-contract';
 import type { Customer, CustomerSettings, CustomerStore, Database } from '@posthorn/database';
-import { AppError, type Caller, mountOperation, notFound, requireCustomer } from '@posthorn/http';
+import {
+  AppError,
+  type Caller,
+  type CheckTargetUrl,
+  mountOperation,
+  notFound,
+  requireCustomer,
+  requireTarget,
+} from '@posthorn/http';
 import { eraseCustomer, type ErasureReceipt } from '@posthorn/pipeline';
 import type { RequestHandler, Router } from 'express';
 import { customerCursor, pageResource, readCursor } from './cursor.js';
-import { type CheckTargetUrl, requireTarget } from './target-check.js';
 
 export interface CustomersDeps {
   authentication: RequestHandler;

@@ -76,6 +76,11 @@ function refuse(outcome: ReplayOutcome): void {
       throw notFound();
     case 'endpoint_deleted':
       throw new AppError({ code: 'conflict', detail: 'The endpoint is deleted.' });
+    case 'one_shot':
+      throw new AppError({
+        code: 'conflict',
+        detail: 'A one-shot goes to its own URL only; replay its delivery.',
+      });
     case 'expired':
       throw new AppError({ code: 'conflict', detail: 'The event is too old to be sent again.' });
   }

@@ -2,13 +2,18 @@ import { operations, patchEndpointSettings, type PatchEndpointBody } from '@post
 import {
   type CustomerStore,
   type Database,
-  endpointSecretsMax,
   type EndpointSettings,
   type EndpointStore,
   type IdempotentAnswerStore,
 } from '@posthorn/database';
-import { isSigningSecret } from '@posthorn/domain';
-import { AppError, mountOperation, notFound, requireCustomer } from '@posthorn/http';
+import {
+  AppError,
+  type CheckTargetUrl,
+  mountOperation,
+  notFound,
+  requireCustomer,
+  requireTarget,
+} from '@posthorn/http';
 import { deleteEndpoint } from '@posthorn/pipeline';
 import type { RequestHandler, Router } from 'express';
 import { answerOnce } from './answer-once.js';
@@ -17,7 +22,7 @@ import { findCustomer } from './customers.js';
 import { endpointResource } from './endpoint-resource.js';
 import { findEndpoint } from './find-endpoint.js';
 import { noEndpointLimits, refuseRaisedLimits } from './portal-limits.js';
-import { type CheckTargetUrl, requireTarget } from './target-check.js';
+import { requireSigningSecret, rotatedSecretResource, tooManySecrets } from './secret-rotation.js';
 
 export interface EndpointsDeps {
   authentication: RequestHandler;
@@ -92,34 +97,12 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
     const outcome = await endpoints.rotateSecret(id, body);
     switch (outcome.kind) {
       case 'rotated':
-        return {
-          status: 200,
-          body: {
-            secret: outcome.secret,
-            createdAt: outcome.createdAt.toISOString(),
-            previousExpiresAt: outcome.previousExpiresAt?.toISOString() ?? null,
-          },
-        };
+        return { status: 200, body: rotatedSecretResource(outcome) };
       case 'unknown_endpoint':
         throw notFound();
       case 'too_many_secrets':
-        throw new AppError({
-          code: 'conflict',
-          detail:
-            `The endpoint has ${endpointSecretsMax} secrets that still sign. ` +
-            'Wait until one expires, or rotate with an overlap of 0, which leaves only the new one.',
-        });
+        throw tooManySecrets('endpoint');
     }
-  });
-}
-
-/** One that does not decode would fail every signature from now on. */
-function requireSigningSecret(secret: string): void {
-  if (isSigningSecret(secret)) return;
-  throw new AppError({
-    code: 'invalid_request',
-    detail: 'The body is not valid.',
-    errors: [{ path: 'secret', message: '"secret" must be whsec_ and the padded base64 of 24 to 64 bytes' }],
   });
 }
 

@@ -19,9 +19,15 @@ export function eventResource(event: EventSummary): EventResource {
  * The answer is put together as text around the stored source of `data`: parsing it and writing it again would change
  * numbers past 2^53, 1.0, escapes and the order of keys.
  */
-export function eventDetailJson(event: Event, deliveries: readonly Delivery[]): string {
+export function eventDetailJson(
+  event: Event,
+  deliveries: readonly Delivery[],
+  { oneShot }: { oneShot: boolean },
+): string {
   const facts = JSON.stringify(eventResource(event)).slice(0, -1);
-  return `${facts},"data":${dataSourceOf(event)},"deliveries":${JSON.stringify(deliveries.map(deliveryResource))}}`;
+  // A one-shot is kept as it is sent, without an envelope.
+  const data = oneShot ? event.body : dataSourceOf(event);
+  return `${facts},"data":${data},"deliveries":${JSON.stringify(deliveries.map(deliveryResource))}}`;
 }
 
 function dataSourceOf({ id, body }: Event): string {

@@ -1,5 +1,6 @@
 import { operations } from '@posthorn/api-contract';
-import type { CustomerStore, DeliveryStore, EventStore } from '@posthorn/database';
+import type { CustomerStore, DeliveryStore, EventStore, OneShotStore } from '@posthorn/database';
+import { oneShotType } from '@posthorn/domain';
 import { customerFilter, mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
 import { idCursor, pageResource, readCursor } from './cursor.js';
@@ -11,6 +12,7 @@ export interface EventsDeps {
   customers: CustomerStore;
   events: EventStore;
   deliveries: DeliveryStore;
+  oneShots: Pick<OneShotStore, 'has'>;
 }
 
 /** An event shows this many of its deliveries; the list of deliveries by event has them all. */
@@ -20,7 +22,7 @@ const cursorForm = idCursor('events');
 
 export function mountEvents(
   router: Router,
-  { authentication, customers, events, deliveries }: EventsDeps,
+  { authentication, customers, events, deliveries, oneShots }: EventsDeps,
 ): void {
   mountOperation(router, operations.listEvents, authentication, async ({ query, caller }) => {
     const before = readCursor(cursorForm, query.cursor);
@@ -36,6 +38,7 @@ export function mountEvents(
     if (!event) throw notFound();
     await findCustomer(customers, caller, event.customerId);
     const ofEvent = await deliveries.list({ eventId: event.id, limit: deliveriesShownMax, before: null });
-    return { status: 200, json: eventDetailJson(event, ofEvent.items) };
+    const oneShot = event.type === oneShotType && (await oneShots.has(event.id));
+    return { status: 200, json: eventDetailJson(event, ofEvent.items, { oneShot }) };
   });
 }

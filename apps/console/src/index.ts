@@ -1,3 +1,2 @@
 export { createConsoleRouter, type ConsoleRouterDeps } from './console-router.js';
-export type { CheckTargetUrl } from './target-check.js';
 export { createQueueBoard, type QueueBoard, type QueueBoardDeps } from './queue-board.js';

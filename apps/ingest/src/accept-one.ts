@@ -12,7 +12,7 @@ import type { Request, Response } from 'express';
 
 import type { IngestContext } from './ingest-router.js';
 import type { HeldBody } from './overload-guard.js';
-import { type Refusal, refusalOf, refusedCustomer, unfitData } from './refusal.js';
+import { errorOf, refusalOf, refusedCustomer, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
 /**
@@ -32,12 +32,12 @@ export async function acceptOne(
   if (!parsed.ok) throw invalidEvent(parsed.errors);
   const { event, data } = parsed.value;
   const refused = refusedCustomer(caller, event.customerId);
-  if (refused) throw asError(refused);
+  if (refused) throw errorOf(refused);
   const errors = await schemas.check(event.type, data);
   if (errors.length > 0) throw new AppError({ ...unfitData(event.type), errors });
 
   const outcome = await acceptor.accept(event);
-  if (outcome.kind !== 'accepted') throw asError(refusalOf(outcome));
+  if (outcome.kind !== 'accepted') throw errorOf(refusalOf(outcome));
   const body: AcceptedEventResource = {
     id: encodeId('evt', outcome.id),
     customerId: outcome.customerId,
@@ -51,8 +51,4 @@ export async function acceptOne(
 
 function invalidEvent(errors: { path: string; message: string }[]): AppError {
   return new AppError({ code: 'invalid_request', detail: 'The event is not valid.', errors });
-}
-
-function asError({ code, detail }: Refusal): AppError {
-  return new AppError({ code, detail, ...(code === 'unavailable' && { headers: { 'Retry-After': '1' } }) });
 }

@@ -30,6 +30,7 @@ import request from 'supertest';
 
 import { createEventSchemas, type EventSchemas } from './event-schemas.js';
 import { createIngestRouter } from './ingest-router.js';
+import { noOneShots } from './test-support/no-one-shots.js';
 import { openGate } from './test-support/open-gate.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
@@ -81,6 +82,7 @@ beforeAll(async () => {
       acceptor,
       identities: createIdentities({ apiKeys: directory, portalSessions }),
       schemas,
+      ...noOneShots,
       overload: openGate,
       logger,
     }),

@@ -1,18 +1,30 @@
 import { batchBytesMax as defaultBatchBytesMax, type Operation, operations } from '@posthorn/api-contract';
-import { AppError, type Caller, type Identities, permissionCheck } from '@posthorn/http';
-import type { EventAcceptor } from '@posthorn/pipeline';
+import type { OneShotStore } from '@posthorn/database';
+import {
+  AppError,
+  authenticate,
+  type Caller,
+  type CheckTargetUrl,
+  type Identities,
+  permissionCheck,
+} from '@posthorn/http';
+import type { EventAcceptor, OneShotAcceptor } from '@posthorn/pipeline';
 import type { Logger } from '@posthorn/runtime';
 import { type Request, type Response, Router } from 'express';
 
 import { acceptBatch } from './accept-batch.js';
 import { acceptOne } from './accept-one.js';
+import { deliverWebhook } from './deliver-webhook.js';
 import type { EventSchemas } from './event-schemas.js';
 import type { HeldBody, OverloadGuard } from './overload-guard.js';
+import { mountWebhookStatus } from './webhook-status.js';
 
 export interface IngestRouterDeps {
   acceptor: Pick<EventAcceptor, 'accept'>;
   identities: Identities;
   schemas: Pick<EventSchemas, 'check'>;
+  oneShots: Pick<OneShotAcceptor, 'accept'> & Pick<OneShotStore, 'status'>;
+  checkTargetUrl: CheckTargetUrl;
   overload: OverloadGuard;
   logger: Logger;
   /** Limit of a single request, and of the `data` of each event in a batch. Default 256 KiB. */
@@ -21,15 +33,19 @@ export interface IngestRouterDeps {
   batchBytesMax?: number;
 }
 
-/** What the two handlers work with. */
+/** What the handlers work with. */
 export interface IngestContext {
   acceptor: Pick<EventAcceptor, 'accept'>;
   schemas: Pick<EventSchemas, 'check'>;
+  oneShots: Pick<OneShotAcceptor, 'accept'>;
+  checkTargetUrl: CheckTargetUrl;
   overload: OverloadGuard;
   logger: Logger;
   payloadBytesMax: number;
   batchBytesMax: number;
 }
+
+type Mounted = Pick<Operation, 'path' | 'aliases' | 'operationId'>;
 
 type Handler = (
   context: IngestContext,
@@ -47,16 +63,27 @@ export function createIngestRouter({
   acceptor,
   identities,
   schemas,
+  oneShots,
+  checkTargetUrl,
   overload,
   logger,
   payloadBytesMax = 256 * 1024,
   batchBytesMax = defaultBatchBytesMax,
 }: IngestRouterDeps): Router {
   const router = Router({ caseSensitive: true });
-  const context: IngestContext = { acceptor, schemas, overload, logger, payloadBytesMax, batchBytesMax };
-  const mount = ({ path, operationId }: Pick<Operation, 'path' | 'operationId'>, handle: Handler): void => {
+  const context: IngestContext = {
+    acceptor,
+    schemas,
+    oneShots,
+    checkTargetUrl,
+    overload,
+    logger,
+    payloadBytesMax,
+    batchBytesMax,
+  };
+  const mount = ({ path, aliases = [], operationId }: Mounted, handle: Handler): void => {
     const requirePermission = permissionCheck(operationId);
-    router.post(path, async (request, response) => {
+    router.post([path, ...aliases], async (request, response) => {
       const caller = await identities.identify(request);
       requirePermission(caller);
       refuseQuery(request);
@@ -70,6 +97,8 @@ export function createIngestRouter({
   };
   mount(operations.createEvent, acceptOne);
   mount(operations.createEvents, acceptBatch);
+  mount(operations.deliverWebhook, deliverWebhook);
+  mountWebhookStatus(router, { authentication: authenticate(identities), oneShots });
   return router;
 }
 

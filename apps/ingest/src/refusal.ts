@@ -1,6 +1,6 @@
 import type { ProblemCode } from '@posthorn/api-contract';
-import { type Caller, mayAccess } from '@posthorn/http';
-import type { AcceptOutcome } from '@posthorn/pipeline';
+import { AppError, type Caller, mayAccess } from '@posthorn/http';
+import type { AcceptOutcome, OneShotOutcome } from '@posthorn/pipeline';
 
 /** Why an event was not accepted, in the words of the API. */
 export interface Refusal {
@@ -27,14 +27,18 @@ export function refusedCustomer(caller: Caller, customerId: string): Refusal | n
   return mayAccess(caller, customerId) ? null : unknownCustomer;
 }
 
-export function refusalOf(outcome: Exclude<AcceptOutcome, { kind: 'accepted' }>): Refusal {
+export function errorOf({ code, detail }: Refusal): AppError {
+  return new AppError({ code, detail, ...(code === 'unavailable' && { headers: { 'Retry-After': '1' } }) });
+}
+
+export function refusalOf(outcome: Exclude<AcceptOutcome | OneShotOutcome, { kind: 'accepted' }>): Refusal {
   switch (outcome.kind) {
     case 'unknown_customer':
       return unknownCustomer;
     case 'idempotency_conflict':
       return {
         code: 'idempotency_conflict',
-        detail: 'The idempotency key or externalId was used for a different event.',
+        detail: 'The idempotency key or externalId was used for a different request.',
       };
     case 'unavailable':
       return outcome.because === 'overload'

@@ -1,4 +1,4 @@
-import { operations } from '@posthorn/api-contract';
+import { type Operation, operations } from '@posthorn/api-contract';
 import { requestIdFor, sendProblem } from '@posthorn/http';
 import type { RequestListener } from 'node:http';
 
@@ -28,5 +28,7 @@ function accepts(method: string | undefined, url: string): boolean {
 }
 
 const acceptingPaths = new Set(
-  [operations.createEvent.path, operations.createEvents.path].flatMap((path) => [path, `${path}/`]),
+  [operations.createEvent, operations.createEvents, operations.deliverWebhook]
+    .flatMap(({ path, aliases = [] }: Pick<Operation, 'path' | 'aliases'>) => [path, ...aliases])
+    .flatMap((path) => [path, `${path}/`]),
 );

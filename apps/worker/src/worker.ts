@@ -1,4 +1,4 @@
-import type { Database } from '@posthorn/database';
+import type { Database, OneShotStore } from '@posthorn/database';
 import {
   createDeliveryAttempter,
   createDeliverySettler,
@@ -33,6 +33,7 @@ export interface WorkerSettings extends PassSettings {
 export interface WorkerDeps {
   database: Database;
   endpoints: EndpointCache;
+  oneShots: Pick<OneShotStore, 'readForDelivery'>;
   logger: Logger;
   settings: WorkerSettings;
 }
@@ -45,7 +46,7 @@ export interface Worker {
 }
 
 /** The worker role: leases customers and delivers; runs the sweep and bulk replays, makes partitions ahead and drops old ones. */
-export function createWorker({ database, endpoints, logger, settings }: WorkerDeps): Worker {
+export function createWorker({ database, endpoints, oneShots, logger, settings }: WorkerDeps): Worker {
   const { pool, clock } = database;
   const heldMs = heldForMs(settings.retentionDays);
   const sender = createSender({
@@ -73,6 +74,7 @@ export function createWorker({ database, endpoints, logger, settings }: WorkerDe
       pool,
       clock,
       endpoints,
+      oneShots,
       sender,
       settler,
       logger,

@@ -54,6 +54,13 @@ export type {
   RotatedSecretResource,
   RotateSecretBody,
 } from './endpoints.js';
+export {
+  type AcceptedWebhookResource,
+  deliverWebhookBody,
+  type DeliverWebhookBody,
+  type OneShotSecretResource,
+  type WebhookStatusResource,
+} from './webhooks.js';
 export type { AuditEntryResource, ListAuditEntriesQuery } from './audit-log.js';
 export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
 export type { OpenedPortalSessionResource, PortalLinkResource, PortalSessionResource } from './portal.js';

@@ -34,6 +34,12 @@ import { openedPortalSessionResource, portalLinkResource, portalSessionResource 
 import { healthResource, readyResource } from './service.js';
 import { statsResource } from './stats.js';
 import { verificationResource, verifySignatureBody } from './signatures.js';
+import {
+  acceptedWebhookResource,
+  deliverWebhookBody,
+  oneShotSecretResource,
+  webhookStatusResource,
+} from './webhooks.js';
 
 export interface OpenApiDocument {
   openapi: '3.1.1';
@@ -117,6 +123,10 @@ const tags = [
     description:
       'Producers send events. A 202 means committed: the event will be delivered or end as a dead letter.',
   },
+  {
+    name: 'One-shots',
+    description: 'A payload for a URL that no endpoint was made for, with everything else as for events.',
+  },
   { name: 'Customers', description: 'Owners of endpoints and events. Their ids are chosen by the operator.' },
   { name: 'Endpoints', description: 'URLs that customers want their events at.' },
   { name: 'History', description: 'What was accepted and what became of it.' },
@@ -140,6 +150,7 @@ const codes = Object.keys(problemCodes) as ProblemCode[];
 /** What stands in components; wherever one of these occurs in another schema it becomes a reference. */
 const requestComponents: Readonly<Record<string, Joi.Schema>> = {
   Event: eventInput,
+  OneShot: deliverWebhookBody,
   CustomerSettings: putCustomerBody,
   EndpointSettings: createEndpointBody,
   EndpointPatch: patchEndpointBody,
@@ -154,6 +165,9 @@ const requestComponents: Readonly<Record<string, Joi.Schema>> = {
 const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   AcceptedEvent: acceptedEventResource,
   BatchResult: batchResource,
+  AcceptedOneShot: acceptedWebhookResource,
+  OneShotStatus: webhookStatusResource,
+  OneShotSecret: oneShotSecretResource,
   Customer: customerResource,
   ErasureReceipt: erasureReceiptResource,
   EventType: eventTypeResource,
@@ -198,7 +212,9 @@ function describeOperation(operation: Operation): OpenApiOperation {
   const { operationId, summary, group, body } = operation;
   const permission = permissionOf(operationId);
   const parameters = describeParameters(operation);
-  const notes = [operation.description, accessNote(permission)].filter((note) => note !== undefined);
+  const notes = [operation.description, aliasNote(operation), accessNote(permission)].filter(
+    (note) => note !== undefined,
+  );
   return {
     operationId,
     summary,
@@ -209,6 +225,11 @@ function describeOperation(operation: Operation): OpenApiOperation {
     ...(body && { requestBody: describeBody(operation, operation.documentedBody ?? body) }),
     responses: describeResponses(operation),
   };
+}
+
+function aliasNote({ aliases = [] }: Operation): string | undefined {
+  if (aliases.length === 0) return undefined;
+  return `Also at ${aliases.map((path) => `\`${path}\``).join(', ')}.`;
 }
 
 /** Either of these is enough. */

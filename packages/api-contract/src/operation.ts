@@ -22,6 +22,8 @@ export interface Operation<P = unknown, Q = unknown, B = unknown> {
   method: Method;
   /** With parameters in braces, as OpenAPI writes them: `/v1/customers/{customerId}`. */
   path: string;
+  /** Other paths that it answers at just the same. */
+  aliases?: readonly string[];
   group: string;
   summary: string;
   description?: string;

@@ -9,10 +9,12 @@ import { portalOperations } from './operations-portal.js';
 import { replayOperations } from './operations-replays.js';
 import { serviceOperations } from './operations-service.js';
 import { signatureOperations } from './operations-signatures.js';
+import { webhookOperations } from './operations-webhooks.js';
 
 /** Every operation there is. Routes, refusals of methods (405) and the OpenAPI document come from this one table. */
 export const operations = {
   ...eventOperations,
+  ...webhookOperations,
   ...customerOperations,
   ...endpointOperations,
   ...eventTypeOperations,

@@ -33,6 +33,11 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
   createEvent: row('all', 'no', 'all', 'own', 'no'),
   createEvents: row('all', 'no', 'all', 'own', 'no'),
 
+  deliverWebhook: row('all', 'no', 'all', 'own', 'no'),
+  getWebhookStatus: row('all', 'no', 'all', 'own', 'no'),
+  getOneShotSecret: row('all', 'no', 'no', 'own', 'own'),
+  rotateOneShotSecret: row('all', 'no', 'no', 'own', 'own'),
+
   putCustomer: row('all', 'no', 'no', 'no', 'no'),
   listCustomers: row('all', 'no', 'no', 'own', 'no'),
   getCustomer: row('all', 'no', 'no', 'own', 'own'),

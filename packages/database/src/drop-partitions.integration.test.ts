@@ -8,7 +8,7 @@ import { ensurePartitions } from './partitions.js';
 import { DAY_MS, isoDay, startOfDay } from './utc-day.js';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
-const HISTORY = ['attempt', 'delivery', 'event', 'statistic'];
+const HISTORY = ['attempt', 'delivery', 'event', 'one_shot', 'statistic'];
 const TABLES = [...HISTORY, 'idempotency_key'].sort();
 // Noon of a day whose partitions are made with those of the day before it and one day ahead.
 const OLD_MS = Date.UTC(2026, 0, 10, 12);

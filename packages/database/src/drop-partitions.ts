@@ -128,7 +128,8 @@ async function findPartitions(client: pg.PoolClient): Promise<Partition[]> {
        FROM pg_class child
        LEFT JOIN pg_inherits ON inhrelid = child.oid
       WHERE child.relkind = 'r' AND child.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'event'::regclass)
-        AND child.relname ~ '^(event|delivery|attempt|idempotency_key|statistic)_[0-9]{8}$'`,
+        AND child.relname ~ ('^(' || array_to_string($1::text[], '|') || ')_[0-9]{8}$')`,
+    [PARTITIONED_TABLES.map(({ name }) => name)],
   );
   return rows.flatMap(({ name, state }) => {
     const [, table, year, month, day] = /^(\w+)_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];

@@ -32,6 +32,8 @@ export {
   type EventToInsert,
   type InsertOutcome,
 } from './hot/insert-events.js';
+export { findOneShots, type StoredOneShot } from './hot/find-one-shots.js';
+export { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './hot/insert-one-shots.js';
 export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';
 export { openReplayPage } from './hot/open-replay-page.js';
 export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
@@ -61,7 +63,7 @@ export {
 } from './migrate.js';
 export { ensurePartitions, partitionDaysAhead } from './partitions.js';
 export { reencrypt, type Reencrypted } from './reencrypt.js';
-export { countSealed, type SealedCount } from './sealed-columns.js';
+export { countSealed, type SealedCount, sealedKinds } from './sealed-columns.js';
 export {
   createApiKeyStore,
   type ApiKey,
@@ -94,9 +96,9 @@ export {
 } from './stores/delivery-store.js';
 export type { Endpoint, EndpointSettings, SecretDescription } from './stores/endpoint-record.js';
 export { dropOldAnswers } from './stores/drop-old-answers.js';
+export { endpointSecretsMax } from './stores/endpoint-record.js';
 export {
   createEndpointStore,
-  endpointSecretsMax,
   type CreateEndpointOutcome,
   type EndpointStore,
   type EndpointStoreDeps,
@@ -109,6 +111,19 @@ export {
   type EventSummary,
   type ListEventsQuery,
 } from './stores/event-store.js';
+export {
+  createOneShotSecrets,
+  type OneShotSecrets,
+  type RotateOneShotSecretOutcome,
+} from './stores/one-shot-secrets.js';
+export type { WantedLane } from './stores/one-shot-lanes.js';
+export {
+  createOneShotStore,
+  type OneShotForDelivery,
+  type OneShotStatus,
+  type OneShotStore,
+  type OneShotTarget,
+} from './stores/one-shot-store.js';
 export {
   createIdempotentAnswerStore,
   type IdempotentAnswerStore,

@@ -8,6 +8,7 @@ const PARTITION_LOCK = 7_270_436_901;
 
 export const PARTITIONED_TABLES = [
   { name: 'event', key: 'id' },
+  { name: 'one_shot', key: 'id' },
   { name: 'delivery', key: 'id' },
   { name: 'attempt', key: 'id' },
   { name: 'idempotency_key', key: 'day' },

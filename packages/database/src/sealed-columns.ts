@@ -2,18 +2,22 @@ import type { SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
 
 import { headersContext, secretContext } from './stores/sealed-endpoint.js';
+import { oneShotHeadersContext, oneShotSecretContext } from './stores/sealed-one-shot.js';
+
+export const sealedKinds = ['signingSecrets', 'endpointHeaders', 'oneShotSecrets', 'oneShotHeaders'] as const;
+export type SealedKind = (typeof sealedKinds)[number];
 
 /**
  * A column of sealed values. What lasts has to stand in `sealedColumns`, or it is lost with an old key; answers kept for
  * repeated requests end by themselves.
  */
 export interface SealedColumn {
-  kind: 'signingSecrets' | 'endpointHeaders';
+  kind: SealedKind;
   table: string;
   column: string;
-  /** Column with the endpoint a value belongs to. */
-  endpointColumn: string;
-  context(endpointId: string): string;
+  /** Column with the id of what a value belongs to: an endpoint, a customer, a one-shot's event. */
+  ownerColumn: string;
+  context(ownerId: string): string;
 }
 
 export const sealedColumns: readonly SealedColumn[] = [
@@ -21,15 +25,29 @@ export const sealedColumns: readonly SealedColumn[] = [
     kind: 'signingSecrets',
     table: 'endpoint_secret',
     column: 'sealed',
-    endpointColumn: 'endpoint_id',
+    ownerColumn: 'endpoint_id',
     context: secretContext,
   },
   {
     kind: 'endpointHeaders',
     table: 'endpoint',
     column: 'headers_sealed',
-    endpointColumn: 'id',
+    ownerColumn: 'id',
     context: headersContext,
+  },
+  {
+    kind: 'oneShotSecrets',
+    table: 'one_shot_secret',
+    column: 'sealed',
+    ownerColumn: 'customer_id',
+    context: oneShotSecretContext,
+  },
+  {
+    kind: 'oneShotHeaders',
+    table: 'one_shot',
+    column: 'headers_sealed',
+    ownerColumn: 'id',
+    context: oneShotHeadersContext,
   },
 ];
 
@@ -50,15 +68,15 @@ export interface SealedCount {
 export async function countSealed(pool: pg.Pool, secretBox: SecretBox): Promise<SealedCount[]> {
   const counts: SealedCount[] = [];
   for (const sealed of sealedColumns) {
-    const { table, column, endpointColumn, kind, context } = sealed;
-    const { rows } = await pool.query<{ key_id: string; count: number; endpoint_id: string; value: Buffer }>(
-      `SELECT DISTINCT ON (key_id) key_id, count(*) OVER (PARTITION BY key_id)::int AS count, endpoint_id, value
-         FROM (SELECT ${keyIdSql(sealed)} AS key_id, ${endpointColumn} AS endpoint_id, ${column} AS value
+    const { table, column, ownerColumn, kind, context } = sealed;
+    const { rows } = await pool.query<{ key_id: string; count: number; owner_id: string; value: Buffer }>(
+      `SELECT DISTINCT ON (key_id) key_id, count(*) OVER (PARTITION BY key_id)::int AS count, owner_id, value
+         FROM (SELECT ${keyIdSql(sealed)} AS key_id, ${ownerColumn} AS owner_id, ${column} AS value
                  FROM ${table} WHERE ${column} IS NOT NULL) AS sealed
         ORDER BY key_id`,
     );
-    for (const { key_id: keyId, count, endpoint_id: endpointId, value } of rows) {
-      counts.push({ kind, keyId, count, problem: problemOpening(secretBox, value, context(endpointId)) });
+    for (const { key_id: keyId, count, owner_id: ownerId, value } of rows) {
+      counts.push({ kind, keyId, count, problem: problemOpening(secretBox, value, context(ownerId)) });
     }
   }
   return counts;

@@ -5,7 +5,8 @@ export type DeliveryStatus = (typeof deliveryStatuses)[number];
 export const waitingForReasons = ['retry', 'breaker', 'rate_limit', 'concurrency'] as const;
 export type WaitingFor = (typeof waitingForReasons)[number];
 
-export type DeadLetterReason = 'attempts_exhausted' | 'expired';
+/** `gone`: a one-shot's target answered 410; an endpoint is disabled for that. */
+export type DeadLetterReason = 'attempts_exhausted' | 'expired' | 'gone';
 
 export const attemptTriggers = ['automatic', 'replay', 'test'] as const;
 export type AttemptTrigger = (typeof attemptTriggers)[number];

@@ -39,6 +39,7 @@ export {
   retryPresets,
   retrySpanMs,
 } from './retry-policy.js';
+export { laneOf, type OneShotLane, oneShotLanesMax, oneShotType, originOf, serves } from './one-shot.js';
 export { buildEnvelope, type EnvelopeParts } from './event-envelope.js';
 export { readTopLevelElements, readTopLevelMembers } from './json-source.js';
 export { decideNextStep, type NextStep, type NextStepInput } from './next-step.js';

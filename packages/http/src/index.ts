@@ -26,4 +26,5 @@ export { permissionCheck } from './permission-check.js';
 export { parseJson, readJsonText, type ReadJsonOptions } from './read-json-text.js';
 export { createPortalSessionDirectory, type PortalSessionDirectory } from './portal-session-directory.js';
 export { requestIdFor } from './request-id.js';
+export { type CheckTargetUrl, requireTarget } from './target-check.js';
 export { sendProblem } from './send-problem.js';

@@ -5,11 +5,13 @@ import { AppError, notFound } from './app-error.js';
 
 /** The end of the line: 405 with `Allow` where the path exists for other methods, otherwise 404. */
 export function methodNotAllowed(): RequestHandler {
-  const routes = operationList.map(({ method, path }) => ({
-    method: method.toUpperCase(),
-    path,
-    pattern: new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`),
-  }));
+  const routes = operationList.flatMap(({ method, path, aliases = [] }) =>
+    [path, ...aliases].map((at) => ({
+      method: method.toUpperCase(),
+      path: at,
+      pattern: new RegExp(`^${at.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`),
+    })),
+  );
   return (request) => {
     const matching = routes.filter(({ pattern }) => pattern.test(request.path));
     // `/v1/events/batch` is itself before it is an event called batch.

@@ -65,8 +65,10 @@ function mount<P, Q, B>(
   before: RequestHandler[],
   run: (request: Request, response: Response) => Promise<{ sent: unknown; answer: Answer }>,
 ): void {
-  const path = operation.path.replace(/\{(\w+)\}/g, ':$1');
-  router[operation.method](path, ...before, async (request: Request, response: Response) => {
+  const paths = [operation.path, ...(operation.aliases ?? [])].map((path) =>
+    path.replace(/\{(\w+)\}/g, ':$1'),
+  );
+  router[operation.method](paths, ...before, async (request: Request, response: Response) => {
     const { sent, answer } = await run(request, response);
     await recordChange(operation, request, response, { sent, answer });
     sendAnswer(response, answer);

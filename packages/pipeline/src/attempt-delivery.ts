@@ -4,13 +4,15 @@ import {
   loadDeliveries,
   type DeliveryToClose,
   type LoadedDelivery,
+  type OneShotStore,
 } from '@posthorn/database';
-import { decideNextStep, whatAttemptSays, type AttemptOutcome } from '@posthorn/domain';
+import { decideNextStep, whatAttemptSays, type AttemptOutcome, type AttemptSays } from '@posthorn/domain';
 import type { JobVerdict, LaneJob } from '@posthorn/queue';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import type { Sender } from '@posthorn/sender';
 import type pg from 'pg';
 
+import { createOneShotAim } from './aim-one-shot.js';
 import { buildRequest } from './build-request.js';
 import { createEndpointDisabler } from './disable-endpoint.js';
 import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
@@ -21,11 +23,14 @@ const EARLY_TOLERANCE_MS = 500;
 
 const NOT_RECORDED = 'The attempt could not be recorded';
 const DONE: JobVerdict = { kind: 'done' };
+/** Whatever one origin does: the lane that it shares with others stays open to them, its breaker closed. */
+const stayOpen: AttemptSays = { sign: 'success', slowDownMs: 0 };
 
 export interface DeliveryAttempterDeps {
   pool: pg.Pool;
   clock: Clock;
   endpoints: EndpointCache;
+  oneShots: Pick<OneShotStore, 'readForDelivery'>;
   sender: Pick<Sender, 'send'>;
   settler: DeliverySettler;
   logger: Logger;
@@ -44,6 +49,7 @@ export function createDeliveryAttempter(
     pool,
     clock,
     endpoints,
+    oneShots,
     sender,
     settler,
     logger,
@@ -52,6 +58,7 @@ export function createDeliveryAttempter(
     random = Math.random,
   } = deps;
   const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs });
+  const { aim } = createOneShotAim((eventIds) => oneShots.readForDelivery(eventIds));
 
   const load = createGroupCommit<LaneJob, LoadedDelivery | undefined>({
     commit: (jobs) => loadDeliveries(pool, jobs),
@@ -66,16 +73,18 @@ export function createDeliveryAttempter(
   });
 
   return async function attemptDelivery(job, signal) {
-    const [delivery, target] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
+    const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
     if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
 
-    const closing = closeInstead(delivery, target, clock.nowMs());
+    const closing = closeInstead(delivery, endpoint, clock.nowMs());
     if (closing) return closeDelivery(closing, job.endpointId);
-    if (target?.kind !== 'ready') throw new Error('The endpoint cannot be read', { cause: target?.error });
+    if (endpoint?.kind !== 'ready')
+      throw new Error('The endpoint cannot be read', { cause: endpoint?.error });
 
     const earlyMs = (delivery.nextAttemptAtMs ?? 0) - clock.nowMs();
     if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
 
+    const target = endpoint.oneShots ? await aim(endpoint, delivery.eventId) : endpoint;
     const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
     const outcome = await send(delivery, target, headers, signal);
     // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.
@@ -89,6 +98,9 @@ export function createDeliveryAttempter(
       expiresAtMs: delivery.expiresAtMs,
       random,
     });
+    // There is no endpoint to disable: others go over the same lane.
+    if (step.kind === 'disable_endpoint' && target.oneShots)
+      step = { kind: 'dead_letter', reason: step.reason };
     // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
     if (step.kind === 'disable_endpoint') {
       const { reason } = step;
@@ -102,7 +114,7 @@ export function createDeliveryAttempter(
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
     if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
-    const says = whatAttemptSays(outcome, clock.nowMs());
+    const says = target.oneShots?.shared ? stayOpen : whatAttemptSays(outcome, clock.nowMs());
     const { slowDownMs } = says;
     const sign = settlement.overtaken ? 'neutral' : says.sign;
     if (settlement.nextAttemptAtMs === null) return { kind: 'done', sign, slowDownMs };

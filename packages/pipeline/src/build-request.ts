@@ -16,7 +16,8 @@ export function buildRequest(delivery: LoadedDelivery, target: ReadyTarget, nowM
   const own = {
     'content-type': 'application/json',
     ...signRequest(target.signing, {
-      id: encodeId('evt', delivery.eventId),
+      // Of a one-shot its sender knows the delivery: there is one, and its id is what the request was answered with.
+      id: target.oneShots ? encodeId('dlv', delivery.id) : encodeId('evt', delivery.eventId),
       timestampSeconds: Math.floor(nowMs / 1000),
       body: delivery.body,
       secrets: liveSecrets(target, nowMs),

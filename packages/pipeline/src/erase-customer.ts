@@ -73,11 +73,7 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
     portalLinks: 0,
   };
   await eraseDeliveries(pool, customerId, receipt);
-  receipt.events = await eraseInBatches(
-    pool,
-    `DELETE FROM event WHERE id IN (SELECT id FROM event WHERE customer_id = $1 ORDER BY id LIMIT ${BATCH})`,
-    customerId,
-  );
+  receipt.events = await eraseEvents(pool, customerId);
   receipt.idempotencyKeys = await eraseInBatches(
     pool,
     `DELETE FROM idempotency_key WHERE (customer_id, key_hash, day) IN (
@@ -150,6 +146,25 @@ async function eraseDeliveries(pool: pg.Pool, customerId: string, receipt: Erasu
   }
 }
 
+/** What is kept beside an event goes with it: by itself it says no more whose it is. */
+async function eraseEvents(pool: pg.Pool, customerId: string): Promise<number> {
+  for (let total = 0; ;) {
+    const { rows } = await pool.query<{ id: string }>(
+      `SELECT id FROM event WHERE customer_id = $1 ORDER BY id LIMIT ${BATCH}`,
+      [customerId],
+    );
+    if (rows.length === 0) return total;
+    const ids = rows.map(({ id }) => id);
+    const { min, max } = idBounds(ids);
+    const { rowCount } = await pool.query(
+      `WITH gone_one_shots AS (DELETE FROM one_shot WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3)
+       DELETE FROM event WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3`,
+      [ids, min, max],
+    );
+    total += rowCount ?? 0;
+  }
+}
+
 async function eraseInBatches(pool: pg.Pool, statement: string, customerId: string): Promise<number> {
   for (let total = 0; ;) {
     const { rowCount } = await pool.query(statement, [customerId]);
@@ -178,8 +193,12 @@ async function eraseSettings(pool: pg.Pool, customerId: string, receipt: Erasure
       'DELETE FROM endpoint_secret s USING endpoint e WHERE e.id = s.endpoint_id AND e.customer_id = $1',
       [customerId],
     );
-    const endpoints = await client.query('DELETE FROM endpoint WHERE customer_id = $1', [customerId]);
-    receipt.endpoints = endpoints.rowCount ?? 0;
+    await client.query('DELETE FROM one_shot_secret WHERE customer_id = $1', [customerId]);
+    const { rows } = await client.query<{ kind: string }>(
+      'DELETE FROM endpoint WHERE customer_id = $1 RETURNING kind',
+      [customerId],
+    );
+    receipt.endpoints = rows.filter(({ kind }) => kind === 'registered').length;
     receipt.apiKeys =
       (await client.query('DELETE FROM api_key WHERE customer_id = $1', [customerId])).rowCount ?? 0;
     receipt.portalLinks =

@@ -6,6 +6,12 @@ export {
   type EventAcceptor,
   type EventToAccept,
 } from './accept-event.js';
+export {
+  createOneShotAcceptor,
+  type OneShotAcceptor,
+  type OneShotOutcome,
+  type OneShotToAccept,
+} from './accept-one-shot.js';
 export { createDeliveryAttempter } from './attempt-delivery.js';
 export { deleteEndpoint } from './delete-endpoint.js';
 export { createEndpointCache, type EndpointCache } from './endpoint-cache.js';

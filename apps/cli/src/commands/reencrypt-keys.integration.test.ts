@@ -4,8 +4,11 @@ import path from 'node:path';
 import {
   createCustomerStore,
   createEndpointStore,
+  createOneShotStore,
   type Database,
   type EndpointStore,
+  ensurePartitions,
+  type OneShotStore,
   openDatabase,
 } from '@posthorn/database';
 import { createUuidV7, generateSigningSecret } from '@posthorn/domain';
@@ -27,13 +30,14 @@ beforeAll(async () => {
   testDatabase = await createTestDatabase();
   const logger = createLogger({ level: 'silent', role: 'test' });
   database = openDatabase({ url: testDatabase.url, poolMax: 5, logger });
+  await ensurePartitions(database.pool, { nowMs: Date.now() });
 });
 afterAll(async () => {
   await database.close();
   await testDatabase.drop();
 });
 beforeEach(async () => {
-  await database.pool.query('TRUNCATE customer CASCADE');
+  await database.pool.query('TRUNCATE customer, one_shot CASCADE');
   await createCustomerStore(database).put('acme', {
     name: null,
     metadata: null,
@@ -63,7 +67,7 @@ describe('posthorn keys reencrypt', () => {
     expect(await run(`${k2},${k1}`)).toEqual({
       code: 0,
       said:
-        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints.\n' +
+        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints, 0 one-shot secrets, the headers of 0 one-shots.\n' +
         'All secrets and headers are encrypted with k2. Remove the other keys when POSTHORN_IDEMPOTENCY_WINDOW_HOURS have passed: answers kept for repeated requests need them until then.\n',
       complaint: '',
     });
@@ -84,10 +88,36 @@ describe('posthorn keys reencrypt', () => {
     const again = await run(`${k2},${k1}`, '--json');
     expect(JSON.parse(again.said)).toEqual({
       keyId: 'k2',
-      reencrypted: { signingSecrets: 0, endpointHeaders: 0 },
+      reencrypted: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0 },
       unreadable: 0,
       remaining: 0,
     });
+  });
+
+  it('covers the secrets and headers of one-shots, those of other days too', async () => {
+    const before = oneShots(k1);
+    const after = oneShots(k2);
+    const lanes = await before.ensureLanes([{ customerId: 'acme', origin: 'https://acme.example' }]);
+    const laneId = lanes.get('acme')?.[0]?.id ?? '';
+    const days = [0, 1].map((day) => createUuidV7(Date.now() - day * 86_400_000));
+    for (const eventId of days) {
+      await database.pool.query(
+        "INSERT INTO one_shot (id, delivery_id, url, headers_sealed, open_for_ms) VALUES ($1, $1, 'https://acme.example/', $2, 1)",
+        [eventId, Buffer.from(before.sealHeaders(eventId, headers) ?? [])],
+      );
+    }
+    expect((await run(`${k2},${k1}`, '--dry-run')).said).toBe(
+      'k1: 1 one-shot secret\nk1: the headers of 2 one-shots\n',
+    );
+    expect((await run(`${k2},${k1}`)).said).toContain('1 one-shot secret, the headers of 2 one-shots');
+    const read = await after.readForDelivery(days);
+    for (const eventId of days)
+      expect(read.get(eventId)).toMatchObject({ kind: 'ready', target: { headers } });
+    expect((await store(k2).readForDelivery([laneId])).get(laneId)).toMatchObject({
+      kind: 'ready',
+      endpoint: { secrets: [{ expiresAt: null }] },
+    });
+    expect((await store(k1).readForDelivery([laneId])).get(laneId)).toMatchObject({ kind: 'unreadable' });
   });
 
   it('refuses to start when a key is missing or is another one, and names it', async () => {
@@ -173,6 +203,10 @@ const keysOf = (text: string) => {
 function store(keys: string): EndpointStore {
   const { prisma, clock } = database;
   return createEndpointStore({ prisma, secretBox: createSecretBox(keysOf(keys)), clock });
+}
+
+function oneShots(keys: string): OneShotStore {
+  return createOneShotStore({ ...database, secretBox: createSecretBox(keysOf(keys)) });
 }
 
 async function add(

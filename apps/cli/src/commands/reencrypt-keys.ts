@@ -1,4 +1,11 @@
-import { countSealed, openDatabase, reencrypt, type Reencrypted, type SealedCount } from '@posthorn/database';
+import {
+  countSealed,
+  openDatabase,
+  reencrypt,
+  type Reencrypted,
+  type SealedCount,
+  sealedKinds,
+} from '@posthorn/database';
 import { encodeId } from '@posthorn/domain';
 import { createLogger, createSecretBox, loadConfig, type Environment } from '@posthorn/runtime';
 
@@ -61,10 +68,7 @@ function requireNoneLeft(
 ): void {
   const lines = unreadable
     .slice(0, UNREADABLE_SHOWN_MAX)
-    .map(
-      ({ kind, endpointId, error }) =>
-        `${kind === 'signingSecrets' ? 'A signing secret' : 'The headers'} of ${encodeId('ep', endpointId)} cannot be opened. ${error.message}`,
-    );
+    .map((found) => `${nameOf(found)} cannot be opened. ${found.error.message}`);
   if (unreadable.length > UNREADABLE_SHOWN_MAX) {
     lines.push(`${unreadable.length - UNREADABLE_SHOWN_MAX} more cannot be opened.`);
   }
@@ -102,10 +106,7 @@ function printDone(
     printJson({ keyId, reencrypted: count, unreadable: unreadable.length, remaining: left });
     return;
   }
-  const done = [
-    words({ kind: 'signingSecrets', count: count.signingSecrets }),
-    words({ kind: 'endpointHeaders', count: count.endpointHeaders }),
-  ];
+  const done = sealedKinds.map((kind) => words({ kind, count: count[kind] }));
   print(`Re-encrypted with ${keyId}: ${done.join(', ')}.\n`);
   if (remaining.length === 0) {
     // Answers that repeats get are sealed too, are never changed, and end by themselves.
@@ -116,12 +117,33 @@ function printDone(
   }
 }
 
-function isOne({ kind, count }: SealedCount): boolean {
-  return kind === 'signingSecrets' && count === 1;
+function isOne({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): boolean {
+  return count === 1 && (kind === 'signingSecrets' || kind === 'oneShotSecrets');
 }
 
 function words({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): string {
-  return kind === 'signingSecrets'
-    ? `${count} signing secret${count === 1 ? '' : 's'}`
-    : `the headers of ${count} endpoint${count === 1 ? '' : 's'}`;
+  const s = count === 1 ? '' : 's';
+  switch (kind) {
+    case 'signingSecrets':
+      return `${count} signing secret${s}`;
+    case 'endpointHeaders':
+      return `the headers of ${count} endpoint${s}`;
+    case 'oneShotSecrets':
+      return `${count} one-shot secret${s}`;
+    case 'oneShotHeaders':
+      return `the headers of ${count} one-shot${s}`;
+  }
+}
+
+function nameOf({ kind, ownerId }: Pick<Reencrypted['unreadable'][number], 'kind' | 'ownerId'>): string {
+  switch (kind) {
+    case 'signingSecrets':
+      return `A signing secret of ${encodeId('ep', ownerId)}`;
+    case 'endpointHeaders':
+      return `The headers of ${encodeId('ep', ownerId)}`;
+    case 'oneShotSecrets':
+      return `A one-shot secret of ${ownerId}`;
+    case 'oneShotHeaders':
+      return `The headers of the one-shot ${encodeId('evt', ownerId)}`;
+  }
 }

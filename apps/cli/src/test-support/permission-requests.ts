@@ -37,6 +37,8 @@ const withReplay =
   async (world, customerId) => ({ params: { replayId: await world.replay(customerId, state) } });
 const event = (customerId: string) => ({ customerId, type: 'invoice.paid', data: {} });
 
+const oneShot = (customerId: string) => ({ customerId, url: 'https://example.com/', payload: {} });
+
 /** One for every operation: the permission table is tested with them, cell by cell. */
 export const permissionRequests: Record<OperationId, RequestRecipe> = {
   createEvent: { make: (_world, customerId) => ({ body: event(customerId) }) },
@@ -44,6 +46,18 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
     make: (_world, customerId) => ({ body: { events: [event(customerId)] } }),
     saysNotYours: ({ status, body }) =>
       status === 202 && body.results.every((result) => result.status === 404),
+  },
+  deliverWebhook: { make: (_world, customerId) => ({ body: oneShot(customerId) }) },
+  getWebhookStatus: {
+    make: async (world, customerId) => {
+      const { id } = await world.admin('post', '/v1/webhooks/deliver', oneShot(customerId));
+      return { params: { id } };
+    },
+  },
+  getOneShotSecret: { make: ofCustomer },
+  // With the overlap that it has unless told, a customer's secrets would be too many soon.
+  rotateOneShotSecret: {
+    make: (_world, customerId) => ({ params: { customerId }, body: { overlapSeconds: 0 } }),
   },
 
   putCustomer: { make: (_world, customerId) => ({ params: { customerId }, body: {} }) },
@@ -155,4 +169,5 @@ export const unknownParams: Readonly<Record<string, string>> = {
   eventId: unknownId('evt'),
   deliveryId: unknownId('dlv'),
   replayId: unknownId('rpl'),
+  id: unknownId('dlv'),
 };

@@ -2,6 +2,7 @@ import {
   createApiKeyStore,
   createCustomerStore,
   createEndpointStore,
+  createOneShotStore,
   createPortalLinkStore,
   ensurePartitions,
   openDatabase,
@@ -15,7 +16,13 @@ import {
   createOperationRouter,
   createPortalSessionDirectory,
 } from '@posthorn/http';
-import { createDeliveryEnqueuer, createEventAcceptor, createRouteCache } from '@posthorn/pipeline';
+import type { Scope } from '@posthorn/api-contract';
+import {
+  createDeliveryEnqueuer,
+  createEventAcceptor,
+  createOneShotAcceptor,
+  createRouteCache,
+} from '@posthorn/pipeline';
 import { createSecretBox, generateKeyring, parseKeyring, type Logger } from '@posthorn/runtime';
 import { createTestDatabase } from '@posthorn/testing';
 
@@ -30,12 +37,18 @@ export interface OpenIngest {
   port: number;
   /** A key that may write for everyone. */
   key: string;
+  createKey(scopes: Scope[], customerId: string | null): Promise<string>;
   /** Events handed to the acceptor and not answered. */
   pending(): number;
+  /** The ids of deliveries that were handed to the queue. */
+  enqueued: string[];
   close(): Promise<void>;
 }
 
-/** Ingest behind a real port over a real database, with a customer `acme` that has one endpoint. */
+/**
+ * Ingest behind a real port over a real database, with a customer `acme` that has one endpoint. Targets at
+ * `refused.example` are refused.
+ */
 export async function openIngest(logger: Logger, limits: Partial<OverloadLimits> = {}): Promise<OpenIngest> {
   const testDatabase = await createTestDatabase();
   const database = openDatabase({ url: testDatabase.url, poolMax: 4, logger });
@@ -43,18 +56,27 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
   await ensurePartitions(pool, { nowMs: Date.now() });
   const keyring = parseKeyring(generateKeyring());
   if (!keyring.ok) throw new Error(keyring.problem);
-  const endpoints = createEndpointStore({ prisma, secretBox: createSecretBox(keyring.keys), clock });
+  const secretBox = createSecretBox(keyring.keys);
+  const endpoints = createEndpointStore({ prisma, secretBox, clock });
   const apiKeys = createApiKeyStore({ prisma, clock });
-  const acceptor = createEventAcceptor({
+  const enqueued: string[] = [];
+  const enqueue = (jobs: readonly { deliveryId: string }[]) => {
+    enqueued.push(...jobs.map(({ deliveryId }) => deliveryId));
+    return Promise.resolve();
+  };
+  const accepting = {
     pool,
     clock,
     routes: createRouteCache((customerId) => endpoints.readRoutes(customerId)),
-    enqueuer: createDeliveryEnqueuer({ enqueue: () => Promise.resolve() }, logger),
+    enqueuer: createDeliveryEnqueuer({ enqueue }, logger),
     logger,
     idempotencyWindowHours: 24,
     retentionDays: 30,
     ...(limits.waitingMax !== undefined && { waitingMax: limits.waitingMax }),
-  });
+  };
+  const acceptor = createEventAcceptor(accepting);
+  const store = createOneShotStore({ pool, prisma, secretBox, clock });
+  const oneShots = createOneShotAcceptor({ ...accepting, oneShots: store });
   let pending = 0;
   const overload = createOverloadGuard({
     acceptLoad: () => acceptor.load(),
@@ -75,6 +97,11 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
       portalSessions: createPortalSessionDirectory(createPortalLinkStore({ prisma, clock })),
     }),
     schemas: { check: () => Promise.resolve([]) },
+    oneShots: { accept: oneShots.accept, status: store.status },
+    checkTargetUrl: (url) =>
+      new URL(url).hostname === 'refused.example'
+        ? { ok: false, message: 'The target is not a public address.' }
+        : { ok: true },
     overload,
     logger,
   });
@@ -97,18 +124,24 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
     maxInFlight: null,
     rateLimit: null,
   });
-  const made = await apiKeys.create({ name: null, scopes: ['events:write'], customerId: null });
-  if (made.kind !== 'created') throw new Error(made.kind);
+  const createKey = async (scopes: Scope[], customerId: string | null) => {
+    const made = await apiKeys.create({ name: null, scopes, customerId });
+    if (made.kind !== 'created') throw new Error(made.kind);
+    return made.key;
+  };
 
   return {
     database,
     overload,
     port: server.port,
-    key: made.key,
+    key: await createKey(['events:write'], null),
+    createKey,
+    enqueued,
     pending: () => pending,
     async close() {
       await server.close({ deadlineMs: 0 });
       overload.close();
+      await oneShots.close();
       await acceptor.close();
       await directory.close();
       await database.close();

@@ -4,6 +4,7 @@ import type { AcceptOutcome, EventToAccept } from '@posthorn/pipeline';
 import { createLogger } from '@posthorn/runtime';
 
 import { createIngestRouter } from '../ingest-router.js';
+import { noOneShots } from './no-one-shots.js';
 import { openGate } from './open-gate.js';
 
 export const keys = {
@@ -34,6 +35,7 @@ export function testIngest(
       portalSessions: { find: () => Promise.resolve(null) },
     }),
     schemas: { check: () => Promise.resolve([]) },
+    ...noOneShots,
     overload: openGate,
     logger,
   });

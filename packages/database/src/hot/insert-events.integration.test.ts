@@ -203,7 +203,7 @@ describe('ensurePartitions', () => {
       ensurePartitions(pool, { nowMs: Date.now(), daysAhead: 20 }),
       ensurePartitions(pool, { nowMs: Date.now(), daysAhead: 20 }),
     ]);
-    expect(first.length + second.length).toBe(6 * 5);
+    expect(first.length + second.length).toBe(6 * 6);
     expect(await partitionDaysAhead(pool, Date.now())).toBe(20);
   });
 });

@@ -54,15 +54,24 @@ export async function insertEvents(
   const claims = claimsOf(events);
   if (!claims.several) return runStatement(pool, events, claims, idempotencyWindowMs);
 
-  return inTransaction(pool, async (client) => {
-    const outcomes = await runStatement(client, events, claims, idempotencyWindowMs);
-    await giveBack(
-      client,
-      claims,
-      new Set(events.filter((_, i) => outcomes[i] !== 'accepted').map(({ id }) => id)),
-    );
-    return outcomes;
-  });
+  return inTransaction(pool, (client) => insertEventsWithin(client, events, idempotencyWindowMs, claims));
+}
+
+/** The same inside the transaction of someone else. */
+export async function insertEventsWithin(
+  client: pg.PoolClient,
+  events: readonly EventToInsert[],
+  idempotencyWindowMs: number,
+  claims = claimsOf(events),
+): Promise<InsertOutcome[]> {
+  const outcomes = await runStatement(client, events, claims, idempotencyWindowMs);
+  if (!claims.several) return outcomes;
+  await giveBack(
+    client,
+    claims,
+    new Set(events.filter((_, i) => outcomes[i] !== 'accepted').map(({ id }) => id)),
+  );
+  return outcomes;
 }
 
 interface Claims {

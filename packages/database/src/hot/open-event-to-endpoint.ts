@@ -19,6 +19,7 @@ export function openEventToEndpoint(
     const deliveryId = deliveryIdOf(eventId, endpointId);
     const target = await lockTarget(client, eventId, endpointId, options.heldForMs);
     if (!target) return { kind: 'not_found' };
+    if (target.oneShot) return { kind: 'one_shot' };
     if (target.deleted) return { kind: 'endpoint_deleted' };
     if (target.expired) return { kind: 'expired' };
     const made = await insertDelivery(client, deliveryId, eventId, endpointId, target.status, {
@@ -37,6 +38,8 @@ export function openEventToEndpoint(
 
 interface Target {
   customerId: string;
+  /** The event is one: its body is no event's. */
+  oneShot: boolean;
   status: EndpointStatus;
   deleted: boolean;
   expired: boolean;
@@ -50,12 +53,12 @@ async function lockTarget(
   heldForMs: number,
 ): Promise<Target | undefined> {
   const { rows } = await client.query<Target>(
-    `SELECT e.customer_id AS "customerId", e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy",
+    `SELECT e.customer_id AS "customerId", EXISTS (SELECT FROM one_shot o WHERE o.id = v.id) AS "oneShot", e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy",
             v.accepted_at + $3::bigint * interval '1 millisecond' <= now() AS expired
        FROM endpoint e
        JOIN customer c ON c.id = e.customer_id AND c.erased_at IS NULL
        JOIN event v ON v.id = $1 AND v.customer_id = e.customer_id
-      WHERE e.id = $2
+      WHERE e.id = $2 AND e.kind = 'registered'
         FOR SHARE OF e`,
     [eventId, endpointId, heldForMs],
   );

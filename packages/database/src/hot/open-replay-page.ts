@@ -44,6 +44,7 @@ export function openReplayPage(
       ids,
       status: replay.status,
       finishedUntil: createdAt,
+      oneShots: endpoint.oneShots,
       openForMs: options.openForMs(endpoint.retryPolicy),
       heldForMs: options.heldForMs,
     });
@@ -79,17 +80,17 @@ async function readLane(
   return rows[0];
 }
 
+interface LockedEndpoint {
+  status: EndpointStatus;
+  deleted: boolean;
+  oneShots: boolean;
+  retryPolicy: RetryPolicyInput | null;
+}
+
 /** Undefined once its customer is being erased. */
-async function lockEndpoint(
-  client: pg.ClientBase,
-  endpointId: string,
-): Promise<{ status: EndpointStatus; deleted: boolean; retryPolicy: RetryPolicyInput | null } | undefined> {
-  const { rows } = await client.query<{
-    status: EndpointStatus;
-    deleted: boolean;
-    retryPolicy: RetryPolicyInput | null;
-  }>(
-    `SELECT e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy"
+async function lockEndpoint(client: pg.ClientBase, endpointId: string): Promise<LockedEndpoint | undefined> {
+  const { rows } = await client.query<LockedEndpoint>(
+    `SELECT e.status, e.deleted_at IS NOT NULL AS deleted, e.kind = 'one_shot' AS "oneShots", e.retry_policy AS "retryPolicy"
        FROM endpoint e JOIN customer c ON c.id = e.customer_id AND c.erased_at IS NULL
       WHERE e.id = $1 FOR SHARE OF e`,
     [endpointId],

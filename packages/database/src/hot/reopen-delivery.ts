@@ -7,6 +7,7 @@ import {
 import type pg from 'pg';
 
 import { inTransaction } from './in-transaction.js';
+import { openForSql } from './open-for-sql.js';
 import type { ReleasedDelivery } from './release-held-deliveries.js';
 
 export interface ReopenOptions {
@@ -19,6 +20,7 @@ export interface ReopenOptions {
 /**
  * `opened`: pending under its next generation, due now. `held`: its endpoint takes nothing now. `due`: pending and due
  * already, so it is being sent or about to be; nothing was changed. `expired`: its event is too old to be sent again.
+ * `one_shot`: the event goes to its own URL only.
  */
 export type ReopenOutcome =
   | { kind: 'opened'; delivery: ReleasedDelivery }
@@ -26,6 +28,7 @@ export type ReopenOutcome =
   | { kind: 'due' }
   | { kind: 'endpoint_deleted' }
   | { kind: 'expired' }
+  | { kind: 'one_shot' }
   | { kind: 'not_found' };
 
 /**
@@ -62,7 +65,7 @@ export async function reopen(
     return { kind: 'held' };
   }
   if (current.status === 'pending' && !current.waiting) return { kind: 'due' };
-  const delivery = await open(client, deliveryId, current.status, {
+  const delivery = await open(client, deliveryId, current.status, endpoint, {
     openForMs: openForMs(endpoint.retryPolicy),
     heldForMs,
   });
@@ -72,6 +75,8 @@ export async function reopen(
 interface LockedEndpoint {
   status: EndpointStatus;
   deleted: boolean;
+  /** It is a lane of one-shots. */
+  oneShots: boolean;
   retryPolicy: RetryPolicyInput | null;
 }
 
@@ -80,7 +85,7 @@ async function lockEndpointOf(
   deliveryId: string,
 ): Promise<LockedEndpoint | undefined> {
   const { rows } = await client.query<LockedEndpoint>(
-    `SELECT e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy"
+    `SELECT e.status, e.deleted_at IS NOT NULL AS deleted, e.kind = 'one_shot' AS "oneShots", e.retry_policy AS "retryPolicy"
        FROM endpoint e JOIN customer c ON c.id = e.customer_id AND c.erased_at IS NULL
       WHERE e.id = (SELECT endpoint_id FROM delivery WHERE id = $1)
         FOR SHARE OF e`,
@@ -133,6 +138,7 @@ async function open(
   client: pg.PoolClient,
   deliveryId: string,
   from: DeliveryStatus,
+  endpoint: LockedEndpoint,
   { openForMs, heldForMs }: { openForMs: number; heldForMs: number },
 ): Promise<ReleasedDelivery> {
   const { rows } = await client.query<{
@@ -147,7 +153,7 @@ async function open(
             delivered_at = CASE WHEN status = 'delivered' THEN COALESCE(delivered_at, finished_at) ELSE delivered_at END,
             attempts_before = CASE WHEN $2 THEN attempts ELSE attempts_before END,
             expires_at = CASE WHEN status = 'pending' THEN expires_at
-                              ELSE LEAST(now() + $3::bigint * interval '1 millisecond',
+                              ELSE LEAST(now() + ${openForSql(endpoint, '$3', 'event_id')} * interval '1 millisecond',
                                          created_at + $4::bigint * interval '1 millisecond') END
       WHERE id = $1
      RETURNING event_id, customer_id, endpoint_id, generation`,

@@ -2,6 +2,7 @@ import type { ReplayableStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { openForSql } from './open-for-sql.js';
 import type { ReleasedDelivery } from './release-held-deliveries.js';
 
 export interface FinishedReopening {
@@ -9,6 +10,8 @@ export interface FinishedReopening {
   /** Only what is still in this status, and has been since before this time. */
   status: ReplayableStatus;
   finishedUntil: Date;
+  /** Their endpoint is a lane of one-shots. */
+  oneShots: boolean;
   /** How long the opening may last, */
   openForMs: number;
   /** but never longer than this after the event. */
@@ -28,7 +31,7 @@ export interface FinishedReopened {
  */
 export async function reopenFinishedDeliveries(
   client: pg.ClientBase,
-  { ids, status, finishedUntil, openForMs, heldForMs }: FinishedReopening,
+  { ids, status, finishedUntil, oneShots, openForMs, heldForMs }: FinishedReopening,
 ): Promise<FinishedReopened> {
   if (ids.length === 0) return { opened: [], expired: 0 };
   const { min, max } = idBounds(ids);
@@ -51,7 +54,7 @@ export async function reopenFinishedDeliveries(
           SET status = 'pending', generation = d.generation + 1, next_attempt_at = now(), waiting_for = NULL, reason = NULL,
               finished_at = NULL, replayed_after = d.attempts, attempts_before = d.attempts,
               delivered_at = CASE WHEN d.status = 'delivered' THEN COALESCE(d.delivered_at, d.finished_at) ELSE d.delivered_at END,
-              expires_at = LEAST(now() + $6::bigint * interval '1 millisecond',
+              expires_at = LEAST(now() + ${openForSql({ oneShots }, '$6', 'l.event_id')} * interval '1 millisecond',
                                  d.created_at + $7::bigint * interval '1 millisecond')
          FROM locked l
         WHERE d.id = l.id AND NOT l.expired AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3

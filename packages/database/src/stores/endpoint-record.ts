@@ -12,6 +12,9 @@ import { Prisma } from '../generated/client.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
 import { openHeaders, sealHeaders } from './sealed-endpoint.js';
 
+/** Secrets of one endpoint that sign at the same time, the current one included: each adds a signature to every request. */
+export const endpointSecretsMax = 5;
+
 export interface EndpointSettings {
   url: string;
   eventTypes: string[];

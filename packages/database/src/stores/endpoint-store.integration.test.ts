@@ -4,8 +4,8 @@ import { createLogger, createSecretBox } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { type Database, openDatabase } from '../database.js';
 import { createCustomerStore } from './customer-store.js';
-import type { Endpoint, EndpointSettings } from './endpoint-record.js';
-import { createEndpointStore, endpointSecretsMax, type EndpointStore } from './endpoint-store.js';
+import { type Endpoint, endpointSecretsMax, type EndpointSettings } from './endpoint-record.js';
+import { createEndpointStore, type EndpointStore } from './endpoint-store.js';
 import type { DeliveryEndpoint } from './read-for-delivery.js';
 
 const settings: EndpointSettings = {
@@ -298,6 +298,7 @@ describe('readForDelivery', () => {
         headers: settings.headers,
         signing: settings.signing,
         secrets: [{ value: one.secret, expiresAt: null }],
+        oneShots: null,
         retryPolicy: settings.retryPolicy,
         maxInFlight: 4,
         rateLimit: settings.rateLimit,

@@ -6,17 +6,16 @@ import {
   columnsOf,
   type Endpoint,
   endpointOf,
+  endpointSecretsMax,
   type EndpointSettings,
   settingsOf,
   withParts,
 } from './endpoint-record.js';
+import { lockCustomer } from './lock-customer.js';
 import { cutPage, type Page } from './page.js';
 import { type EndpointForDelivery, readForDelivery } from './read-for-delivery.js';
 import { readRoutes, type CustomerRoutes } from './read-routes.js';
 import { sealSecret } from './sealed-endpoint.js';
-
-/** Secrets of one endpoint that sign at the same time, the current one included: each adds a signature to every request. */
-export const endpointSecretsMax = 5;
 
 export type CreateEndpointOutcome =
   | { kind: 'created'; endpoint: Endpoint; secret: string }
@@ -44,7 +43,7 @@ export interface EndpointStore {
     id: string,
     rotation: { overlapSeconds: number; secret?: string },
   ): Promise<RotateSecretOutcome>;
-  /** The customer an endpoint belongs to, also of a deleted one: its history is still there. */
+  /** The customer an endpoint belongs to, also of a deleted one or a lane of one-shots: their history is still there. */
   customerOf(id: string): Promise<string | null>;
   readForDelivery(ids: readonly string[]): Promise<Map<string, EndpointForDelivery>>;
   readRoutes(customerId: string): Promise<CustomerRoutes | null>;
@@ -136,13 +135,6 @@ async function create(
     include: withParts(clock.nowMs()),
   });
   return { kind: 'created', endpoint: endpointOf(row, secretBox, clock.nowMs()), secret };
-}
-
-/** Whoever makes an endpoint of this customer at the same time waits here and then counts ours. */
-async function lockCustomer(tx: Prisma.TransactionClient, customerId: string) {
-  const [row] = await tx.$queryRaw<{ maxEndpoints: number | null }[]>`
-    SELECT max_endpoints AS "maxEndpoints" FROM customer WHERE id = ${customerId} AND erased_at IS NULL FOR NO KEY UPDATE`;
-  return row;
 }
 
 async function patch(

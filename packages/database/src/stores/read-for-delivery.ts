@@ -4,6 +4,7 @@ import type { Prisma, PrismaClient } from '../generated/client.js';
 import { currentFirst, type EndpointSettings, liveSecrets, settingsOf } from './endpoint-record.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
 import { openSecret } from './sealed-endpoint.js';
+import { openOneShotSecret } from './sealed-one-shot.js';
 
 /** An endpoint whose sealed values do not open (a key is missing) must not stop the others of its batch. */
 export type EndpointForDelivery =
@@ -17,6 +18,8 @@ export interface DeliveryEndpoint extends Omit<EndpointSettings, 'description' |
   status: EndpointStatus;
   /** The current one first, then those that sign along, newest first. Look at the expiry again when signing: this may be cached. */
   secrets: { value: string; expiresAt: Date | null }[];
+  /** Set for a lane of one-shots: each has its own URL, headers and retry policy, and its customer's secret signs. */
+  oneShots: { shared: boolean } | null;
   /** Changes when the endpoint is to be judged anew. */
   healthEpoch: number;
   customer: { maxInFlight: number | null; rateLimit: RateLimit | null };
@@ -31,19 +34,37 @@ export async function readForDelivery(
     where: { id: { in: [...ids] }, deletedAt: null, customer: { erasedAt: null } },
     include: { secrets: liveSecrets(clock.nowMs()), customer: true },
   });
-  return new Map(rows.map((row) => [row.id, open(row, secretBox)]));
+  const customersOfLanes = rows.filter(isLane).map(({ customerId }) => customerId);
+  const oneShotSecrets = await readOneShotSecrets(prisma, customersOfLanes, clock.nowMs());
+  return new Map(rows.map((row) => [row.id, open(row, secretBox, oneShotSecrets)]));
 }
 
 type Row = Prisma.EndpointGetPayload<{ include: { secrets: true; customer: true } }>;
 
-function open(row: Row, secretBox: SecretBox): EndpointForDelivery {
+function isLane({ kind }: Row): boolean {
+  return kind === 'one_shot';
+}
+
+async function readOneShotSecrets(
+  prisma: PrismaClient,
+  customerIds: string[],
+  nowMs: number,
+): Promise<Prisma.OneShotSecretModel[]> {
+  if (customerIds.length === 0) return [];
+  return prisma.oneShotSecret.findMany({
+    where: { customerId: { in: customerIds }, ...liveSecrets(nowMs).where },
+  });
+}
+
+function open(
+  row: Row,
+  secretBox: SecretBox,
+  oneShotSecrets: readonly Prisma.OneShotSecretModel[],
+): EndpointForDelivery {
   const status = row.status as EndpointStatus;
   try {
     const { url, headers, signing, retryPolicy, maxInFlight, rateLimit } = settingsOf(row, secretBox);
-    const secrets = currentFirst(row.secrets).map(({ sealed, expiresAt }) => ({
-      value: openSecret(secretBox, row.id, sealed),
-      expiresAt,
-    }));
+    const secrets = isLane(row) ? openCustomers(row, oneShotSecrets, secretBox) : openOwn(row, secretBox);
     const customer = { maxInFlight: row.customer.maxInFlight, rateLimit: rateLimitOf(row.customer) };
     const { id, customerId } = row;
     return {
@@ -56,6 +77,7 @@ function open(row: Row, secretBox: SecretBox): EndpointForDelivery {
         headers,
         signing,
         secrets,
+        oneShots: isLane(row) ? { shared: row.shared } : null,
         retryPolicy,
         maxInFlight,
         rateLimit,
@@ -66,4 +88,21 @@ function open(row: Row, secretBox: SecretBox): EndpointForDelivery {
   } catch (error) {
     return { kind: 'unreadable', status, error };
   }
+}
+
+function openOwn({ id, secrets }: Row, secretBox: SecretBox): DeliveryEndpoint['secrets'] {
+  return currentFirst(secrets).map(({ sealed, expiresAt }) => ({
+    value: openSecret(secretBox, id, sealed),
+    expiresAt,
+  }));
+}
+
+function openCustomers(
+  { customerId }: Row,
+  secrets: readonly Prisma.OneShotSecretModel[],
+  secretBox: SecretBox,
+): DeliveryEndpoint['secrets'] {
+  return currentFirst(secrets.filter((secret) => secret.customerId === customerId)).map(
+    ({ sealed, expiresAt }) => ({ value: openOneShotSecret(secretBox, customerId, sealed), expiresAt }),
+  );
 }

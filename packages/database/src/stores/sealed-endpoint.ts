@@ -14,8 +14,7 @@ export function openSecret(secretBox: SecretBox, endpointId: string, sealed: Uin
 
 /** Null when there are none. */
 export function sealHeaders(secretBox: SecretBox, endpointId: string, headers: Record<string, string>) {
-  if (Object.keys(headers).length === 0) return null;
-  return Uint8Array.from(secretBox.seal(JSON.stringify(headers), headersContext(endpointId)));
+  return sealHeadersOf(secretBox, headersContext(endpointId), headers);
 }
 
 export function openHeaders(
@@ -23,9 +22,22 @@ export function openHeaders(
   endpointId: string,
   sealed: Uint8Array | null,
 ): Record<string, string> {
+  return openHeadersOf(secretBox, headersContext(endpointId), sealed);
+}
+
+/** The same for whatever else has headers. */
+export function sealHeadersOf(secretBox: SecretBox, context: string, headers: Record<string, string>) {
+  if (Object.keys(headers).length === 0) return null;
+  return Uint8Array.from(secretBox.seal(JSON.stringify(headers), context));
+}
+
+export function openHeadersOf(
+  secretBox: SecretBox,
+  context: string,
+  sealed: Uint8Array | null,
+): Record<string, string> {
   if (sealed === null) return {};
-  const opened = secretBox.open(sealed, headersContext(endpointId));
-  return JSON.parse(opened.toString('utf8')) as Record<string, string>;
+  return JSON.parse(secretBox.open(sealed, context).toString('utf8')) as Record<string, string>;
 }
 
 export const secretContext = (endpointId: string) => `endpoint:${endpointId}:secret`;

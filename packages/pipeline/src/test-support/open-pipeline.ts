@@ -1,19 +1,28 @@
 import {
   createCustomerStore,
   createEndpointStore,
+  createOneShotStore,
   ensurePartitions,
   openDatabase,
   type Database,
   type EndpointSettings,
   type EndpointStore,
+  type OneShotStore,
 } from '@posthorn/database';
 import { deliveryIdOf } from '@posthorn/domain';
 import type { DeliveryJob, LaneJob } from '@posthorn/queue';
-import { createLogger, createSecretBox, parseKeyring, generateKeyring } from '@posthorn/runtime';
+import {
+  createLogger,
+  createSecretBox,
+  parseKeyring,
+  generateKeyring,
+  type SecretBox,
+} from '@posthorn/runtime';
 import { createSender, type Sender } from '@posthorn/sender';
 import { createTestDatabase } from '@posthorn/testing';
 
 import { createEventAcceptor, type EventAcceptor, type EventToAccept } from '../accept-event.js';
+import { createOneShotAcceptor, type OneShotAcceptor } from '../accept-one-shot.js';
 import { createDeliveryAttempter } from '../attempt-delivery.js';
 import { createEndpointCache, type EndpointCache } from '../endpoint-cache.js';
 import { createDeliveryEnqueuer } from '../enqueue-deliveries.js';
@@ -31,6 +40,9 @@ export interface OpenPipeline {
   enqueued: DeliveryJob[];
   /** An acceptor of another process: with caches of its own, which nobody tells of changes. */
   openAcceptor(): { acceptor: EventAcceptor; routes: RouteCache };
+  openOneShotAcceptor(): OneShotAcceptor;
+  oneShotStore: OneShotStore;
+  secretBox: SecretBox;
   acceptor: EventAcceptor;
   /** Handles a job as a worker of its own would. */
   handle: ReturnType<typeof createDeliveryAttempter>;
@@ -63,7 +75,9 @@ export async function openPipeline(
 
   const keyring = parseKeyring(generateKeyring());
   if (!keyring.ok) throw new Error(keyring.problem);
-  const endpointStore = createEndpointStore({ prisma, secretBox: createSecretBox(keyring.keys), clock });
+  const secretBox = createSecretBox(keyring.keys);
+  const endpointStore = createEndpointStore({ prisma, secretBox, clock });
+  const oneShotStore = createOneShotStore({ pool, prisma, secretBox, clock });
   const customers = createCustomerStore({ prisma });
   const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
   const sender = createSender({ allowTargets: ['127.0.0.0/8'] });
@@ -91,11 +105,24 @@ export async function openPipeline(
     });
     return { acceptor, routes };
   };
+  const openOneShotAcceptor = () => {
+    const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
+    return createOneShotAcceptor({
+      pool,
+      clock,
+      routes,
+      oneShots: oneShotStore,
+      enqueuer,
+      logger,
+      idempotencyWindowHours: 24,
+    });
+  };
   const { acceptor } = openAcceptor();
   const handle = createDeliveryAttempter({
     pool,
     clock,
     endpoints,
+    oneShots: oneShotStore,
     sender: {
       send: options.wrapSend
         ? options.wrapSend((request) => sender.send(request))
@@ -117,6 +144,9 @@ export async function openPipeline(
     endpoints,
     enqueued,
     openAcceptor,
+    openOneShotAcceptor,
+    oneShotStore,
+    secretBox,
     acceptor,
     handle,
     async addCustomer(id) {

@@ -1,4 +1,4 @@
-import { AppError } from '@posthorn/http';
+import { AppError } from './app-error.js';
 
 /** The sender's own check, as far as it can tell without resolving names; it checks again when it connects. */
 export type CheckTargetUrl = (url: string) => { ok: true } | { ok: false; message: string };

@@ -1,0 +1,85 @@
+import { type DeliveryStatus, deliveryStatuses, type RetryPolicyInput } from '@posthorn/domain';
+
+import { deliveryHeaders } from './delivery-headers-schema.js';
+import { endpointUrl } from './endpoint-url.js';
+import { customerId, idInput, idText, time } from './fields.js';
+import { retryPolicy } from './retry-policy-schema.js';
+import { Joi } from './strict-joi.js';
+
+/** One payload for one URL, after validation. */
+export interface DeliverWebhookBody {
+  url: string;
+  payload: unknown;
+  customerId?: string;
+  headers: Record<string, string>;
+  retryPolicy: RetryPolicyInput | null;
+}
+
+export interface AcceptedWebhookResource {
+  /** Of the delivery; the receiver gets it as `webhook-id`. */
+  id: string;
+  status: 'pending';
+}
+
+export interface WebhookStatusResource {
+  id: string;
+  url: string;
+  status: DeliveryStatus;
+  reason: string | null;
+  attempts: number;
+  lastAttemptAt: string | null;
+  nextAttemptAt: string | null;
+  deliveredAt: string | null;
+  error: { code: string; message: string } | null;
+}
+
+export const deliverWebhookBody = Joi.object<DeliverWebhookBody>({
+  url: endpointUrl.required(),
+  payload: Joi.any()
+    .required()
+    .description('Any JSON value: the whole body of the request, as the bytes that were received.'),
+  customerId: customerId.description('Whose it is; the key’s own customer when left out.'),
+  headers: deliveryHeaders.default({}),
+  retryPolicy: retryPolicy.allow(null).default(null),
+});
+
+const webhookId = idText('delivery')
+  .required()
+  .description('Of the delivery. The receiver gets it as `webhook-id`.');
+
+export const acceptedWebhookResource = Joi.object<AcceptedWebhookResource>({
+  id: webhookId,
+  status: Joi.string().valid('pending').required(),
+});
+
+export const webhookStatusResource = Joi.object<WebhookStatusResource>({
+  id: webhookId,
+  url: Joi.string().required(),
+  status: Joi.string()
+    .valid(...deliveryStatuses)
+    .required(),
+  reason: Joi.string().allow(null).required().description('Why it ended undelivered.'),
+  attempts: Joi.number().integer().min(0).required(),
+  lastAttemptAt: time.allow(null).required(),
+  nextAttemptAt: time.allow(null).required().description('While it is pending.'),
+  deliveredAt: time.allow(null).required(),
+  error: Joi.object({ code: Joi.string().required(), message: Joi.string().allow('').required() })
+    .allow(null)
+    .required()
+    .description('What the last attempt failed with; null once delivered, and before the first.'),
+});
+
+/** The id is a uuid after validation. */
+export const webhookParams = Joi.object<{ id: string }>({ id: idInput('delivery').required() });
+
+export interface OneShotSecretResource {
+  /** Those that sign, without values; the one without an expiry is current. */
+  secrets: { createdAt: string; expiresAt: string | null }[];
+}
+
+export const oneShotSecretResource = Joi.object<OneShotSecretResource>({
+  secrets: Joi.array()
+    .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
+    .required()
+    .description('The one without an expiry is current, the others sign along until then.'),
+});
