@@ -46,6 +46,9 @@ import type { Router } from 'express';
 
 import { readyChecks } from './ready-checks.js';
 
+/** Two at once to load deliveries, two to settle attempts. */
+const LOOK_UPS_MAX = 4;
+
 export interface StartRolesDeps {
   config: ServeConfig;
   roles: readonly Role[];
@@ -66,7 +69,9 @@ export async function startRoles({
   const has = (role: Role): boolean => roles.includes(role);
   const { databaseUrl, redisUrl } = config;
 
-  const database = openDatabase({ url: databaseUrl, poolMax: config.databasePoolMax, logger });
+  const { databasePoolMax: poolMax } = config;
+  const lookUpsMax = has('worker') ? Math.min(LOOK_UPS_MAX, Math.floor(poolMax / 2)) : 0;
+  const database = openDatabase({ url: databaseUrl, poolMax, lookUpsMax, logger });
   shutdown.onClose('database', () => database.close());
   const { pool, prisma, clock } = database;
   await clock.sample();

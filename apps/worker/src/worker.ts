@@ -55,7 +55,7 @@ export function createWorker({ database, endpoints, oneShots, logger, settings }
     timeoutMsDefault: settings.timeoutMs,
     logger,
   });
-  const settler = createDeliverySettler({ pool, clock, logger, heldForMs: heldMs });
+  const settler = createDeliverySettler({ pool: database.lookUps, clock, logger, heldForMs: heldMs });
   // Of its own: what the sweep sends by the thousand must neither be cut off early nor stand before what is accepted.
   const queue = createQueueProducer({
     redisUrl: settings.redisUrl,
@@ -71,7 +71,7 @@ export function createWorker({ database, endpoints, oneShots, logger, settings }
     workerId: randomUUID(),
     logger,
     handle: createDeliveryAttempter({
-      pool,
+      pool: database.lookUps,
       clock,
       endpoints,
       oneShots,

@@ -11,8 +11,10 @@ export type { PrismaClient } from './generated/client.js';
 
 export interface DatabaseOptions {
   url: string;
-  /** Connections this process may hold; the Prisma client and the hot statements share them. */
+  /** Connections this process may hold in all. */
   poolMax: number;
+  /** Of those, the ones kept for `lookUps`. Default 0: it is the pool of everything else. */
+  lookUpsMax?: number;
   logger: Logger;
   /** Bounds every statement, so that a stuck server turns into an error instead of a pile. Default 15 s. */
   statementTimeoutMs?: number;
@@ -20,6 +22,12 @@ export interface DatabaseOptions {
 
 export interface Database {
   pool: pg.Pool;
+  /**
+   * For statements that look rows up by their ids in a day's partition and keep one plan. A plan is made when the day is
+   * young; on a table of a page or two Postgres prefers to read it whole, and would go on doing so until the next ANALYZE,
+   * however many rows have come meanwhile. On these connections it does not read whole tables.
+   */
+  lookUps: pg.Pool;
   prisma: PrismaClient;
   clock: DatabaseClock;
   close(): Promise<void>;
@@ -29,33 +37,60 @@ export interface Database {
 export function openDatabase({
   url,
   poolMax,
+  lookUpsMax = 0,
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: poolMax,
-    connectionTimeoutMillis: 5_000,
-    statement_timeout: statementTimeoutMs,
-    // The server's timeout says nothing when the server is cut off without a word.
-    query_timeout: statementTimeoutMs + 5_000,
-    application_name: 'posthorn',
-    keepAlive: true,
-  });
-  // Without a listener an idle connection that the server closes would end the process.
-  pool.on('error', (error) => logger.warn('database.connection_lost', { error }));
-  // The same for one that is lent out: its query fails with the same error, which is where it is dealt with.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const open = (max: number): pg.Pool => openPool({ url, max, logger, statementTimeoutMs });
+  const pool = open(Math.max(1, poolMax - lookUpsMax));
+  const lookUps = lookUpsMax > 0 ? open(lookUpsMax) : pool;
+  if (lookUps !== pool)
+    lookUps.on('connect', (client) => {
+      // Goes first on the new connection; if it fails, so does what comes after it.
+      client.query('SET enable_seqscan = off').catch(() => undefined);
+    });
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const clock = createDatabaseClock(pool);
   return {
     pool,
+    lookUps,
     prisma,
     clock,
     async close() {
       clock.stop();
       await prisma.$disconnect();
       await pool.end();
+      if (lookUps !== pool) await lookUps.end();
     },
   };
+}
+
+function openPool({
+  url,
+  max,
+  logger,
+  statementTimeoutMs,
+}: {
+  url: string;
+  max: number;
+  logger: Logger;
+  statementTimeoutMs: number;
+}): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: statementTimeoutMs,
+    // The server's timeout says nothing when the server is cut off without a word.
+    query_timeout: statementTimeoutMs + 5_000,
+    application_name: 'posthorn',
+    keepAlive: true,
+    // The hot statements are prepared for each day anew; a connection that ends takes its own along.
+    maxLifetimeSeconds: 6 * 3_600,
+  });
+  // Without a listener an idle connection that the server closes would end the process.
+  pool.on('error', (error) => logger.warn('database.connection_lost', { error }));
+  // The same for one that is lent out: its query fails with the same error, which is where it is dealt with.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return pool;
 }

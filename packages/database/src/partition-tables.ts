@@ -57,6 +57,6 @@ export async function withPartitionLock<T>(
 }
 
 /** The smallest id of a day: its time bits and nothing else, below every UUIDv7 of that time. */
-function firstIdOf(dayMs: number): string {
+export function firstIdOf(dayMs: number): string {
   return `${firstUuidAt(dayMs).slice(0, 13)}-0000-0000-000000000000`;
 }

@@ -1,15 +1,8 @@
-import {
-  createIORedisClient,
-  QueueKeys,
-  RedisConnection,
-  RedisQueueBackend,
-  type JobJson,
-  type KeyPrefixOptions,
-  type QueueBaseOptions,
-} from 'bullmq';
+import { QueueKeys } from 'bullmq';
 import { createClockSkew } from './clock-skew.js';
 import type { DeliveryJob } from './delivery-job.js';
-import { laneJobId, laneJobName, laneJobOptions, type LaneJobData } from './lane-job.js';
+import { createJobAdder, type JobToAdd } from './job-adder.js';
+import { laneJobId } from './lane-job.js';
 import { laneName } from './lane-name.js';
 import { createLossMarker } from './loss-marker.js';
 import { defaultPrefix } from './prefix.js';
@@ -20,16 +13,14 @@ import { connectFailFast } from './redis-connections.js';
 
 /**
  * Adds delivery jobs to their lanes and announces them. All jobs of a call and their announcement leave in one write and
- * cost one round trip, however many lanes they go to: BullMQ's own add scripts, called through the public method that its
- * flows use, with each lane's keys.
+ * cost one round trip, however many lanes they go to (see job-adder.ts).
  */
 export function createQueueProducer(options: QueueProducerOptions): QueueProducer {
   const { redisUrl, prefix = defaultPrefix, logger, commandTimeoutMs = 500 } = options;
   const redis = connectFailFast(redisUrl, connectionName, commandTimeoutMs);
   const index = createReadyIndex(redis, prefix);
   const lossMarker = createLossMarker(redis, prefix);
-  const backend = addingBackend(redis, prefix);
-  const client = createIORedisClient(redis);
+  const adder = createJobAdder(redis, prefix);
   const lanes = createLaneCache(prefix);
   const clockSkew = createClockSkew();
   let down = false;
@@ -61,21 +52,6 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
     }
   }
 
-  function add(job: DeliveryJob, nowMs: number): Promise<unknown> {
-    const { keys } = lanes.of(job);
-    const jobId = laneJobId(job);
-    const { deliveryId, eventId, endpointId, generation, delayMs } = job;
-    const data: LaneJobData = { deliveryId, eventId, endpointId, generation };
-    const json: JobJson = {
-      ...emptyJob,
-      id: jobId,
-      data: JSON.stringify(data),
-      opts: delayMs > 0 ? { ...laneJobOptions, delay: Math.ceil(delayMs) } : laneJobOptions,
-      timestamp: nowMs,
-    };
-    return backend.addJobToTransaction(client, json, jobId, {}, keys);
-  }
-
   function announcementsOf(jobs: readonly DeliveryJob[]): Announcement[] {
     const customers = new Map<string, Map<string, number>>();
     for (const job of jobs) {
@@ -93,7 +69,10 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
         const some = jobs.slice(from, from + jobsPerCall);
         const nowMs = Date.now();
         await inOneWrite(() => [
-          ...some.map((job) => add(job, nowMs)),
+          ...adder.add(
+            some.map((job): JobToAdd => ({ job, keys: lanes.of(job).keys })),
+            nowMs,
+          ),
           index.announce(announcementsOf(some)),
         ]);
       }
@@ -122,7 +101,7 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
     async bringForward(jobs) {
       const { missing, delayed } = await this.look(jobs);
       await promoteJobs(
-        backend,
+        adder.backend,
         prefix,
         delayed.map((job) => ({ ...job, lane: lanes.of(job).lane })),
       );
@@ -149,39 +128,8 @@ const connectionName = 'posthorn:producer';
 const jobsPerCall = 1000;
 const lanesCachedMax = 5000;
 
-const emptyJob = {
-  name: laneJobName,
-  progress: 0,
-  attemptsMade: 0,
-  attemptsStarted: 0,
-  failedReason: '',
-  returnvalue: '',
-  stalledCounter: 0,
-} as const;
-
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out';
-}
-
-/** BullMQ's adding half over our connection. It must not wait for Redis, so nothing that awaits its client is called. */
-function addingBackend(redis: Parameters<typeof createIORedisClient>[0], prefix: string): RedisQueueBackend {
-  const connection = new RedisConnection(redis, {
-    shared: true,
-    blocking: false,
-    skipVersionCheck: true,
-    skipWaitingForReady: true,
-  });
-  const keys = new QueueKeys(prefix);
-  const options: QueueBaseOptions & KeyPrefixOptions = { connection: redis, prefix };
-  const backend = new RedisQueueBackend(
-    connection,
-    'producer',
-    keys.getKeys('producer'),
-    (type) => keys.toKey('producer', type),
-    options,
-  );
-  backend.on('error', () => undefined);
-  return backend;
 }
 
 /** A lane's name and BullMQ keys; the least recently used are dropped, so that a million endpoints take no memory. */

@@ -26,19 +26,36 @@ describe('group commit', () => {
     await expect(results).resolves.toEqual(['r1', 'r2', 'r3']);
   });
 
-  it('lets later items gather while the permitted number of commits runs', async () => {
+  it('lets later items gather while a commit runs', async () => {
     const { started, commit } = heldCommits();
-    const add = createGroupCommit({ commit, concurrencyMax: 2 });
+    const add = createGroupCommit({ commit, overlapAfterMs: 60_000 });
     const results: Promise<string>[] = [];
-    for (const item of [1, 2, 3, 4, 5]) {
+    for (const item of [1, 2, 3]) {
       results.push(add(item));
       await nextTurn();
     }
-    expect(started.map(({ items }) => items)).toEqual([[1], [2]]);
-    started[1]!.succeed();
-    await expect(results[1]).resolves.toBe('r2');
+    expect(started.map(({ items }) => items)).toEqual([[1]]);
+    started[0]!.succeed();
+    await expect(results[0]).resolves.toBe('r1');
     await nextTurn();
-    expect(started.map(({ items }) => items)).toEqual([[1], [2], [3, 4, 5]]);
+    expect(started.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    started[1]!.succeed();
+    await expect(Promise.all(results)).resolves.toEqual(['r1', 'r2', 'r3']);
+  });
+
+  it('starts another beside a commit that takes long, and no more than permitted', async () => {
+    const { started, commit } = heldCommits();
+    const add = createGroupCommit({ commit, concurrencyMax: 2, overlapAfterMs: 1 });
+    const results = [add(1)];
+    await nextTurn();
+    results.push(add(2), add(3));
+    while (started.length < 2) await nextTurn();
+    results.push(add(4), add(5));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(started.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    started[1]!.succeed();
+    while (started.length < 3) await nextTurn();
+    expect(started.map(({ items }) => items)).toEqual([[1], [2, 3], [4, 5]]);
     started[0]!.succeed();
     started[2]!.succeed();
     await expect(Promise.all(results)).resolves.toEqual(['r1', 'r2', 'r3', 'r4', 'r5']);

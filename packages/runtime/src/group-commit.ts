@@ -9,6 +9,8 @@ export interface GroupCommitOptions<T, R> {
   batchMax?: number;
   /** Commits that run at the same time, at most. */
   concurrencyMax?: number;
+  /** How long the newest commit has the next items wait for it; past it they start another beside it. Default 10. */
+  overlapAfterMs?: number;
   /** Items that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
   queueMax?: number;
   /** False for errors that no smaller batch would avoid (the connection is gone): they fail the whole batch at once. */
@@ -43,7 +45,8 @@ export class GroupCommitOverloaded extends Error {
 
 /**
  * Items that arrive together share one commit. An idle group waits for the end of the current turn of the event loop,
- * no longer; while `concurrencyMax` commits run, later items gather.
+ * no longer; while a commit runs, later items gather. One that takes longer than usual (a slow disk, a row that somebody
+ * has locked) is not waited for: what gathers past `overlapAfterMs` runs beside it, up to `concurrencyMax`.
  *
  * A failed batch is halved until the bad rows stand alone, so only they fail, and one bad row in 500 costs some twenty
  * statements rather than 500. Hence a commit must undo everything when it rejects.
@@ -53,6 +56,7 @@ export function createGroupCommit<T, R>({
   commitOne = async (item) => onlyResult(await commit([item])),
   batchMax = 500,
   concurrencyMax = 2,
+  overlapAfterMs = 10,
   queueMax = Infinity,
   isRetryableRowByRow = () => true,
   onBatch,
@@ -72,6 +76,8 @@ export function createGroupCommit<T, R>({
   let committing = 0;
   let running = 0;
   let startIsScheduled = false;
+  let newestStartedMs = 0;
+  let overlap: NodeJS.Timeout | undefined;
   let idleWaiters: (() => void)[] = [];
 
   function add(item: T): Promise<R> {
@@ -92,13 +98,25 @@ export function createGroupCommit<T, R>({
 
   function scheduleStart(): void {
     if (startIsScheduled || running >= concurrencyMax || waiting === 0) return;
-    startIsScheduled = true;
-    setImmediate(start);
+    if (running === 0 || fullBatches.length > 0) {
+      startIsScheduled = true;
+      setImmediate(start);
+    } else {
+      overlap ??= setTimeout(startBeside, newestStartedMs + overlapAfterMs - performance.now());
+    }
+  }
+
+  function startBeside(): void {
+    overlap = undefined;
+    // A newer commit may have begun since the timer was set.
+    if (performance.now() < newestStartedMs + overlapAfterMs) scheduleStart();
+    else start();
   }
 
   function start(): void {
     startIsScheduled = false;
-    while (waiting > 0 && running < concurrencyMax) void run(nextBatch());
+    if (waiting > 0 && running < concurrencyMax) void run(nextBatch());
+    scheduleStart();
   }
 
   function nextBatch(): Batch<T, R> {
@@ -115,6 +133,7 @@ export function createGroupCommit<T, R>({
     committing += size;
     running++;
     const startedMs = performance.now();
+    newestStartedMs = startedMs;
     const end = await settle(batch);
     committing -= size;
     running--;

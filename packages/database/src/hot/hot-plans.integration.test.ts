@@ -109,6 +109,36 @@ describe('the hot statements over many partitions', () => {
     for (const counts of Object.values(read)) expect(Math.max(...counts)).toBeLessThan(600);
   });
 
+  it('keep one plan, made while the day was empty, and read no more by it when the day is full', async () => {
+    // As on the connections kept for look-ups; see database.ts.
+    await pool.query('SET enable_seqscan = off');
+    // The day after tomorrow: nothing is there yet.
+    const atMs = Date.now() + 2 * DAY_MS;
+    const settled = async (events: EventToInsert[]) => {
+      const wanted = events.map((event) => ({ deliveryId: event.deliveries[0]!.id }));
+      expect((await loadDeliveries(pool, wanted)).map((delivery) => delivery?.attempts)).toEqual(
+        events.map(() => 0),
+      );
+      expect(new Set(await settleAttempts(pool, events.map(attemptOf)))).toEqual(new Set(['settled']));
+    };
+    for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+      const event = eventAt(atMs, keyHashOf(1_000_000 + execution));
+      await insertEvents(pool, [event], DAY_MS);
+      await settled([event]);
+    }
+    const many = Array.from({ length: 3_000 }, (_, index) => eventAt(atMs, keyHashOf(2_000_000 + index)));
+    for (let from = 0; from < many.length; from += 500)
+      await insertEvents(pool, many.slice(from, from + 500), DAY_MS);
+    expect(await rowsRead(() => settled(many.slice(0, 40)))).toBeLessThan(600);
+    const day = new Date(atMs).toISOString().slice(0, 10).replaceAll('-', '');
+    const { rows } = await pool.query<{ name: string; custom_plans: string }>(
+      "SELECT name, custom_plans FROM pg_prepared_statements WHERE name LIKE '%' || $1",
+      [day],
+    );
+    expect(rows.map(({ custom_plans }) => Number(custom_plans))).toEqual([5, 5]);
+    await pool.query('RESET enable_seqscan');
+  });
+
   it('replay a page, and count what is underway, without reading more than that', async () => {
     const createdAt = new Date(Date.now() - 1);
     await pool.query(

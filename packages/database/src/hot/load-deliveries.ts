@@ -1,7 +1,7 @@
 import type { DeliveryStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { idBounds } from './id-bounds.js';
+import { byDay, type DayTables } from './by-day.js';
 
 /** A delivery as an attempt needs it, read anew for every attempt and never cached. */
 export interface LoadedDelivery {
@@ -37,30 +37,29 @@ interface Row {
   body: string | null;
 }
 
-/** Reads deliveries with their events in one statement, in the order asked for; undefined where a row is gone. */
-export async function loadDeliveries(
+/** Reads deliveries with their events, in the order asked for; undefined where a row is gone. */
+export function loadDeliveries(
   pool: pg.Pool,
-  wanted: readonly { deliveryId: string; eventId: string }[],
+  wanted: readonly { deliveryId: string }[],
 ): Promise<(LoadedDelivery | undefined)[]> {
-  const deliveryIds = wanted.map(({ deliveryId }) => deliveryId);
-  const deliveryBounds = idBounds(deliveryIds);
-  const eventBounds = idBounds(wanted.map(({ eventId }) => eventId));
-  const { rows } = await pool.query<Row>({
-    // A join of the two would be planned by the range of the ids, and read whole days; a subselect is one look-up each.
-    name: 'load_deliveries',
-    text: `
-      SELECT d.id, d.event_id, d.endpoint_id, d.customer_id, d.status, d.generation, d.attempts, d.attempts_before,
-             d.replayed_after, d.next_attempt_at, d.expires_at,
-             (SELECT e.body FROM event e WHERE e.id = d.event_id AND e.id BETWEEN $4 AND $5) AS body
-        FROM delivery d
-       WHERE d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3`,
-    values: [deliveryIds, deliveryBounds.min, deliveryBounds.max, eventBounds.min, eventBounds.max],
-  });
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  return deliveryIds.map((id) => {
-    const row = byId.get(id);
-    return row?.body == null ? undefined : toLoadedDelivery(row, row.body);
-  });
+  return byDay(wanted, ({ deliveryId }) => deliveryId, loadDay, undefined);
+
+  async function loadDay(
+    tables: DayTables,
+    some: readonly { deliveryId: string }[],
+  ): Promise<(LoadedDelivery | undefined)[]> {
+    const ids = some.map(({ deliveryId }) => deliveryId);
+    const { rows } = await pool.query<Row>({
+      name: `load_deliveries${tables.statementSuffix}`,
+      text: statement(tables),
+      values: [ids],
+    });
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => {
+      const row = byId.get(id);
+      return row?.body == null ? undefined : toLoadedDelivery(row, row.body);
+    });
+  }
 }
 
 function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
@@ -79,3 +78,15 @@ function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
     body,
   };
 }
+
+// The event of a delivery is of the same day: their ids carry the same time. One look-up for each id, which OFFSET 0 keeps the planner from turning into a join: that it would plan by the number
+// of rows it believes in, and read whole days where its statistics are old, or a partition was empty when it planned.
+const statement = ({ delivery, event, firstId, lastId }: DayTables): string => `
+SELECT d.*, (SELECT e.body FROM ${event} e WHERE e.id = d.event_id) AS body
+  FROM unnest($1::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+   SELECT id, event_id, endpoint_id, customer_id, status, generation, attempts, attempts_before, replayed_after,
+          next_attempt_at, expires_at
+     FROM ${delivery} WHERE id = wanted.id OFFSET 0
+ ) d
+ WHERE wanted.id BETWEEN '${firstId}' AND '${lastId}'`;

@@ -67,10 +67,11 @@ export async function openPipeline(
   const database = openDatabase({
     url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
     statementTimeoutMs: 300_000,
-    poolMax: 8,
+    poolMax: 12,
+    lookUpsMax: 4,
     logger,
   });
-  const { pool, prisma, clock } = database;
+  const { pool, lookUps, prisma, clock } = database;
   await ensurePartitions(pool, { nowMs: Date.now() });
 
   const keyring = parseKeyring(generateKeyring());
@@ -119,7 +120,7 @@ export async function openPipeline(
   };
   const { acceptor } = openAcceptor();
   const handle = createDeliveryAttempter({
-    pool,
+    pool: lookUps,
     clock,
     endpoints,
     oneShots: oneShotStore,
@@ -128,7 +129,7 @@ export async function openPipeline(
         ? options.wrapSend((request) => sender.send(request))
         : (request) => sender.send(request),
     },
-    settler: createDeliverySettler({ pool, clock, logger, heldForMs: heldForMs(30) }),
+    settler: createDeliverySettler({ pool: lookUps, clock, logger, heldForMs: heldForMs(30) }),
     logger,
     timeoutMs: 5_000,
     endpointMaxInFlight: 10,
