@@ -48,6 +48,24 @@ describe('the pool', () => {
     client.release();
   });
 
+  it('keeps connections for look-ups that do not scan tables, beside what else the URL asks for', async () => {
+    const url = new URL(testDatabase.url);
+    url.searchParams.set('options', '-c work_mem=12MB');
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    const own = openDatabase({ url: url.href, poolMax: 3, lookUpsMax: 1, logger });
+    const settings = async (pool: Database['pool']) =>
+      (
+        await pool.query(
+          "SELECT current_setting('enable_seqscan') AS scans, current_setting('work_mem') AS memory",
+        )
+      ).rows[0] as unknown;
+    expect(await settings(own.lookUps)).toEqual({ scans: 'off', memory: '12MB' });
+    expect(await settings(own.pool)).toEqual({ scans: 'on', memory: '12MB' });
+    expect([own.pool.options.max, own.lookUps.options.max]).toEqual([2, 1]);
+    expect(database.lookUps).toBe(database.pool);
+    await own.close();
+  });
+
   it('takes ids from the database’s clock', async () => {
     await database.clock.sample();
     expect(Math.abs(database.clock.skewMs())).toBeLessThan(1_000);

@@ -41,14 +41,9 @@ export function openDatabase({
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
-  const open = (max: number): pg.Pool => openPool({ url, max, logger, statementTimeoutMs });
-  const pool = open(Math.max(1, poolMax - lookUpsMax));
-  const lookUps = lookUpsMax > 0 ? open(lookUpsMax) : pool;
-  if (lookUps !== pool)
-    lookUps.on('connect', (client) => {
-      // Goes first on the new connection; if it fails, so does what comes after it.
-      client.query('SET enable_seqscan = off').catch(() => undefined);
-    });
+  const open = (to: string, max: number): pg.Pool => openPool({ url: to, max, logger, statementTimeoutMs });
+  const pool = open(url, Math.max(1, poolMax - lookUpsMax));
+  const lookUps = lookUpsMax > 0 ? open(withoutTableScans(url), lookUpsMax) : pool;
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const clock = createDatabaseClock(pool);
   return {
@@ -63,6 +58,14 @@ export function openDatabase({
       if (lookUps !== pool) await lookUps.end();
     },
   };
+}
+
+/** The setting goes with the start of the connection; options that the URL has stay. */
+function withoutTableScans(url: string): string {
+  const adapted = new URL(url);
+  const options = [adapted.searchParams.get('options'), '-c enable_seqscan=off'];
+  adapted.searchParams.set('options', options.filter(Boolean).join(' '));
+  return adapted.href;
 }
 
 function openPool({
