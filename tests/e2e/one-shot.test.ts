@@ -10,7 +10,13 @@ import { waitUntil } from '@posthorn/testing';
 import { Webhook } from 'standardwebhooks';
 
 import { attemptsOf, ledgerOf } from './support/history.js';
-import { expectStatus, prepareDatabase, startPosthorn, type Posthorn } from './support/start-posthorn.js';
+import {
+  addEndpoint,
+  expectStatus,
+  prepareDatabase,
+  startPosthorn,
+  type Posthorn,
+} from './support/start-posthorn.js';
 
 interface Status {
   status: string;
@@ -177,4 +183,11 @@ it('is to be seen in the history, and its lane is nowhere to be seen among endpo
   expect(endpoints.data).toEqual([]);
   await expectStatus(posthorn.call('GET', `/v1/endpoints/${delivery.endpointId}`), 404);
   await expectStatus(posthorn.call('POST', `/v1/endpoints/${delivery.endpointId}/pause`), 404);
+
+  // Their bodies have another form than those of events.
+  const endpoint = await addEndpoint(posthorn, customerId, { url: receiver.url });
+  await expectStatus(
+    posthorn.call('POST', `/v1/events/${delivery.eventId}/replay`, { endpointId: endpoint.id }),
+    409,
+  );
 });

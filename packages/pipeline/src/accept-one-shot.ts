@@ -67,7 +67,8 @@ export interface OneShotAcceptorDeps {
 
 /**
  * Accepts a payload for a URL: an event of its own with one delivery, over the customer's lane for that origin. From there
- * on it is a delivery like any other; what it does not share with those is in `one_shot`, and read when it is attempted.
+ * on it is a delivery like any other; what it does not share with those is in `one_shot`, and read when it is attempted. See
+ * docs/adr/0015-one-shots.md.
  */
 export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAcceptor {
   const { pool, clock, routes, oneShots, enqueuer, logger, waitingMax = eventsWaitingMax } = deps;

@@ -1,6 +1,12 @@
-import { createLedgerStore, createOneShotSecrets, type OneShotStatus } from '@posthorn/database';
+import {
+  createLedgerStore,
+  createOneShotSecrets,
+  createReplayStore,
+  type OneShotStatus,
+} from '@posthorn/database';
 import { oneShotLanesMax, oneShotType } from '@posthorn/domain';
 import type { LaneJob } from '@posthorn/queue';
+import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
@@ -9,9 +15,15 @@ import type { OneShotAcceptor, OneShotToAccept } from './accept-one-shot.js';
 import { eraseCustomer } from './erase-customer.js';
 import { replayDelivery, replayEvent } from './replay-delivery.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
+import { createReplayRunner } from './replay-many.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
 
 const DAY_MS = 86_400_000;
+const reopening = {
+  queue: { enqueue: () => Promise.resolve() },
+  logger: createLogger({ level: 'error', role: 'test' }),
+  heldForMs: 28 * DAY_MS,
+};
 
 let pipeline: OpenPipeline;
 let acceptor: OneShotAcceptor;
@@ -167,14 +179,7 @@ describe('a one-shot', () => {
     receiver.respondWith(() => ({ status: 410 }));
     const id = await accept({ retryPolicy: days });
     await attempt(id);
-    const queue = { enqueue: () => Promise.resolve() };
-    const logger = {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: () => undefined,
-      error: () => undefined,
-    };
-    const deps = { pool: pipeline.database.pool, queue, logger, heldForMs: 28 * DAY_MS };
+    const deps = { ...reopening, pool: pipeline.database.pool };
     expect(await replayDelivery(deps, id)).toBe('opened');
     const [row] = await rowsOf(
       'SELECT event_id, expires_at - now() > $2 AS long FROM delivery WHERE id = $1',
@@ -191,6 +196,46 @@ describe('a one-shot', () => {
     const eventId = await pipeline.accept({ customerId });
     const [lane] = await lanes();
     expect(await replayEvent(deps, eventId, lane!['id'] as string)).toBe('not_found');
+  });
+});
+
+describe('a bulk replay', () => {
+  it('sends the dead letters of all lanes again, each for as long as its own policy takes', async () => {
+    receiver.respondWith(() => ({ status: 410 }));
+    const elsewhere = await startReceiver(() => ({ status: 410 }));
+    const long = { delaysSeconds: [5 * 86_400], maxAttempts: 3, jitter: 0 };
+    const ids = [
+      await accept({ retryPolicy: long }),
+      await accept({ retryPolicy: { maxAttempts: 1 } }),
+      await accept({ url: elsewhere.url }),
+    ];
+    for (const id of ids) await attempt(id);
+    const { database } = pipeline;
+    const replays = createReplayStore({ ...database, heldForMs: 28 * DAY_MS });
+    const filter = { endpointId: null, type: oneShotType, since: null, until: null };
+    const made = await database.prisma.$transaction((tx) =>
+      replays.create(tx, { ...filter, customerId, status: 'dead_lettered' }),
+    );
+    expect(made).toMatchObject({ kind: 'created', replay: { matched: 3 } });
+    const runner = createReplayRunner({ ...reopening, pool: database.pool });
+    await runner.run(new AbortController().signal);
+    const rows = await rowsOf(
+      `SELECT status, expires_at > now() + interval '12 days' AS long, expires_at > now() + interval '73 hours' AS middling
+         FROM delivery WHERE customer_id = $1 ORDER BY id`,
+      customerId,
+    );
+    expect(rows).toEqual([
+      { status: 'pending', long: true, middling: true },
+      { status: 'pending', long: false, middling: false },
+      { status: 'pending', long: false, middling: true },
+    ]);
+    receiver.respondWith(() => ({ status: 200 }));
+    elsewhere.respondWith(() => ({ status: 200 }));
+    for (const id of ids) {
+      await attempt(id);
+      expect(await status(id)).toMatchObject({ status: 'delivered', attempts: 2 });
+    }
+    await elsewhere.close();
   });
 });
 

@@ -12,6 +12,7 @@ import { takeAttemptReader } from './attempt-reader.js';
 import { closeDeliveries } from './close-deliveries.js';
 import { findFirstEvents } from './find-first-events.js';
 import { inTransaction } from './in-transaction.js';
+import { findOneShots } from './find-one-shots.js';
 import { insertEvents, type EventToInsert } from './insert-events.js';
 import { loadDeliveries } from './load-deliveries.js';
 import { openReplayPage } from './open-replay-page.js';
@@ -45,6 +46,9 @@ beforeAll(async () => {
       await insertEvents(pool, events.slice(from, from + 500), DAY_MS);
     byDay.push(events);
   }
+  await pool.query(
+    "INSERT INTO one_shot (id, delivery_id, url, open_for_ms) SELECT id, id, 'https://a.example/', 1 FROM event",
+  );
   await pool.query('ANALYZE');
 }, 120_000);
 
@@ -55,7 +59,14 @@ afterAll(async () => {
 
 describe('the hot statements over many partitions', () => {
   it('read about as many deliveries as they are asked for, however far apart, also with a generic plan', async () => {
-    const read: Record<string, number[]> = { load: [], settle: [], close: [], insert: [], findFirst: [] };
+    const read: Record<string, number[]> = {
+      load: [],
+      oneShots: [],
+      settle: [],
+      close: [],
+      insert: [],
+      findFirst: [],
+    };
     for (let execution = 0; execution < EXECUTIONS; execution += 1) {
       const spread = byDay.map((events) => events[execution]!);
       read['load']!.push(
@@ -64,6 +75,16 @@ describe('the hot statements over many partitions', () => {
             pool,
             spread.map((event) => ({ deliveryId: event.deliveries[0]!.id, eventId: event.id })),
           );
+        }),
+      );
+      read['oneShots']!.push(
+        await rowsRead(async () => {
+          expect(
+            await findOneShots(
+              pool,
+              spread.map(({ id }) => id),
+            ),
+          ).toHaveProperty('size', DAYS);
         }),
       );
       read['settle']!.push(await rowsRead(() => settleAttempts(pool, spread.map(attemptOf))));
