@@ -16,11 +16,16 @@ import {
   authenticateOperator,
   createApiKeyDirectory,
   createAuditTrail,
+  createFailedAttempts,
   createHttpApp,
   createHttpServer,
   createIdentities,
   createOperationRouter,
   createPortalSessionDirectory,
+  createRateLimiter,
+  createRedisWindowCounter,
+  createRequestLimits,
+  type Limit,
 } from '@posthorn/http';
 import {
   createEventSchemas,
@@ -124,7 +129,21 @@ export async function startRoles({
   const checkTarget = (url: string) => checkTargetUrl(url, { allowTargets });
   const auditTrail = createAuditTrail(createAuditStore({ prisma, clock }), logger);
   const portalSessions = createPortalSessionDirectory(createPortalLinkStore({ prisma, clock }));
-  const identities = createIdentities({ apiKeys, portalSessions });
+  const counter = createRedisWindowCounter({ redisUrl, prefix: config.queuePrefix });
+  shutdown.onClose('limits', () => counter.close());
+  const failedAttempts = createFailedAttempts({
+    counter,
+    maxPerMinute: config.authFailuresPerMinute,
+    logger,
+  });
+  const identities = createIdentities({ apiKeys, portalSessions, failedAttempts });
+  const limits = createRequestLimits({
+    limiter: createRateLimiter({ counter, logger }),
+    defaults: {
+      api: perSecond(config.apiRequestsPerSecond),
+      ingest: perSecond(config.ingestRequestsPerSecond),
+    },
+  });
   let ingest: Router | undefined;
   let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
@@ -146,6 +165,7 @@ export async function startRoles({
     ingest = createIngestRouter({
       acceptor,
       identities,
+      limits,
       schemas,
       oneShots: { accept: oneShots.accept, status: oneShotStore.status },
       checkTargetUrl: checkTarget,
@@ -158,8 +178,8 @@ export async function startRoles({
   if (has('console')) {
     routers.push(
       createConsoleRouter({
-        authentication: authenticate(identities, auditTrail),
-        admission: admitAnyone(auditTrail),
+        authentication: authenticate({ identities, limits, auditTrail }),
+        admission: admitAnyone({ failedAttempts, auditTrail }),
         database,
         secretBox,
         checkTargetUrl: checkTarget,
@@ -186,7 +206,13 @@ export async function startRoles({
   });
   routers.push(createOperationRouter({ checks }));
 
-  const app = createHttpApp({ logger, ingest, routers, trustedProxies: config.trustedProxies });
+  const app = createHttpApp({
+    logger,
+    ingest,
+    routers,
+    trustedProxies: config.trustedProxies,
+    corsOrigins: config.corsOrigins,
+  });
   const server = await createHttpServer({
     handler: overload ? refuseWhenOverloaded(overload, app) : app,
     host: config.host,
@@ -204,4 +230,8 @@ function both(one: AcceptLoad, other: AcceptLoad): AcceptLoad {
     waiting: one.waiting + other.waiting,
     waitedMs: Math.max(one.waitedMs, other.waitedMs),
   };
+}
+
+function perSecond(max: number): Limit | null {
+  return max === 0 ? null : { max, perSeconds: 1 };
 }

@@ -27,6 +27,7 @@ it('creates a key that works, shows it once, and lists it by its hint', async ()
     name: 'acme reader',
     scopes: ['read'],
     customerId: 'acme',
+    rateLimit: null,
     hint: key.slice(0, 10),
     createdAt: expect.any(String),
     lastUsedAt: null,
@@ -59,6 +60,37 @@ it('revokes a key: it is listed no more and cannot be revoked again', async () =
   await app.admin.delete(`/v1/api-keys/${id}`).expect(404);
   const { data } = (await app.admin.get('/v1/api-keys').expect(200)).body;
   expect(data.map((apiKey) => apiKey.id)).not.toContain(id);
+});
+
+it('makes a key with a rate limit of its own, and changes it and the name by a merge patch', async () => {
+  const rateLimit = { max: 5, perSeconds: 1 };
+  const { id } = (
+    await app.admin
+      .post('/v1/api-keys')
+      .send({ name: 'one', scopes: ['read'], rateLimit })
+      .expect(201)
+  ).body;
+  const patch = (body: object) => app.admin.patch(`/v1/api-keys/${id}`).send(body);
+  expect((await patch({ rateLimit: { max: 9 } }).expect(200)).body).toMatchObject({
+    id,
+    name: 'one',
+    scopes: ['read'],
+    rateLimit: { max: 9, perSeconds: 1 },
+  });
+  expect((await patch({ name: 'two', rateLimit: null }).expect(200)).body).toMatchObject({
+    name: 'two',
+    rateLimit: null,
+  });
+  expect((await patch({ rateLimit: { max: 9 } }).expect(422)).body).toMatchObject({
+    code: 'unprocessable',
+    errors: [{ path: 'rateLimit.perSeconds' }],
+  });
+  for (const body of [{}, { scopes: ['admin'] }, { rateLimit: { max: 0 } }, { customerId: 'acme' }])
+    await patch(body).expect(400);
+  const { data } = (await app.admin.get('/v1/api-keys').expect(200)).body;
+  expect(data).toContainEqual(expect.objectContaining({ id, name: 'two', rateLimit: null }));
+  await app.admin.delete(`/v1/api-keys/${id}`).expect(204);
+  await patch({ name: 'three' }).expect(404);
 });
 
 it('lists in pages, newest first', async () => {
@@ -95,6 +127,7 @@ it('is for operators: no key, no scope and no restricted key get through', async
       .post('/v1/api-keys')
       .send({ scopes: ['admin'] })
       .expect(status);
+    await agent.patch(`/v1/api-keys/${id}`).send({ name: 'mine' }).expect(status);
     await agent.delete(`/v1/api-keys/${id}`).expect(status);
   }
 });

@@ -1,4 +1,4 @@
-import { type ApiKeyResource, idPrefixes, operations } from '@posthorn/api-contract';
+import { type ApiKeyResource, idPrefixes, operations, patchApiKeySettings } from '@posthorn/api-contract';
 import type { ApiKey, ApiKeyStore, IdempotentAnswerStore } from '@posthorn/database';
 import { encodeId } from '@posthorn/domain';
 import { AppError, mountOperation, notFound } from '@posthorn/http';
@@ -16,9 +16,9 @@ const cursorForm = idCursor('api-keys');
 
 export function mountApiKeys(router: Router, { authentication, apiKeys, answers }: ApiKeysDeps): void {
   mountOperation(router, operations.createApiKey, authentication, async (request) => {
-    const { name = null, scopes, customerId = null } = request.body;
+    const { name = null, scopes, customerId = null, rateLimit = null } = request.body;
     return answerOnce(answers, operations.createApiKey, request, customerId, async (tx) => {
-      const outcome = await apiKeys.create({ name, scopes, customerId }, tx);
+      const outcome = await apiKeys.create({ name, scopes, customerId, rateLimit }, tx);
       if (outcome.kind === 'unknown_customer') {
         throw new AppError({
           code: 'unprocessable',
@@ -36,6 +36,20 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
     return { status: 200, body: pageResource(cursorForm, page, apiKeyResource) };
   });
 
+  mountOperation(router, operations.patchApiKey, authentication, async ({ params, body }) => {
+    const apiKey = await apiKeys.patch(params.apiKeyId, (current) => {
+      const patched = patchApiKeySettings(current, body);
+      if (patched.ok) return patched.value;
+      throw new AppError({
+        code: 'unprocessable',
+        detail: 'The patch would leave the key with settings that are not valid.',
+        errors: patched.errors,
+      });
+    });
+    if (!apiKey) throw notFound();
+    return { status: 200, body: apiKeyResource(apiKey) };
+  });
+
   mountOperation(router, operations.revokeApiKey, authentication, async ({ params }) => {
     if (!(await apiKeys.revoke(params.apiKeyId))) throw notFound();
     return { status: 204 };
@@ -47,6 +61,7 @@ function apiKeyResource({
   name,
   scopes,
   customerId,
+  rateLimit,
   hint,
   createdAt,
   lastUsedAt,
@@ -56,6 +71,7 @@ function apiKeyResource({
     name,
     scopes,
     customerId,
+    rateLimit,
     hint,
     createdAt: createdAt.toISOString(),
     lastUsedAt: lastUsedAt?.toISOString() ?? null,

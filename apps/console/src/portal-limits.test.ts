@@ -4,7 +4,7 @@ import { AppError, type Caller } from '@posthorn/http';
 import { type EndpointLimits, refuseRaisedLimits } from './portal-limits.js';
 
 const portal: Caller = { kind: 'portal', id: 'p', customerId: 'acme', expiresAt: new Date(0) };
-const key: Caller = { kind: 'key', id: 'k', scopes: ['admin'], customerId: 'acme' };
+const key: Caller = { kind: 'key', id: 'k', scopes: ['admin'], customerId: 'acme', rateLimit: null };
 const perSecond = (max: number, perSeconds = 1) => ({ max, perSeconds });
 
 function raised(

@@ -59,6 +59,7 @@ beforeAll(async () => {
       createIdentities({
         apiKeys: createApiKeyDirectory({ apiKeys, clock: database.clock, logger }),
         portalSessions: createPortalSessionDirectory(createPortalLinkStore(database)),
+        failedAttempts: { refuse: () => undefined, note: () => undefined },
       }),
     ),
     openLanes: () => openLiveLanes({ redisUrl: redis.url, prefix: redis.prefix, lanesMax: LANES_MAX }),

@@ -30,6 +30,7 @@ import request from 'supertest';
 
 import { createEventSchemas, type EventSchemas } from './event-schemas.js';
 import { createIngestRouter } from './ingest-router.js';
+import { neverRefused, unlimited } from './test-support/no-limits.js';
 import { noOneShots } from './test-support/no-one-shots.js';
 import { openGate } from './test-support/open-gate.js';
 
@@ -80,7 +81,8 @@ beforeAll(async () => {
     logger,
     ingest: createIngestRouter({
       acceptor,
-      identities: createIdentities({ apiKeys: directory, portalSessions }),
+      identities: createIdentities({ apiKeys: directory, portalSessions, failedAttempts: neverRefused }),
+      limits: unlimited,
       schemas,
       ...noOneShots,
       overload: openGate,

@@ -7,6 +7,7 @@ import {
   type CheckTargetUrl,
   type Identities,
   permissionCheck,
+  type RequestLimits,
 } from '@posthorn/http';
 import type { EventAcceptor, OneShotAcceptor } from '@posthorn/pipeline';
 import type { Logger } from '@posthorn/runtime';
@@ -22,6 +23,7 @@ import { mountWebhookStatus } from './webhook-status.js';
 export interface IngestRouterDeps {
   acceptor: Pick<EventAcceptor, 'accept'>;
   identities: Identities;
+  limits: RequestLimits;
   schemas: Pick<EventSchemas, 'check'>;
   oneShots: Pick<OneShotAcceptor, 'accept'> & Pick<OneShotStore, 'status'>;
   checkTargetUrl: CheckTargetUrl;
@@ -62,6 +64,7 @@ type Handler = (
 export function createIngestRouter({
   acceptor,
   identities,
+  limits,
   schemas,
   oneShots,
   checkTargetUrl,
@@ -85,6 +88,8 @@ export function createIngestRouter({
     const requirePermission = permissionCheck(operationId);
     router.post([path, ...aliases], async (request, response) => {
       const caller = await identities.identify(request);
+      const counted = limits.count(caller, 'ingest', response);
+      if (counted) await counted;
       requirePermission(caller);
       refuseQuery(request);
       const held = overload.hold();
@@ -98,7 +103,7 @@ export function createIngestRouter({
   mount(operations.createEvent, acceptOne);
   mount(operations.createEvents, acceptBatch);
   mount(operations.deliverWebhook, deliverWebhook);
-  mountWebhookStatus(router, { authentication: authenticate(identities), oneShots });
+  mountWebhookStatus(router, { authentication: authenticate({ identities, limits }), oneShots });
   return router;
 }
 

@@ -226,6 +226,7 @@ function environment(databaseUrl: string, redisUrl: string, apiKey: string): Rec
     POSTHORN_ADMIN_KEY: apiKey,
     POSTHORN_ENCRYPTION_KEYS: `chaos:${randomBytes(32).toString('base64')}`,
     POSTHORN_ALLOW_TARGETS: '127.0.0.0/8',
+    POSTHORN_API_REQUESTS_PER_SECOND: '0',
     POSTHORN_HOST: '127.0.0.1',
     POSTHORN_TIMEOUT_MS: '1500',
     POSTHORN_JOB_LOCK_MS: String(jobLockMs),

@@ -51,6 +51,7 @@ export async function startPosthorn(
     POSTHORN_ADMIN_KEY: apiKey,
     POSTHORN_ENCRYPTION_KEYS: `bench:${randomBytes(32).toString('base64')}`,
     POSTHORN_ALLOW_TARGETS: '127.0.0.0/8',
+    POSTHORN_API_REQUESTS_PER_SECOND: '0',
     POSTHORN_HOST: '127.0.0.1',
   };
   const start = async (role: string) => {

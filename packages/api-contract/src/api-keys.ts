@@ -1,13 +1,29 @@
 import { Joi } from './strict-joi.js';
 
-import { customerId, idText, text, time } from './fields.js';
+import { customerId, idText, type RateLimit, rateLimit, rateLimitPatch, text, time } from './fields.js';
+import { mergePatch } from './merge-patch.js';
 import { type Scope, scopes } from './scope.js';
+import { type Validated, validateValue } from './validate-value.js';
 
 export interface CreateApiKeyBody {
   name?: string | null;
   scopes: Scope[];
   /** Restricts the key to one customer; null or left out: all. */
   customerId?: string | null;
+  /** Null or left out: the default. */
+  rateLimit?: RateLimit | null;
+}
+
+/** What can be changed of a key. */
+export interface ApiKeySettings {
+  name: string | null;
+  rateLimit: RateLimit | null;
+}
+
+/** RFC 7396. Apply with `patchApiKeySettings`. */
+export interface PatchApiKeyBody {
+  name?: string | null;
+  rateLimit?: Partial<RateLimit> | null;
 }
 
 export interface ApiKeyResource {
@@ -15,6 +31,7 @@ export interface ApiKeyResource {
   name: string | null;
   scopes: Scope[];
   customerId: string | null;
+  rateLimit: RateLimit | null;
   /** The first characters, to recognise the key. */
   hint: string;
   createdAt: string;
@@ -26,6 +43,10 @@ export interface CreatedApiKeyResource extends ApiKeyResource {
   key: string;
 }
 
+const ownRateLimit = rateLimit
+  .allow(null)
+  .description('Of all requests with this key; null: the defaults of the server.');
+
 const scopeList = Joi.array()
   .items(Joi.string().valid(...scopes))
   .min(1)
@@ -36,13 +57,33 @@ export const createApiKeyBody = Joi.object<CreateApiKeyBody>({
   name: text(200).allow(null),
   scopes: scopeList.required(),
   customerId: customerId.allow(null).description('Restricts the key to one customer.'),
+  rateLimit: ownRateLimit,
 });
+
+export const patchApiKeyBody = Joi.object<PatchApiKeyBody>({
+  name: text(200).allow(null),
+  rateLimit: rateLimitPatch.allow(null),
+}).min(1);
+
+const settings = Joi.object<ApiKeySettings>({
+  name: text(200).allow(null).default(null),
+  rateLimit: rateLimit.allow(null).default(null),
+});
+
+/** The settings after a merge patch, checked as a whole. */
+export function patchApiKeySettings(
+  { name, rateLimit: limit }: ApiKeySettings,
+  patch: PatchApiKeyBody,
+): Validated<ApiKeySettings> {
+  return validateValue(settings, mergePatch({ name, rateLimit: limit }, patch), { convert: false });
+}
 
 export const apiKeyResource = Joi.object<ApiKeyResource>({
   id: idText('apiKey').required(),
   name: Joi.string().allow(null).required(),
   scopes: scopeList.required(),
   customerId: customerId.allow(null).required(),
+  rateLimit: ownRateLimit.required(),
   hint: Joi.string().required().description('The first characters, to recognise the key.'),
   createdAt: time.required(),
   lastUsedAt: time.allow(null).required(),

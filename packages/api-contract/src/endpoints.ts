@@ -18,6 +18,7 @@ import {
   maxInFlight,
   type RateLimit,
   rateLimit,
+  rateLimitPatch,
   text,
   time,
 } from './fields.js';
@@ -119,10 +120,7 @@ export const patchEndpointBody = Joi.object<PatchEndpointBody>({
   signing: signingPatch.allow(null),
   retryPolicy: retryPolicyPatch.allow(null),
   maxInFlight: maxInFlight.allow(null),
-  rateLimit: Joi.object({
-    max: Joi.number().integer().min(1).max(1_000_000),
-    perSeconds: Joi.number().integer().min(1).max(86_400),
-  }).allow(null),
+  rateLimit: rateLimitPatch.allow(null),
 }).min(1);
 
 const secret = Joi.string()

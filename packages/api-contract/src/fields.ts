@@ -76,6 +76,12 @@ export const rateLimit = Joi.object<RateLimit>({
   perSeconds: Joi.number().integer().min(1).max(86_400).required(),
 });
 
+/** For a merge patch: whole once it is merged. */
+export const rateLimitPatch = Joi.object<Partial<RateLimit>>({
+  max: Joi.number().integer().min(1).max(1_000_000),
+  perSeconds: Joi.number().integer().min(1).max(86_400),
+});
+
 export interface RateLimit {
   max: number;
   perSeconds: number;

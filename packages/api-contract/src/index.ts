@@ -62,7 +62,12 @@ export {
   type WebhookStatusResource,
 } from './webhooks.js';
 export type { AuditEntryResource, ListAuditEntriesQuery } from './audit-log.js';
-export type { ApiKeyResource, CreateApiKeyBody, CreatedApiKeyResource } from './api-keys.js';
+export {
+  type ApiKeyResource,
+  type CreateApiKeyBody,
+  type CreatedApiKeyResource,
+  patchApiKeySettings,
+} from './api-keys.js';
 export type { OpenedPortalSessionResource, PortalLinkResource, PortalSessionResource } from './portal.js';
 export type { ReplayBody, ReplayMatchesResource, ReplayResource } from './replays.js';
 export { type StatsBucket, type StatsBucketResource, statsBucketsMax, type StatsQuery } from './stats.js';

@@ -299,10 +299,11 @@ function problemsOf({ operationId, problems, responses, body }: Operation): Prob
   const guarded = permissionOf(operationId) !== 'open';
   const access: ProblemCode[] = guarded ? ['unauthorized', 'forbidden'] : [];
   const always: ProblemCode[] = guarded ? ['invalid_request', 'internal_error', 'unavailable'] : [];
+  const limited: ProblemCode[] = guarded ? ['rate_limited'] : [];
   const ofBodies: ProblemCode[] = body ? ['payload_too_large', 'unsupported_media_type'] : [];
   return codes.filter(
     (code) =>
-      [...access, ...problems, ...always, ...ofBodies].includes(code) &&
+      [...access, ...problems, ...always, ...limited, ...ofBodies].includes(code) &&
       !(problemCodes[code].status in responses),
   );
 }

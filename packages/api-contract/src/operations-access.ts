@@ -1,6 +1,6 @@
 import { Joi } from './strict-joi.js';
 
-import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
+import { apiKeyResource, createApiKeyBody, createdApiKeyResource, patchApiKeyBody } from './api-keys.js';
 import { auditEntryResource, listAuditEntriesQuery } from './audit-log.js';
 import { idempotencyKey } from './events.js';
 import { idInput, noParams, noQuery } from './fields.js';
@@ -9,6 +9,7 @@ import { repeatHeaders } from './operations-events.js';
 import { pageOf, pageQuery } from './page.js';
 
 const group = 'API keys';
+const apiKeyParams = Joi.object<{ apiKeyId: string }>({ apiKeyId: idInput('apiKey').required() });
 
 export const accessOperations = {
   createApiKey: operation({
@@ -46,6 +47,23 @@ export const accessOperations = {
     responses: { 200: { description: 'Newest first.', schema: pageOf(apiKeyResource) } },
     problems: ['invalid_request'],
   }),
+  patchApiKey: operation({
+    operationId: 'patchApiKey',
+    method: 'patch',
+    path: '/v1/api-keys/{apiKeyId}',
+    group,
+    summary: 'Change the name or the rate limit of an API key',
+    description:
+      'A merge patch (RFC 7396). Every process goes by it within a second, ten at the worst. Scopes cannot be changed: ' +
+      'make another key.',
+    params: apiKeyParams,
+    query: noQuery,
+    body: patchApiKeyBody,
+    bodyTypes: ['application/merge-patch+json', 'application/json'],
+    example: { rateLimit: { max: 10, perSeconds: 1 } },
+    responses: { 200: { description: 'The key as it is now.', schema: apiKeyResource } },
+    problems: ['invalid_request', 'not_found', 'unprocessable'],
+  }),
   revokeApiKey: operation({
     operationId: 'revokeApiKey',
     method: 'delete',
@@ -53,7 +71,7 @@ export const accessOperations = {
     group,
     summary: 'Revoke an API key',
     description: 'Every process refuses the key within a second, ten at the worst.',
-    params: Joi.object<{ apiKeyId: string }>({ apiKeyId: idInput('apiKey').required() }),
+    params: apiKeyParams,
     query: noQuery,
     body: null,
     responses: { 204: { description: 'Revoked.' } },

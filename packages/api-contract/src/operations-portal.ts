@@ -65,7 +65,7 @@ export const portalOperations = {
     body: openPortalSessionBody,
     example: { token: `phl_${'0'.repeat(43)}` },
     responses: { 201: { description: 'The session.', schema: openedPortalSessionResource } },
-    problems: ['invalid_request', 'unauthorized', 'internal_error', 'unavailable'],
+    problems: ['invalid_request', 'unauthorized', 'rate_limited', 'internal_error', 'unavailable'],
   }),
   getPortalSession: operation({
     operationId: 'getPortalSession',

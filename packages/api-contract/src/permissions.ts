@@ -80,6 +80,7 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
 
   createApiKey: row('all', 'no', 'no', 'no', 'no'),
   listApiKeys: row('all', 'no', 'no', 'no', 'no'),
+  patchApiKey: row('all', 'no', 'no', 'no', 'no'),
   revokeApiKey: row('all', 'no', 'no', 'no', 'no'),
   listAuditEntries: row('all', 'no', 'no', 'no', 'no'),
 

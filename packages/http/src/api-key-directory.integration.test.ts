@@ -50,7 +50,11 @@ describe('the directory over Postgres', () => {
       id: apiKey.id,
       scopes: ['read', 'events:write'],
       customerId: null,
+      rateLimit: null,
     });
+    const rateLimit = { max: 5, perSeconds: 1 };
+    await store.patch(apiKey.id, (settings) => ({ ...settings, rateLimit }));
+    await waitUntil(async () => (await directory.find(hash))?.rateLimit?.max === 5);
     await waitUntil(async () => {
       const { items } = await store.list({ limit: 1, before: null });
       return items[0]?.lastUsedAt !== null;

@@ -13,6 +13,7 @@ const key = (id: string, customerId: string | null = null): ApiKey => ({
   hint: 'phk_',
   scopes: ['read'],
   customerId,
+  rateLimit: null,
   createdAt: new Date(0),
   lastUsedAt: null,
 });

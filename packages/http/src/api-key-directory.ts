@@ -1,5 +1,5 @@
 import type { Scope } from '@posthorn/api-contract';
-import type { ApiKeyStore, ChangeKind } from '@posthorn/database';
+import type { ApiKeyStore, ChangeKind, RateLimit } from '@posthorn/database';
 import { type Clock, createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import { LRUCache } from 'lru-cache';
 
@@ -12,11 +12,15 @@ export interface KnownApiKey {
   scopes: readonly Scope[];
   /** Not null: the key is restricted to this customer. */
   customerId: string | null;
+  /** Of its requests; null: the default. */
+  rateLimit: RateLimit | null;
 }
 
 export interface ApiKeyDirectory {
   /** By the SHA-256 of the whole key; null when unknown or revoked. Throws `unavailable` when nobody can tell. */
   find(hash: Buffer): Promise<KnownApiKey | null>;
+  /** Whether this process has found it before, and nobody has said since that it changed. */
+  isKnown(hash: Buffer): boolean;
   /** Wire both to the change feed. */
   onChange(kind: ChangeKind, id: string): void;
   onGap(): void;
@@ -103,6 +107,8 @@ export function createApiKeyDirectory({ apiKeys, clock, logger }: ApiKeyDirector
   };
 
   return {
+    isKnown: (hash) => known.has(hash.toString('base64')),
+
     async find(hash) {
       const name = hash.toString('base64');
       const cached = known.get(name);
@@ -144,7 +150,9 @@ interface Known {
 
 async function findKey(apiKeys: ApiKeyDirectoryDeps['apiKeys'], hash: Buffer): Promise<KnownApiKey | null> {
   const key = await apiKeys.findByHash(hash);
-  return key && { id: key.id, scopes: key.scopes, customerId: key.customerId };
+  if (!key) return null;
+  const { id, scopes, customerId, rateLimit } = key;
+  return { id, scopes, customerId, rateLimit };
 }
 
 const knownMax = 10_000;

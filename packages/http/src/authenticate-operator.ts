@@ -23,7 +23,7 @@ async function identify(identities: Identities, request: Request): Promise<Calle
     const password = Buffer.from(encoded, 'base64')
       .toString()
       .replace(/^[^:]*:/s, '');
-    return await identities.identifyKey(password);
+    return await identities.identifyKey(request, password);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error;
     throw new AppError({

@@ -3,20 +3,41 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { type AuditTrail, setAuditTrail } from './audit-trail.js';
 import { setCaller } from './caller.js';
 import type { Identities } from './identities.js';
+import type { FailedAttempts } from './limits/failed-attempts.js';
+import type { RequestLimits } from './limits/request-limits.js';
 
-/** Sets the caller for `callerOf`, or refuses with 401. What the caller changes is recorded in the trail. */
-export function authenticate(identities: Identities, auditTrail?: AuditTrail): RequestHandler {
+export interface AuthenticationDeps {
+  identities: Identities;
+  limits: RequestLimits;
+  /** Records what the caller changes; not needed where nothing is. */
+  auditTrail?: AuditTrail;
+}
+
+/** Sets the caller for `callerOf`, or refuses: 401 for one that is unknown, 429 for one that asks too often. */
+export function authenticate({ identities, limits, auditTrail }: AuthenticationDeps): RequestHandler {
   return async (request: Request, response: Response, next: NextFunction) => {
-    setCaller(response, await identities.identify(request));
+    const caller = await identities.identify(request);
+    await limits.count(caller, 'api', response);
+    setCaller(response, caller);
     if (auditTrail) setAuditTrail(response, auditTrail);
     next();
   };
 }
 
-/** For the operations that anyone may ask for: only that what they change is recorded. */
-export function admitAnyone(auditTrail?: AuditTrail): RequestHandler {
-  return (_request: Request, response: Response, next: NextFunction) => {
-    if (auditTrail) setAuditTrail(response, auditTrail);
+export interface AdmissionDeps {
+  failedAttempts: FailedAttempts;
+  auditTrail: AuditTrail;
+}
+
+/** For operations that look at a credential themselves: whoever failed too often is refused, and a 401 is a failure. */
+export function admitAnyone({ failedAttempts, auditTrail }: AdmissionDeps): RequestHandler {
+  return (request: Request, response: Response, next: NextFunction) => {
+    const { ip } = request;
+    failedAttempts.refuse(ip);
+    response.once('finish', () => {
+      if (response.statusCode === 401) failedAttempts.note(ip);
+    });
+    setAuditTrail(response, auditTrail);
     next();
   };
 }

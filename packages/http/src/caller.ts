@@ -2,6 +2,7 @@ import type { Scope } from '@posthorn/api-contract';
 import type { Response } from 'express';
 
 import { AppError, notFound } from './app-error.js';
+import type { Limit } from './limits/rate-limiter.js';
 
 /** Who asks. `customerId` not null: only this customer is there, everything else is not. */
 export type Caller = KeyCaller | PortalCaller;
@@ -12,6 +13,8 @@ export interface KeyCaller {
   id: string;
   scopes: readonly Scope[];
   customerId: string | null;
+  /** Of its requests; null: the default. */
+  rateLimit: Limit | null;
 }
 
 export interface PortalCaller {

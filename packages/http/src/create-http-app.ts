@@ -1,6 +1,7 @@
 import type { Logger } from '@posthorn/runtime';
 import express, { type Express, type Router } from 'express';
 
+import { allowOrigins } from './allow-origins.js';
 import { methodNotAllowed } from './method-not-allowed.js';
 import { problemHandler } from './problem-handler.js';
 import { requestId } from './request-id.js';
@@ -13,10 +14,18 @@ export interface HttpAppOptions {
   routers: readonly Router[];
   /** Addresses or ranges of proxies whose `X-Forwarded-For` is believed. Default none. */
   trustedProxies?: readonly string[];
+  /** Origins of pages elsewhere that may read the answers of the API, but for ingest. Default none. */
+  corsOrigins?: readonly string[];
 }
 
 /** The one way to put routers on a port: request ids, security headers, and problem documents for whatever is left. */
-export function createHttpApp({ logger, ingest, routers, trustedProxies = [] }: HttpAppOptions): Express {
+export function createHttpApp({
+  logger,
+  ingest,
+  routers,
+  trustedProxies = [],
+  corsOrigins = [],
+}: HttpAppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   // An entity tag costs a hash of every answer, and nobody revalidates these.
@@ -26,6 +35,7 @@ export function createHttpApp({ logger, ingest, routers, trustedProxies = [] }: 
   app.use(requestId);
   if (ingest) app.use(ingest);
   app.use(securityHeaders());
+  if (corsOrigins.length > 0) app.use('/v1', allowOrigins(corsOrigins));
   for (const router of routers) app.use(router);
   app.use(methodNotAllowed(), problemHandler({ logger }));
   return app;

@@ -3,35 +3,51 @@ import type { Request } from 'express';
 import type { ApiKeyDirectory } from './api-key-directory.js';
 import { AppError } from './app-error.js';
 import type { Caller } from './caller.js';
+import type { FailedAttempts } from './limits/failed-attempts.js';
 import type { PortalSessionDirectory } from './portal-session-directory.js';
 import { hashToken } from './token-hash.js';
 
 /** Tells who sends a request. */
 export interface Identities {
   /**
-   * By `Authorization: Bearer …`, an API key or the token of a portal session. Throws `unauthorized`, or `unavailable`
-   * when it cannot be looked up.
+   * By `Authorization: Bearer …`, an API key or the token of a portal session. Throws `unauthorized`, `unavailable` when
+   * it cannot be looked up, or `rate_limited` when too many attempts from there failed.
    */
   identify(request: Request): Promise<Caller>;
-  /** By an API key that came in some other way. */
-  identifyKey(key: string): Promise<Caller>;
+  /** By an API key that came with the request in some other way. */
+  identifyKey(request: Request, key: string): Promise<Caller>;
 }
 
 export interface IdentitiesDeps {
-  apiKeys: Pick<ApiKeyDirectory, 'find'>;
+  apiKeys: Pick<ApiKeyDirectory, 'find' | 'isKnown'>;
   portalSessions: PortalSessionDirectory;
+  failedAttempts: FailedAttempts;
 }
 
-export function createIdentities({ apiKeys, portalSessions }: IdentitiesDeps): Identities {
-  const identifyKey = async (key: string): Promise<Caller> => {
-    const found = await apiKeys.find(hashToken(key));
-    if (!found) throw unauthorized('The API key is unknown or revoked.');
-    return { kind: 'key', id: found.id, scopes: found.scopes, customerId: found.customerId };
+export function createIdentities({ apiKeys, portalSessions, failedAttempts }: IdentitiesDeps): Identities {
+  /** What is known to be good gets through whatever else comes from its address. */
+  const find = async <T>(
+    { isKnown, find: findToken }: { isKnown(hash: Buffer): boolean; find(hash: Buffer): Promise<T | null> },
+    request: Request,
+    token: string,
+    problem: string,
+  ): Promise<T> => {
+    const hash = hashToken(token);
+    if (!isKnown(hash)) failedAttempts.refuse(request.ip);
+    const found = await findToken(hash);
+    if (found) return found;
+    failedAttempts.note(request.ip);
+    throw unauthorized(problem);
   };
 
-  const identifySession = async (token: string): Promise<Caller> => {
-    const found = await portalSessions.find(hashToken(token));
-    if (!found) throw unauthorized('The portal session is over.');
+  const identifyKey = async (request: Request, key: string): Promise<Caller> => {
+    const found = await find(apiKeys, request, key, 'The API key is unknown or revoked.');
+    const { id, scopes, customerId, rateLimit } = found;
+    return { kind: 'key', id, scopes, customerId, rateLimit };
+  };
+
+  const identifySession = async (request: Request, token: string): Promise<Caller> => {
+    const found = await find(portalSessions, request, token, 'The portal session is over.');
     return { kind: 'portal', id: found.id, customerId: found.customerId, expiresAt: found.expiresAt };
   };
 
@@ -39,7 +55,7 @@ export function createIdentities({ apiKeys, portalSessions }: IdentitiesDeps): I
     async identify(request) {
       const token = bearer.exec(request.headers.authorization ?? '')?.[1];
       if (token === undefined) throw unauthorized('Send an API key as "Authorization: Bearer phk_…".');
-      return token.startsWith('phs_') ? identifySession(token) : identifyKey(token);
+      return token.startsWith('phs_') ? identifySession(request, token) : identifyKey(request, token);
     },
     identifyKey,
   };

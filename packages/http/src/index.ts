@@ -13,6 +13,11 @@ export { type Caller, customerFilter, mayAccess, requireCustomer } from './calle
 export { createHttpApp, type HttpAppOptions } from './create-http-app.js';
 export { createHttpServer, type HttpServer, type HttpServerOptions } from './http-server.js';
 export { createIdentities, type Identities, unauthorized } from './identities.js';
+export { createFailedAttempts, type FailedAttempts } from './limits/failed-attempts.js';
+export { createRateLimiter, type Limit } from './limits/rate-limiter.js';
+export { createRedisWindowCounter } from './limits/redis-window-counter.js';
+export { createRequestLimits, type RequestLimits } from './limits/request-limits.js';
+export type { WindowCounter } from './limits/window-counter.js';
 export { readIdempotencyKey } from './idempotency-key.js';
 export { createOperationRouter, type OperationRouterOptions } from './operation-router.js';
 export type { ReadyCheck, ReadyCheckResult } from './ready-checks.js';

@@ -96,7 +96,7 @@ describe('an operation', () => {
     expect(response.body).toEqual({
       params: {},
       query: { limit: 7, endpointId: endpointUuid, since: Date.UTC(2026, 0, 1) },
-      caller: { kind: 'key', id: 'reader', scopes: ['read'], customerId: null },
+      caller: { kind: 'key', id: 'reader', scopes: ['read'], customerId: null, rateLimit: null },
       idempotencyKey: null,
       requestId: 'abc-1',
       origin: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),

@@ -1,5 +1,6 @@
 import type { PortalLinkStore, PortalSession } from '@posthorn/database';
 import { createGroupCommit, GroupCommitOverloaded } from '@posthorn/runtime';
+import { LRUCache } from 'lru-cache';
 
 import { unavailable } from './app-error.js';
 import { isUnavailable } from './is-unavailable.js';
@@ -7,6 +8,8 @@ import { isUnavailable } from './is-unavailable.js';
 export interface PortalSessionDirectory {
   /** By the SHA-256 of the whole token; null when unknown or over. Throws `unavailable` when nobody can tell. */
   find(hash: Buffer): Promise<PortalSession | null>;
+  /** Whether this process has found it before, and not missed it since. */
+  isKnown(hash: Buffer): boolean;
 }
 
 /** Asks Postgres every time, so that a session that was ended or whose customer is erased is over at once. */
@@ -21,10 +24,17 @@ export function createPortalSessionDirectory(
     queueMax: waitingMax,
     isRetryableRowByRow: () => false,
   });
+  const known = new LRUCache<string, true>({ max: knownMax });
+
   return {
+    isKnown: (hash) => known.has(hash.toString('base64')),
+
     async find(hash) {
       try {
-        return await read(hash);
+        const session = await read(hash);
+        if (session) known.set(hash.toString('base64'), true);
+        else known.delete(hash.toString('base64'));
+        return session;
       } catch (error) {
         if (!isUnavailable(error) && !(error instanceof GroupCommitOverloaded)) throw error;
         throw unavailable('Portal sessions cannot be looked up right now.', error);
@@ -33,5 +43,6 @@ export function createPortalSessionDirectory(
   };
 }
 
+const knownMax = 10_000;
 const readsMax = 2;
 const waitingMax = 1_000;

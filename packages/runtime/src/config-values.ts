@@ -53,6 +53,12 @@ export const cidrList: AcceptedValue = {
   accepted: 'address ranges separated by commas, such as 10.0.0.0/8,fd00::/8',
 };
 
+/** As browsers send them. */
+export const originList: AcceptedValue = {
+  schema: list(originOf),
+  accepted: 'origins separated by commas, such as https://app.example.com,http://localhost:3000',
+};
+
 export const dnsServerList: AcceptedValue = {
   schema: list((text) => (isDnsServer(text) ? text : null)),
   accepted:
@@ -99,6 +105,12 @@ function cidrOf(text: string): string | null {
   if (family === 0) return null;
   const bits = family === 4 ? 32 : 128;
   return Number(prefix ?? bits) <= bits ? `${address}/${Number(prefix ?? bits)}` : null;
+}
+
+function originOf(text: string): string | null {
+  const url = parsedUrl(text);
+  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
+  return url && isWeb && url.href === `${url.origin}/` ? url.origin : null;
 }
 
 function isDnsServer(text: string): boolean {

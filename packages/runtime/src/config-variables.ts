@@ -111,7 +111,7 @@ export const configVariables: readonly ConfigVariable[] = [
     ...value.cidrList,
     whenUnset: 'none',
     meaning:
-      'Address ranges of the proxies in front, whose X-Forwarded-For says where a caller is: for the audit log.',
+      'Address ranges of the proxies in front, whose X-Forwarded-For says where a caller is: for the audit log and the limit on failed attempts. X-Forwarded-Host and -Proto are believed as well.',
   }),
   text('POSTHORN_DNS_SERVERS', 'dnsServers', 'Security', {
     ...value.dnsServerList,
@@ -121,6 +121,26 @@ export const configVariables: readonly ConfigVariable[] = [
   number('POSTHORN_PORTAL_SESSION_SECONDS', 'portalSessionSeconds', 'Security', 3_600, 60, 86_400, {
     unit: 'seconds',
     meaning: 'How long a session of the customer portal lasts after its link was opened.',
+  }),
+  text('POSTHORN_CORS_ORIGINS', 'corsOrigins', 'Security', {
+    ...value.originList,
+    whenUnset: 'none: browsers let only pages of its own origin read answers',
+    meaning: 'Origins of pages elsewhere that may call the API, except for sending events, from a browser.',
+  }),
+
+  number('POSTHORN_API_REQUESTS_PER_SECOND', 'apiRequestsPerSecond', 'Limits', 100, 0, 1_000_000, {
+    unit: 'requests per second',
+    meaning:
+      'What one API key or portal session may ask of everything but ingest, all processes together; past it 429. 0: no limit. A key can have a limit of its own. [How it is counted](concepts/access.md#rate-limits).',
+  }),
+  number('POSTHORN_INGEST_REQUESTS_PER_SECOND', 'ingestRequestsPerSecond', 'Limits', 0, 0, 1_000_000, {
+    unit: 'requests per second',
+    meaning: 'The same for sending events; a batch is one request. 0: no limit.',
+  }),
+  number('POSTHORN_AUTH_FAILURES_PER_MINUTE', 'authFailuresPerMinute', 'Limits', 60, 0, 1_000_000, {
+    unit: 'failures per minute',
+    meaning:
+      'How often an address (of IPv6, a network of 64 bits) may send a wrong API key, session or portal link within a minute; past it 429 for what is not known to be right. 0: no limit. Behind a proxy set POSTHORN_TRUSTED_PROXIES, or all callers have one address.',
   }),
 
   number('POSTHORN_PAYLOAD_BYTES_MAX', 'payloadBytesMax', 'Events', 262_144, 1024, 16_777_216, {

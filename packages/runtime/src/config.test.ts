@@ -46,6 +46,10 @@ describe('configuration', () => {
       dnsServers: [],
       trustedProxies: [],
       portalSessionSeconds: 3_600,
+      corsOrigins: [],
+      apiRequestsPerSecond: 100,
+      ingestRequestsPerSecond: 0,
+      authFailuresPerMinute: 60,
       payloadBytesMax: 262_144,
       batchBytesMax: 5_242_880,
       bodiesBytesMax: 67_108_864,
@@ -75,6 +79,7 @@ describe('configuration', () => {
       POSTHORN_DNS_SERVERS: '10.0.0.2,10.0.0.3:5353,fd00::2,[fd00::2]:53',
       POSTHORN_QUEUE_PREFIX: 'ph-test-ab12:{ph-test-ab12:0}',
       POSTHORN_LOG_LEVEL: 'debug',
+      POSTHORN_CORS_ORIGINS: 'https://App.example.com:443/,http://localhost:3000',
       POSTHORN_TIMEOUT_MS: '1000',
     });
     expect(given).toMatchObject({
@@ -86,6 +91,7 @@ describe('configuration', () => {
       dnsServers: ['10.0.0.2', '10.0.0.3:5353', 'fd00::2', '[fd00::2]:53'],
       queuePrefix: 'ph-test-ab12:{ph-test-ab12:0}',
       logLevel: 'debug',
+      corsOrigins: ['https://app.example.com', 'http://localhost:3000'],
       timeoutMs: 1000,
     });
   });
@@ -130,6 +136,16 @@ describe('configuration', () => {
       'REDIS_URL',
       'localhost:6379',
       'must be an address like redis://:password@host:6379 (its value is not shown).',
+    ],
+    [
+      'POSTHORN_CORS_ORIGINS',
+      'https://a.example,*',
+      'must be origins separated by commas, such as https://app.example.com,http://localhost:3000: "*" is not one.',
+    ],
+    [
+      'POSTHORN_CORS_ORIGINS',
+      'https://a.example/path',
+      'must be origins separated by commas, such as https://app.example.com,http://localhost:3000: "https://a.example/path" is not one.',
     ],
     ['POSTHORN_PORT', '80a', 'must be a whole number from 0 to 65535; it is "80a".'],
     ['POSTHORN_PORT', '65536', 'must be a whole number from 0 to 65535; it is "65536".'],

@@ -39,6 +39,12 @@ export interface Config {
   readonly dnsServers: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly portalSessionSeconds: number;
+  readonly corsOrigins: readonly string[];
+  /** Requests of one key in a second; 0: no limit. */
+  readonly apiRequestsPerSecond: number;
+  readonly ingestRequestsPerSecond: number;
+  /** Of one address; 0: no limit. */
+  readonly authFailuresPerMinute: number;
 
   readonly payloadBytesMax: number;
   readonly batchBytesMax: number;
@@ -130,7 +136,13 @@ function readVariable(
   return error ? { problem: problemWith(variable, text, error) } : { value };
 }
 
-const listProperties = new Set(['allowTargets', 'dnsServers', 'trustedProxies', 'encryptionKeys']);
+const listProperties = new Set([
+  'allowTargets',
+  'dnsServers',
+  'trustedProxies',
+  'corsOrigins',
+  'encryptionKeys',
+]);
 
 function defaultText(variable: ConfigVariable, command: Command): string | null {
   const byDefault = variable.default;

@@ -30,6 +30,8 @@ describe('docs/configuration.md', () => {
       days: /_DAYS$/,
       bytes: /_BYTES_MAX$/,
       attempts: /_IN_FLIGHT_MAX$/,
+      'requests per second': /_REQUESTS_PER_SECOND$/,
+      'failures per minute': /_FAILURES_PER_MINUTE$/,
       connections: /_(?:POOL|CONNECTIONS)_MAX$/,
     };
     for (const { name, unit } of configVariables) {

@@ -65,6 +65,8 @@ export async function startPosthorn(options: PosthornOptions): Promise<Posthorn>
     POSTHORN_SWEEP_INTERVAL_MS: '500',
     POSTHORN_SWEEP_GRACE_MS: '1000',
     POSTHORN_LOG_LEVEL: 'debug',
+    // Tests look as often as they like.
+    POSTHORN_API_REQUESTS_PER_SECOND: '0',
     ...options.env,
   };
   const child = spawn(process.execPath, ['--enable-source-maps', MAIN, 'serve', ...(options.roles ?? [])], {

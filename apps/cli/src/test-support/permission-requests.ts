@@ -35,6 +35,10 @@ const withDelivery: RequestRecipe['make'] = async (world, customerId) => ({
 const withReplay =
   (state: 'running' | 'paused'): RequestRecipe['make'] =>
   async (world, customerId) => ({ params: { replayId: await world.replay(customerId, state) } });
+const withApiKey = async (world: PermissionWorld) => {
+  const { id } = await world.admin('post', '/v1/api-keys', { scopes: ['read'] });
+  return { params: { apiKeyId: id } };
+};
 const event = (customerId: string) => ({ customerId, type: 'invoice.paid', data: {} });
 
 const oneShot = (customerId: string) => ({ customerId, url: 'https://example.com/', payload: {} });
@@ -138,11 +142,12 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
 
   createApiKey: { make: () => ({ body: { scopes: ['read'] } }), ofNobody: true },
   listApiKeys: { make: nothing, ofNobody: true },
+  patchApiKey: {
+    make: async (world) => ({ ...(await withApiKey(world)), body: { name: 'changed' } }),
+    ofNobody: true,
+  },
   revokeApiKey: {
-    make: async (world) => {
-      const { id } = await world.admin('post', '/v1/api-keys', { scopes: ['read'] });
-      return { params: { apiKeyId: id } };
-    },
+    make: withApiKey,
     ofNobody: true,
   },
   listAuditEntries: { make: nothing, ofNobody: true },

@@ -62,6 +62,7 @@ export async function openPermissionWorld(): Promise<PermissionWorld> {
       POSTHORN_QUEUE_PREFIX: redis.prefix,
       POSTHORN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
       POSTHORN_ADMIN_KEY: adminKey,
+      POSTHORN_API_REQUESTS_PER_SECOND: '0',
       POSTHORN_HOST: '127.0.0.1',
       POSTHORN_PORT: '0',
     },

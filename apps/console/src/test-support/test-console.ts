@@ -95,13 +95,14 @@ export async function startTestConsole(
   await ensurePartitions(database.pool, { nowMs: Date.now() });
   const apiKeys = createApiKeyStore(database);
   const directory = createApiKeyDirectory({ apiKeys, clock: database.clock, logger });
+  const failedAttempts = { refuse: () => undefined, note: () => undefined };
   const portalSessions = createPortalSessionDirectory(createPortalLinkStore(database));
-  const identities = createIdentities({ apiKeys: directory, portalSessions });
+  const identities = createIdentities({ apiKeys: directory, portalSessions, failedAttempts });
   const auditTrail = createAuditTrail(createAuditStore(database), logger);
   const enqueued: EnqueuedJob[] = [];
   const router = createConsoleRouter({
-    authentication: authenticate(identities, auditTrail),
-    admission: admitAnyone(auditTrail),
+    authentication: authenticate({ identities, limits: { count: () => undefined }, auditTrail }),
+    admission: admitAnyone({ failedAttempts, auditTrail }),
     database,
     secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
     checkTargetUrl: (url) =>

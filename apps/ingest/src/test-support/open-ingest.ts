@@ -27,6 +27,7 @@ import { createSecretBox, generateKeyring, parseKeyring, type Logger } from '@po
 import { createTestDatabase } from '@posthorn/testing';
 
 import { createIngestRouter } from '../ingest-router.js';
+import { neverRefused, unlimited } from './no-limits.js';
 import { createOverloadGuard, type OverloadGuard } from '../overload-guard.js';
 import { refuseWhenOverloaded } from '../refuse-when-overloaded.js';
 import { overloadLimits, type OverloadLimits } from '../overload-limits.js';
@@ -95,7 +96,9 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
     identities: createIdentities({
       apiKeys: directory,
       portalSessions: createPortalSessionDirectory(createPortalLinkStore({ prisma, clock })),
+      failedAttempts: neverRefused,
     }),
+    limits: unlimited,
     schemas: { check: () => Promise.resolve([]) },
     oneShots: { accept: oneShots.accept, status: store.status },
     checkTargetUrl: (url) =>

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createHttpApp, createIdentities, type KnownApiKey } from '@posthorn/http';
+import { createHttpApp, createIdentities, type KnownApiKey, type RequestLimits } from '@posthorn/http';
 import type { AcceptOutcome, EventToAccept } from '@posthorn/pipeline';
 import { createLogger } from '@posthorn/runtime';
 
 import { createIngestRouter } from '../ingest-router.js';
+import { neverRefused, unlimited } from './no-limits.js';
 import { noOneShots } from './no-one-shots.js';
 import { openGate } from './open-gate.js';
 
@@ -20,6 +21,7 @@ export const eventId = 'evt_01h455vb4pex5vsknk084sn02q';
 /** The router on a real app; what reaches the acceptor is recorded, `outcomeOf` says what comes back. */
 export function testIngest(
   outcomeOf: (event: EventToAccept, index: number) => AcceptOutcome | Error = accepted,
+  limits: RequestLimits = unlimited,
 ) {
   const events: EventToAccept[] = [];
   const logger = createLogger({ level: 'silent', role: 'test' });
@@ -31,9 +33,14 @@ export function testIngest(
       },
     },
     identities: createIdentities({
-      apiKeys: { find: (hash) => Promise.resolve(known.get(hash.toString('hex')) ?? null) },
-      portalSessions: { find: () => Promise.resolve(null) },
+      apiKeys: {
+        find: (hash) => Promise.resolve(known.get(hash.toString('hex')) ?? null),
+        isKnown: () => false,
+      },
+      portalSessions: { find: () => Promise.resolve(null), isKnown: () => false },
+      failedAttempts: neverRefused,
     }),
+    limits,
     schemas: { check: () => Promise.resolve([]) },
     ...noOneShots,
     overload: openGate,
@@ -56,10 +63,10 @@ export function accepted(event: EventToAccept): AcceptOutcome {
 
 const known = new Map<string, KnownApiKey>(
   Object.entries({
-    [keys.writer]: { id: 'w', scopes: ['events:write'], customerId: null },
-    [keys.admin]: { id: 'a', scopes: ['admin'], customerId: null },
-    [keys.reader]: { id: 'r', scopes: ['read'], customerId: null },
-    [keys.acme]: { id: 'c', scopes: ['events:write'], customerId: 'acme' },
+    [keys.writer]: { id: 'w', scopes: ['events:write'], customerId: null, rateLimit: null },
+    [keys.admin]: { id: 'a', scopes: ['admin'], customerId: null, rateLimit: null },
+    [keys.reader]: { id: 'r', scopes: ['read'], customerId: null, rateLimit: null },
+    [keys.acme]: { id: 'c', scopes: ['events:write'], customerId: 'acme', rateLimit: null },
   } satisfies Record<string, KnownApiKey>).map(([key, value]) => [
     createHash('sha256').update(key).digest('hex'),
     value,

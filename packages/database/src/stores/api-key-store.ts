@@ -4,6 +4,7 @@ import type { Clock } from '@posthorn/runtime';
 import type { Transaction } from '../database.js';
 import { Prisma, type PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
+import { rateLimitOf, type RateLimit } from './rate-limit.js';
 
 export type ApiKeyScope = 'events:write' | 'read' | 'admin';
 
@@ -15,6 +16,8 @@ export interface ApiKey {
   scopes: ApiKeyScope[];
   /** Set: the key is restricted to this customer. */
   customerId: string | null;
+  /** Of its requests; null: the default. */
+  rateLimit: RateLimit | null;
   createdAt: Date;
   lastUsedAt: Date | null;
 }
@@ -23,7 +26,11 @@ export interface NewApiKey {
   name: string | null;
   scopes: readonly ApiKeyScope[];
   customerId: string | null;
+  rateLimit?: RateLimit | null;
 }
+
+/** What can be changed of a key. */
+export type ApiKeySettings = Pick<ApiKey, 'name' | 'rateLimit'>;
 
 /** `key` is the whole key; nothing can read it again later. */
 export type CreateApiKeyOutcome =
@@ -39,8 +46,10 @@ export interface ApiKeyStore {
    * Makes sure that this given key exists, whoever else does so at the same moment; one that exists keeps its scopes.
    * A key that was revoked stays revoked.
    */
-  ensure(key: string, settings: Omit<NewApiKey, 'customerId'>): Promise<EnsureApiKeyOutcome>;
+  ensure(key: string, settings: Pick<NewApiKey, 'name' | 'scopes'>): Promise<EnsureApiKeyOutcome>;
   list(query: { limit: number; before: string | null }): Promise<Page<ApiKey>>;
+  /** Null when there is no such key, or no longer. What `change` throws is passed on, and nothing is changed. */
+  patch(id: string, change: (current: ApiKeySettings) => ApiKeySettings): Promise<ApiKey | null>;
   /** False when there is no such key, or no longer. */
   revoke(id: string): Promise<boolean>;
   /** By SHA-256 of the whole key. Not for revoked keys, nor for those of an erased customer. */
@@ -73,6 +82,8 @@ export function createApiKeyStore({ prisma, clock }: { prisma: PrismaClient; clo
       });
       return cutPage(rows, limit, apiKeyOf, ({ id }) => id);
     },
+
+    patch: (id, change) => prisma.$transaction((tx) => patch(tx, clock, id, change)),
 
     async revoke(id) {
       const now = new Date(clock.nowMs());
@@ -113,7 +124,7 @@ const live = {
 async function create(
   tx: Transaction,
   clock: Clock,
-  { name, scopes, customerId }: NewApiKey,
+  { name, scopes, customerId, rateLimit = null }: NewApiKey,
 ): Promise<CreateApiKeyOutcome> {
   const key = `phk_${randomBytes(32).toString('base64url')}`;
   // The lock keeps an erasure from passing between the look and the insert.
@@ -126,9 +137,34 @@ async function create(
     ).length > 0;
   if (!known) return { kind: 'unknown_customer' };
   const row = await tx.apiKey.create({
-    data: { id: createUuidV7(clock.nowMs()), name, scopes: [...scopes], customerId, ...identityOf(key) },
+    data: {
+      id: createUuidV7(clock.nowMs()),
+      name,
+      scopes: [...scopes],
+      customerId,
+      ...rateLimitColumns(rateLimit),
+      ...identityOf(key),
+    },
   });
   return { kind: 'created', apiKey: apiKeyOf(row), key };
+}
+
+async function patch(
+  tx: Transaction,
+  clock: Clock,
+  id: string,
+  change: (current: ApiKeySettings) => ApiKeySettings,
+): Promise<ApiKey | null> {
+  await tx.$queryRaw`SELECT 1 FROM api_key WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+  const row = await tx.apiKey.findFirst({ where: { ...live, id } });
+  if (!row) return null;
+  const { name, rateLimit } = change(apiKeyOf(row));
+  const data = { name, ...rateLimitColumns(rateLimit), updatedAt: new Date(clock.nowMs()) };
+  return apiKeyOf(await tx.apiKey.update({ where: { id }, data }));
+}
+
+function rateLimitColumns(rateLimit: RateLimit | null) {
+  return { rateLimitMax: rateLimit?.max ?? null, rateLimitPerSeconds: rateLimit?.perSeconds ?? null };
 }
 
 /** 256 random bits need no salt and no slow hash; the hint gives away 36 of them. */
@@ -143,6 +179,7 @@ function apiKeyOf(row: Prisma.ApiKeyModel): ApiKey {
     hint: row.hint,
     scopes: row.scopes as ApiKeyScope[],
     customerId: row.customerId,
+    rateLimit: rateLimitOf(row),
     createdAt: row.createdAt,
     lastUsedAt: row.lastUsedAt,
   };

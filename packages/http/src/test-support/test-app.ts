@@ -27,7 +27,7 @@ export function testApp(handlers: Handlers, routers: Router[] = []) {
   const router = Router();
   for (const [id, handler] of Object.entries(handlers)) {
     const operation = operations[id as keyof typeof operations];
-    mountOperation(router, operation as never, authenticate(identities), handler);
+    mountOperation(router, operation as never, authenticate({ identities, limits, auditTrail }), handler);
   }
   const lines: string[] = [];
   const destination = new Writable({
@@ -41,13 +41,19 @@ export function testApp(handlers: Handlers, routers: Router[] = []) {
 }
 
 const known = new Map<string, KnownApiKey>([
-  [keys.admin, { id: 'admin', scopes: ['admin'], customerId: null }],
-  [keys.reader, { id: 'reader', scopes: ['read'], customerId: null }],
-  [keys.acmeAdmin, { id: 'acme', scopes: ['admin'], customerId: 'acme' }],
+  [keys.admin, { id: 'admin', scopes: ['admin'], customerId: null, rateLimit: null }],
+  [keys.reader, { id: 'reader', scopes: ['read'], customerId: null, rateLimit: null }],
+  [keys.acmeAdmin, { id: 'acme', scopes: ['admin'], customerId: 'acme', rateLimit: null }],
 ]);
 const byHash = new Map([...known].map(([key, value]) => [hashToken(key).toString('hex'), value]));
 
 const identities = createIdentities({
-  apiKeys: { find: (hash) => Promise.resolve(byHash.get(hash.toString('hex')) ?? null) },
-  portalSessions: { find: () => Promise.resolve(null) },
+  apiKeys: {
+    find: (hash) => Promise.resolve(byHash.get(hash.toString('hex')) ?? null),
+    isKnown: () => false,
+  },
+  portalSessions: { find: () => Promise.resolve(null), isKnown: () => false },
+  failedAttempts: { refuse: () => undefined, note: () => undefined },
 });
+const limits = { count: () => undefined };
+const auditTrail = { record: () => Promise.resolve() };
