@@ -9,7 +9,9 @@ import { PrismaClient } from '../generated/client.js';
 import { ensurePartitions } from '../partitions.js';
 import { createReplayStore } from '../stores/replay-store.js';
 import { takeAttemptReader } from './attempt-reader.js';
+import { bringForward } from './bring-forward.js';
 import { closeDeliveries } from './close-deliveries.js';
+import { expireParkedDeliveries } from './expire-parked-deliveries.js';
 import { findFirstEvents } from './find-first-events.js';
 import { inTransaction } from './in-transaction.js';
 import { findOneShots } from './find-one-shots.js';
@@ -226,6 +228,32 @@ describe('the hot statements over many partitions', () => {
     }
     // An attempt, its delivery, and the row it is added to, by index each.
     expect(Math.max(...counts)).toBeLessThan(600);
+  });
+
+  it('bring forward a page of an endpoint that has thousands waiting, and find nothing parked that has expired', async () => {
+    const endpointId = byDay[0]![0]!.deliveries[0]!.endpointId;
+    await pool.query(
+      `UPDATE delivery SET next_attempt_at = now() + interval '1 hour', expires_at = now() + interval '9 days'
+        WHERE status = 'pending'`,
+    );
+    // Until then the indexes have entries of the rows as they were.
+    await pool.query('VACUUM ANALYZE delivery');
+    let after = '00000000-0000-0000-0000-000000000000';
+    for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+      const brought = await rowsRead(async () => {
+        const page = await bringForward(pool, { endpointId, after, limit: 50 });
+        expect(page.deliveries).toHaveLength(50);
+        after = page.after!;
+      });
+      const expired = await rowsRead(async () => {
+        expect(
+          await expireParkedDeliveries(pool, { nowMs: Date.now(), graceMs: 0, youngestMs: DAY_MS }),
+        ).toBe(0);
+      });
+      // The 250 rows of a page and the fifty that are moved; of what is due, each row and its index entry.
+      expect(brought).toBeLessThan(1_200);
+      expect(expired).toBeLessThan(300 + 100 * (execution + 1));
+    }
   });
 });
 
