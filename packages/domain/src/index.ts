@@ -76,5 +76,5 @@ export {
   waitingForOf,
 } from './endpoint-health.js';
 export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
-export { Pacer, type RateLimit } from './pacing.js';
+export { Pace, type RateLimit } from './pacing.js';
 export { latencyBounds, latencyPercentile } from './latency-histogram.js';

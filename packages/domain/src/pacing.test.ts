@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Pacer } from './pacing.js';
+import { Pace, Pacer } from './pacing.js';
 
 describe('a pacer', () => {
   it('allows a start at once and spaces the others evenly', () => {
@@ -86,5 +86,49 @@ describe('a pacer', () => {
         },
       ),
     );
+  });
+});
+
+describe('the pace of a rate limit', () => {
+  const limit = { max: 80, perSeconds: 1 };
+
+  /** Takes up as soon as allowed and sends `delaysMs` later, or when it is the turn: first come, first served. */
+  function sendsOf(delaysMs: readonly number[]) {
+    const pace = new Pace(limit, 0, 0);
+    const sends: { atMs: number; waitedMs: number }[] = [];
+    let takenUpMs = 0;
+    let lastSendMs = 0;
+    for (const delayMs of delaysMs) {
+      takenUpMs = Math.max(takenUpMs, pace.takeUps.nextMs);
+      pace.takeUps.start(takenUpMs);
+      const readyMs = Math.max(lastSendMs, takenUpMs + delayMs);
+      const atMs = Math.max(readyMs, pace.sends.nextMs);
+      pace.sends.start(atMs);
+      lastSendMs = atMs;
+      sends.push({ atMs, waitedMs: atMs - takenUpMs - delayMs });
+    }
+    return sends;
+  }
+
+  it('never sends more than max in any window, however long it takes from taking up to sending', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 200, maxLength: 400 }),
+        (delays) => {
+          const sends = sendsOf(delays);
+          for (let i = limit.max; i < sends.length; i++) {
+            expect((sends[i]?.atMs ?? 0) - (sends[i - limit.max]?.atMs ?? 0)).toBeGreaterThan(1000 - 1e-6);
+          }
+        },
+      ),
+    );
+  });
+
+  it('lets sends wait less and less after one that was late, and none while all take as long', () => {
+    const steady = sendsOf(Array.from({ length: 500 }, (_, i) => 5 + (i % 9)));
+    expect(Math.max(...steady.map(({ waitedMs }) => waitedMs))).toBeLessThan(10);
+    const after = sendsOf(Array.from({ length: 2000 }, (_, i) => (i === 0 ? 100 : 5)));
+    expect(after[1]?.waitedMs).toBeGreaterThan(50);
+    expect(after[1999]?.waitedMs).toBeLessThan(1);
   });
 });

@@ -14,10 +14,15 @@ const slackMs = 10;
 export class Pacer {
   #intervalMs: number;
   #nextMs: number;
+  readonly #spareMs: number;
 
-  /** `nextMs`: when the next start is allowed, as kept from before; never taken to be further off than one interval. */
-  constructor(limit: RateLimit, nextMs: number, nowMs: number) {
-    this.#intervalMs = intervalOf(limit);
+  /**
+   * `nextMs`: when the next start is allowed, as kept from before; never taken to be further off than one interval.
+   * `spareMs`: so much slower it is, per window.
+   */
+  constructor(limit: RateLimit, nextMs: number, nowMs: number, spareMs = 0) {
+    this.#spareMs = spareMs;
+    this.#intervalMs = intervalOf(limit, spareMs);
     this.#nextMs = Math.min(nextMs, nowMs + this.#intervalMs);
   }
 
@@ -27,7 +32,7 @@ export class Pacer {
   }
 
   setLimit(limit: RateLimit, nowMs: number): void {
-    this.#intervalMs = intervalOf(limit);
+    this.#intervalMs = intervalOf(limit, this.#spareMs);
     this.#nextMs = Math.min(this.#nextMs, nowMs + this.#intervalMs);
   }
 
@@ -43,6 +48,28 @@ export class Pacer {
   }
 }
 
-function intervalOf({ max, perSeconds }: RateLimit): number {
-  return (perSeconds * 1000 + slackMs) / max;
+/**
+ * A rate limit is kept in two places. What counts is when a delivery is sent. Before, it is taken up, which is paced as
+ * well, so that what has to wait is not taken up at all. Between the two lie Redis and Postgres, which take longer for one
+ * than for the next: sends that would come too near to each other wait a little. Taking up is slower by a hair, so that
+ * they do not wait for ever after a pause of either.
+ */
+export class Pace {
+  readonly takeUps: Pacer;
+  readonly sends: Pacer;
+
+  /** `nextMs`: when the next send is allowed, as kept from before. */
+  constructor(limit: RateLimit, nextMs: number, nowMs: number) {
+    this.takeUps = new Pacer(limit, nextMs, nowMs, slackMs);
+    this.sends = new Pacer(limit, nextMs, nowMs);
+  }
+
+  setLimit(limit: RateLimit, nowMs: number): void {
+    this.takeUps.setLimit(limit, nowMs);
+    this.sends.setLimit(limit, nowMs);
+  }
+}
+
+function intervalOf({ max, perSeconds }: RateLimit, spareMs: number): number {
+  return (perSeconds * 1000 + slackMs + spareMs) / max;
 }

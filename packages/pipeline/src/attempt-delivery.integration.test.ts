@@ -150,6 +150,28 @@ describe('attempting a delivery', () => {
     ]);
   });
 
+  it('asks for its turn right before it sends, and sends nothing and spends no attempt when it does not come', async () => {
+    respond(200);
+    const { job, handle, attempts } = await open();
+    const sent = receiver.requests.length;
+    const notNow = new Error('not now');
+    await expect(pipeline.handle(job, signal, () => Promise.reject(notNow))).rejects.toBe(notNow);
+    expect(receiver.requests).toHaveLength(sent);
+    expect(await attempts()).toEqual([]);
+
+    let sentBefore = -1;
+    let turns = 0;
+    await pipeline.handle(job, signal, async () => {
+      turns += 1;
+      sentBefore = receiver.requests.length;
+    });
+    expect([turns, sentBefore]).toEqual([1, sent]);
+    expect(receiver.requests).toHaveLength(sent + 1);
+    // There is no turn to ask for when nothing is sent.
+    await pipeline.handle(job, signal, () => Promise.reject(notNow));
+    expect(await handle()).toEqual({ kind: 'done' });
+  });
+
   it('is a dead letter after the last try', async () => {
     respond(503);
     const { handle, delivery, attempts, makeDue } = await open({

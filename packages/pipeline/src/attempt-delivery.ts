@@ -44,7 +44,7 @@ export interface DeliveryAttempterDeps {
 /** Makes the handler of a delivery's job: one attempt, or none where the delivery is no longer to be attempted. */
 export function createDeliveryAttempter(
   deps: DeliveryAttempterDeps,
-): (job: LaneJob, signal: AbortSignal) => Promise<JobVerdict> {
+): (job: LaneJob, signal: AbortSignal, untilTurn?: () => Promise<void>) => Promise<JobVerdict> {
   const {
     pool,
     clock,
@@ -72,7 +72,7 @@ export function createDeliveryAttempter(
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 
-  return async function attemptDelivery(job, signal) {
+  return async function attemptDelivery(job, signal, untilTurn) {
     const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
     if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
 
@@ -85,6 +85,7 @@ export function createDeliveryAttempter(
     if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
 
     const target = endpoint.oneShots ? await aim(endpoint, delivery.eventId) : endpoint;
+    await untilTurn?.();
     const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
     const outcome = await send(delivery, target, headers, signal);
     // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.

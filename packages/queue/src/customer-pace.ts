@@ -1,4 +1,4 @@
-import { Pacer, type RateLimit } from '@posthorn/domain';
+import { Pace, type RateLimit } from '@posthorn/domain';
 
 /** One lane's place in its customer's queue for starts. */
 export interface PacedLane {
@@ -14,20 +14,20 @@ const turnMs = 50;
  * is left out, and one start wakes one lane however many wait.
  */
 export class CustomerPace {
-  #pacer: Pacer | null = null;
+  #pace: Pace | null = null;
   #turn: PacedLane | null = null;
   #timer: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<PacedLane>();
 
   get limited(): boolean {
-    return this.#pacer !== null;
+    return this.#pace !== null;
   }
 
   /** `nextMs`: when the next start is allowed, as an earlier owner left it. */
   setLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
-    if (limit === null) this.#pacer = null;
-    else if (this.#pacer) this.#pacer.setLimit(limit, nowMs);
-    else this.#pacer = new Pacer(limit, nextMs, nowMs);
+    if (limit === null) this.#pace = null;
+    else if (this.#pace) this.#pace.setLimit(limit, nowMs);
+    else this.#pace = new Pace(limit, nextMs, nowMs);
     this.#arm(nowMs);
   }
 
@@ -38,8 +38,8 @@ export class CustomerPace {
 
   /** False: the lane waits now. */
   mayStart(lane: PacedLane, nowMs: number): boolean {
-    if (this.#pacer === null) return true;
-    const open = this.#pacer.nextMs <= nowMs;
+    if (this.#pace === null) return true;
+    const open = this.#pace.takeUps.nextMs <= nowMs;
     if (open && (this.#turn === lane || (this.#turn === null && this.#waiting.size === 0))) return true;
     if (this.#turn === lane) this.#turn = null;
     this.#waiting.add(lane);
@@ -49,16 +49,26 @@ export class CustomerPace {
 
   /** Only when `mayStart`. Gives the time of the next start; null without a limit. */
   start(nowMs: number): number | null {
-    if (this.#pacer === null) return null;
-    const nextMs = this.#pacer.start(nowMs);
+    if (this.#pace === null) return null;
+    const nextMs = this.#pace.takeUps.start(nowMs);
     this.#turn = null;
     this.#arm(nowMs);
     return nextMs;
   }
 
   giveBack(next: number, nowMs: number): void {
-    this.#pacer?.giveBack(next, nowMs);
+    this.#pace?.takeUps.giveBack(next, nowMs);
     this.#arm(nowMs);
+  }
+
+  /** When the next send of the customer is allowed: now or earlier, or later. */
+  sendsAtMs(): number {
+    return this.#pace?.sends.nextMs ?? 0;
+  }
+
+  /** Only from `sendsAtMs` on. Gives the time of the next; null without a limit. */
+  noteSend(nowMs: number): number | null {
+    return this.#pace?.sends.start(nowMs) ?? null;
   }
 
   /** The lane has closed. */
@@ -78,7 +88,7 @@ export class CustomerPace {
   #arm(nowMs: number): void {
     clearTimeout(this.#timer);
     if (this.#waiting.size === 0) return;
-    const opensInMs = (this.#pacer?.nextMs ?? 0) - nowMs;
+    const opensInMs = (this.#pace?.takeUps.nextMs ?? 0) - nowMs;
     const waitMs = Math.max(opensInMs, this.#turn ? turnMs : 0);
     this.#timer = setTimeout(() => this.#nextTurn(), Math.ceil(Math.max(0, waitMs)));
   }
@@ -90,7 +100,7 @@ export class CustomerPace {
     // Its turn is over, unused.
     this.#turn = null;
     // A timer may fire a little early.
-    if ((this.#pacer?.nextMs ?? 0) > nowMs) {
+    if ((this.#pace?.takeUps.nextMs ?? 0) > nowMs) {
       this.#arm(nowMs);
       return;
     }

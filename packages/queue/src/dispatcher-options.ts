@@ -44,9 +44,10 @@ export interface DispatcherOptions {
   /**
    * Does one job and says what becomes of it. `signal` aborts when the job's lock was lost (another worker may have
    * it already) or when a stop ran out of time; what is returned after that is ignored.
-   * If it throws, the same job runs again after 1 to 5 s.
+   * `untilTurn` is to be awaited right before something is sent: it keeps the rate limits. What it rejects with is to be
+   * thrown on. If it throws anything else, the same job runs again after 1 to 5 s.
    */
-  readonly handle: (job: LaneJob, signal: AbortSignal) => Promise<JobVerdict>;
+  readonly handle: (job: LaneJob, signal: AbortSignal, untilTurn: () => Promise<void>) => Promise<JobVerdict>;
   /** Asked when a lane opens and again every few seconds while it is open. */
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
   /** Without it, health is forgotten with the lease. */

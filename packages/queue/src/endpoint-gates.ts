@@ -135,7 +135,7 @@ export class EndpointGates {
     return this.#customerNextMs;
   }
 
-  /** On the connection that fetches, before the fetch: whoever finds the job gone finds this too. It expires by itself. */
+  /** On the connection that ends the job: whoever finds it gone finds this too. It expires by itself. */
   #keep(key: string, nextMs: number | null, nowMs: number): void {
     if (nextMs === null || nextMs - nowMs < worthKeepingMs) return;
     this.#context.redis

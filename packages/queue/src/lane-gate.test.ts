@@ -134,7 +134,13 @@ describe('the gate of a lane', () => {
     const nowMs = Date.now();
     gate.setRateLimit({ max: 1, perSeconds: 10 }, nowMs);
     customerPace.setLimit({ max: 1, perSeconds: 20 }, nowMs);
-    gate.end(reserved(gate), 'success');
+    const permit = reserved(gate);
+    // What counts is the send.
+    expect(paces).toEqual([]);
+    expect(gate.sendsAtMs(permit)).toBeLessThanOrEqual(nowMs);
+    gate.noteSend(nowMs);
+    expect(gate.sendsAtMs(permit) - nowMs).toBeGreaterThanOrEqual(19_990);
+    gate.end(permit, 'success');
     expect(gate.reserve(Date.now())).toBeNull();
     const [[endpointNextMs, customerNextMs] = []] = paces;
     expect((endpointNextMs ?? 0) - nowMs).toBeGreaterThanOrEqual(9990);

@@ -3,7 +3,7 @@ import {
   type EndpointHealth,
   type EndpointSign,
   nextHealthScore,
-  Pacer,
+  Pace,
   type RateLimit,
   shutUntil,
   soundHealth,
@@ -18,6 +18,11 @@ export interface Permit {
   readonly started: number;
   readonly endpointNextMs: number | null;
   readonly customerNextMs: number | null;
+}
+
+/** Whether a rate limit counts what was fetched under it, so that it has to wait for its turn to be sent. */
+export function isPaced({ endpointNextMs, customerNextMs }: Permit): boolean {
+  return endpointNextMs !== null || customerNextMs !== null;
 }
 
 /** What a lane asks before it fetches. */
@@ -44,7 +49,7 @@ export interface LaneGateContext {
   readonly customerPace: CustomerPace;
   readonly growth: LaneGrowth;
   readonly random: () => number;
-  /** Keeps the next permitted times where the next owner finds them. */
+  /** Keeps the times of the next sends where the next owner finds them. */
   readonly keepPace: (endpointNextMs: number | null, customerNextMs: number | null, nowMs: number) => void;
   /** `transition`: more than the score has changed. */
   readonly onHealth: (health: EndpointHealth, transition: boolean) => void;
@@ -62,7 +67,7 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   #draining: boolean;
   #score: number;
   #scoreTold: number;
-  #pacer: Pacer | null = null;
+  #pace: Pace | null = null;
   #maxInFlight: number;
   readonly #context: LaneGateContext;
 
@@ -96,7 +101,7 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
       this.#score === soundHealth.score &&
       !this.#draining &&
       (this.#shutUntilMs ?? 0) <= nowMs &&
-      (this.#pacer?.nextMs ?? 0) <= nowMs
+      (this.#pace?.sends.nextMs ?? 0) <= nowMs
     );
   }
 
@@ -108,35 +113,54 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
 
   /** `nextMs`: when the next start is allowed, as an earlier owner left it. */
   setRateLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
-    if (limit === null) this.#pacer = null;
-    else if (this.#pacer) this.#pacer.setLimit(limit, nowMs);
-    else this.#pacer = new Pacer(limit, nextMs, nowMs);
+    if (limit === null) this.#pace = null;
+    else if (this.#pace) this.#pace.setLimit(limit, nowMs);
+    else this.#pace = new Pace(limit, nextMs, nowMs);
     this.onChange();
   }
 
   opensAtMs(nowMs: number): number {
-    const ownMs = Math.max(this.#shutUntilMs ?? 0, this.#breaker.opensAtMs(), this.#pacer?.nextMs ?? 0);
+    const ownMs = Math.max(
+      this.#shutUntilMs ?? 0,
+      this.#breaker.opensAtMs(),
+      this.#pace?.takeUps.nextMs ?? 0,
+    );
     return ownMs <= nowMs && this.#context.customerPace.isWaiting(this) ? Infinity : ownMs;
   }
 
   reserve(nowMs: number): Permit | null {
-    const { customerPace, keepPace } = this.#context;
+    const { customerPace } = this.#context;
     if (this.#shutUntilMs !== null && nowMs < this.#shutUntilMs) return null;
     if (!this.#breaker.mayStart(nowMs) && !this.#growsAtOnce(nowMs)) return null;
-    if (this.#pacer && nowMs < this.#pacer.nextMs) return null;
+    if (this.#pace && nowMs < this.#pace.takeUps.nextMs) return null;
     if (!customerPace.mayStart(this, nowMs)) return null;
     const started = this.#breaker.start();
-    const endpointNextMs = this.#pacer?.start(nowMs) ?? null;
+    const endpointNextMs = this.#pace?.takeUps.start(nowMs) ?? null;
     const customerNextMs = customerPace.start(nowMs);
-    if (endpointNextMs !== null || customerNextMs !== null) keepPace(endpointNextMs, customerNextMs, nowMs);
     return { breaker: this.#breaker, started, endpointNextMs, customerNextMs };
   }
 
   giveBack({ breaker, started, endpointNextMs, customerNextMs }: Permit): void {
     const nowMs = Date.now();
     breaker?.end(started, 'none', nowMs);
-    if (endpointNextMs !== null) this.#pacer?.giveBack(endpointNextMs, nowMs);
+    if (endpointNextMs !== null) this.#pace?.takeUps.giveBack(endpointNextMs, nowMs);
     if (customerNextMs !== null) this.#context.customerPace.giveBack(customerNextMs, nowMs);
+  }
+
+  /** When what was fetched under the permit may be sent: now or earlier, or later. */
+  sendsAtMs({ endpointNextMs, customerNextMs }: Permit): number {
+    return Math.max(
+      (endpointNextMs !== null && this.#pace?.sends.nextMs) || 0,
+      customerNextMs === null ? 0 : this.#context.customerPace.sendsAtMs(),
+    );
+  }
+
+  /** It is being sent. Only from `sendsAtMs` on. */
+  noteSend(nowMs: number): void {
+    const { customerPace, keepPace } = this.#context;
+    const endpointNextMs = this.#pace?.sends.start(nowMs) ?? null;
+    const customerNextMs = customerPace.noteSend(nowMs);
+    if (endpointNextMs !== null || customerNextMs !== null) keepPace(endpointNextMs, customerNextMs, nowMs);
   }
 
   /** A job has ended: what it said about the endpoint, and the pause that the endpoint asked for. */

@@ -8,6 +8,8 @@ import { lockLost, type JobLocks } from './job-locks.js';
 import { drainDelaySeconds, laneBackendFactory, type LaneBackend } from './lane-backend.js';
 import type { LaneGate } from './lane-gate.js';
 import type { LaneJobData } from './lane-job.js';
+import { RetryLater } from './retry-later.js';
+import { turnOf } from './send-turn.js';
 
 /** What all lanes of a process share. */
 export interface LaneContext {
@@ -163,7 +165,7 @@ export class Lane {
           endpointId,
           generation,
         };
-        verdict = await handle(laneJob, lock.signal);
+        verdict = await handle(laneJob, lock.signal, turnOf(this.gate, permit, lock.signal));
         // One that is far away may wait in Postgres alone: then this job is over.
         if (verdict.kind === 'retry' && this.owner.takesRetry(verdict.delayMs))
           throw new RetryLater(verdict.delayMs);
@@ -228,15 +230,5 @@ export class Lane {
     const code = (error as { code?: unknown }).code;
     if (typeof code === 'number' && code < 0) logger.debug('job.not_ours', { error, lane: this.name });
     else logger.warn('lane.error', { error, lane: this.name });
-  }
-}
-
-class RetryLater extends Error {
-  override readonly name = 'RetryLater';
-  readonly delayMs: number;
-
-  constructor(delayMs: number) {
-    super('retry');
-    this.delayMs = Math.max(0, Math.ceil(delayMs));
   }
 }

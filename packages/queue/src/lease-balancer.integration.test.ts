@@ -123,9 +123,9 @@ describe('workers that share the load', () => {
       const observed = seen.as(worker);
       return {
         laneLimits,
-        handle: async (job, signal) => {
+        handle: async (job, signal, untilTurn) => {
           if (job.endpointId === hangs) await hold.opened;
-          return observed.handle(job, signal);
+          return observed.handle(job, signal, untilTurn);
         },
       };
     };
@@ -197,9 +197,9 @@ describe('workers that share the load', () => {
       laneLimits: async () => ({ customerMaxInFlight: 8, endpointMaxInFlight: 2 }),
       leaseMs: 60_000,
       balanceMs: 50,
-      handle: async (job, signal) => {
+      handle: async (job, signal, untilTurn) => {
         if (hanging && job.endpointId === hangs) await hold.opened;
-        return observed.handle(job, signal);
+        return observed.handle(job, signal, untilTurn);
       },
     });
     await waitUntil(() => seen.runs.size > 150);

@@ -113,10 +113,10 @@ export function createLeaseBalancer(options: LeaseBalancerOptions) {
   return {
     /** The same handler, measured. */
     measured: (handle: DispatcherOptions['handle']): DispatcherOptions['handle'] => {
-      return async (job, signal) => {
+      return async (job, signal, untilTurn) => {
         const end = meter.begin(job.customerId, Date.now());
         try {
-          return await handle(job, signal);
+          return await handle(job, signal, untilTurn);
         } finally {
           end(Date.now());
         }
