@@ -11,7 +11,7 @@ describe('a pacer', () => {
       pacer.start(nowMs);
       startedAtMs.push(nowMs - 1000);
     }
-    expect(startedAtMs.slice(0, 4)).toEqual([0, 91, 192, 293]);
+    expect(startedAtMs.slice(0, 4)).toEqual([0, 93, 196, 299]);
     expect(startedAtMs.length).toBe(20);
   });
 
@@ -35,14 +35,14 @@ describe('a pacer', () => {
 
   it('goes on where another process stopped, but never waits for more than one interval', () => {
     expect(new Pacer({ max: 1, perSeconds: 10 }, 7000, 1000).nextMs).toBe(7000);
-    expect(new Pacer({ max: 1, perSeconds: 10 }, 999_999, 1000).nextMs).toBe(11_010);
+    expect(new Pacer({ max: 1, perSeconds: 10 }, 999_999, 1000).nextMs).toBe(11_030);
   });
 
   it('takes a new limit at once', () => {
     const pacer = new Pacer({ max: 1, perSeconds: 3600 }, 0, 0);
     pacer.start(0);
     pacer.setLimit({ max: 10, perSeconds: 1 }, 50);
-    expect(pacer.nextMs).toBeLessThanOrEqual(151);
+    expect(pacer.nextMs).toBeLessThanOrEqual(153);
   });
 
   it('never allows more than max starts in any window, however late each comes', () => {
@@ -65,13 +65,14 @@ describe('a pacer', () => {
           starts.push(nowMs);
         }
         for (let i = max; i < starts.length; i++) {
-          expect((starts[i] ?? 0) - (starts[i - max] ?? 0)).toBeGreaterThan(perSeconds * 1000 - 1e-6);
+          // And 20 ms more, for what lies between here and the receiver.
+          expect((starts[i] ?? 0) - (starts[i - max] ?? 0)).toBeGreaterThan(perSeconds * 1000 + 20 - 1e-6);
         }
       }),
     );
   });
 
-  it('keeps the rate within one per cent while starts come no more than 10 ms late', () => {
+  it('keeps the rate within three per cent while starts come no more than 10 ms late', () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 0, max: 9, noNaN: true }), { minLength: 500, maxLength: 500 }),
@@ -82,7 +83,7 @@ describe('a pacer', () => {
             nowMs = Math.max(nowMs, pacer.nextMs + lateMs);
             pacer.start(nowMs);
           }
-          expect(nowMs).toBeLessThan(500 * 10 * 1.01 + 10);
+          expect(nowMs).toBeLessThan(500 * 10 * 1.03 + 10);
         },
       ),
     );
@@ -117,7 +118,7 @@ describe('the pace of a rate limit', () => {
         (delays) => {
           const sends = sendsOf(delays);
           for (let i = limit.max; i < sends.length; i++) {
-            expect((sends[i]?.atMs ?? 0) - (sends[i - limit.max]?.atMs ?? 0)).toBeGreaterThan(1000 - 1e-6);
+            expect((sends[i]?.atMs ?? 0) - (sends[i - limit.max]?.atMs ?? 0)).toBeGreaterThan(1020 - 1e-6);
           }
         },
       ),

@@ -4,25 +4,26 @@ export interface RateLimit {
   readonly perSeconds: number;
 }
 
-/**
- * How late a timer may fire without the rate falling behind. The interval between starts is longer by its share of this,
- * so that the limit holds in every window even if one start is late and the next is not.
- */
+/** How late a timer may fire without the rate falling behind: the next start makes up for it. */
 const slackMs = 10;
+/** How much longer one request may be on its way than another, so that the limit holds for a receiver that counts, too. */
+const wayMs = 20;
+/** By how much taking up is slower than sending, per window. */
+const spareMs = 10;
 
 /** Spaces starts evenly (GCRA with a burst of one): there is nothing to save up while nobody asks. */
 export class Pacer {
   #intervalMs: number;
   #nextMs: number;
-  readonly #spareMs: number;
+  readonly #slowerByMs: number;
 
   /**
    * `nextMs`: when the next start is allowed, as kept from before; never taken to be further off than one interval.
-   * `spareMs`: so much slower it is, per window.
+   * `slowerByMs`: so much longer each window is.
    */
-  constructor(limit: RateLimit, nextMs: number, nowMs: number, spareMs = 0) {
-    this.#spareMs = spareMs;
-    this.#intervalMs = intervalOf(limit, spareMs);
+  constructor(limit: RateLimit, nextMs: number, nowMs: number, slowerByMs = 0) {
+    this.#slowerByMs = slowerByMs;
+    this.#intervalMs = intervalOf(limit, slowerByMs);
     this.#nextMs = Math.min(nextMs, nowMs + this.#intervalMs);
   }
 
@@ -32,7 +33,7 @@ export class Pacer {
   }
 
   setLimit(limit: RateLimit, nowMs: number): void {
-    this.#intervalMs = intervalOf(limit, this.#spareMs);
+    this.#intervalMs = intervalOf(limit, this.#slowerByMs);
     this.#nextMs = Math.min(this.#nextMs, nowMs + this.#intervalMs);
   }
 
@@ -60,7 +61,7 @@ export class Pace {
 
   /** `nextMs`: when the next send is allowed, as kept from before. */
   constructor(limit: RateLimit, nextMs: number, nowMs: number) {
-    this.takeUps = new Pacer(limit, nextMs, nowMs, slackMs);
+    this.takeUps = new Pacer(limit, nextMs, nowMs, spareMs);
     this.sends = new Pacer(limit, nextMs, nowMs);
   }
 
@@ -70,6 +71,7 @@ export class Pace {
   }
 }
 
-function intervalOf({ max, perSeconds }: RateLimit, spareMs: number): number {
-  return (perSeconds * 1000 + slackMs + spareMs) / max;
+/** Longer by its share of all of these: then no window holds more than `max`, even if one start is late and the next is not. */
+function intervalOf({ max, perSeconds }: RateLimit, slowerByMs: number): number {
+  return (perSeconds * 1000 + slackMs + wayMs + slowerByMs) / max;
 }
