@@ -91,6 +91,7 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
       return outcomes;
     },
     queueMax: waitingMax,
+    overlapAfterMs: 10,
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 

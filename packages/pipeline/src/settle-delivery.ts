@@ -61,6 +61,7 @@ export function createDeliverySettler({
 }: DeliverySettlerDeps): DeliverySettler {
   const commit = createGroupCommit<AttemptToSettle, SettleOutcome>({
     commit: (attempts) => settleAttempts(pool, attempts),
+    overlapAfterMs: 10,
     // While Postgres is away no smaller batch would do better; each attempt waits and asks again by itself.
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });

@@ -9,7 +9,7 @@ export interface GroupCommitOptions<T, R> {
   batchMax?: number;
   /** Commits that run at the same time, at most. */
   concurrencyMax?: number;
-  /** How long the newest commit has the next items wait for it; past it they start another beside it. Default 10. */
+  /** How long the newest commit has the next items wait for it; past it they start another beside it. Default 0. */
   overlapAfterMs?: number;
   /** Items that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
   queueMax?: number;
@@ -45,8 +45,8 @@ export class GroupCommitOverloaded extends Error {
 
 /**
  * Items that arrive together share one commit. An idle group waits for the end of the current turn of the event loop,
- * no longer; while a commit runs, later items gather. One that takes longer than usual (a slow disk, a row that somebody
- * has locked) is not waited for: what gathers past `overlapAfterMs` runs beside it, up to `concurrencyMax`.
+ * no longer; while `concurrencyMax` commits run, later items gather. Where a commit costs more than its items wait (each
+ * has to reach the disk), `overlapAfterMs` has them gather behind the first already, unless it takes longer than usual.
  *
  * A failed batch is halved until the bad rows stand alone, so only they fail, and one bad row in 500 costs some twenty
  * statements rather than 500. Hence a commit must undo everything when it rejects.
@@ -56,7 +56,7 @@ export function createGroupCommit<T, R>({
   commitOne = async (item) => onlyResult(await commit([item])),
   batchMax = 500,
   concurrencyMax = 2,
-  overlapAfterMs = 10,
+  overlapAfterMs = 0,
   queueMax = Infinity,
   isRetryableRowByRow = () => true,
   onBatch,
@@ -98,11 +98,11 @@ export function createGroupCommit<T, R>({
 
   function scheduleStart(): void {
     if (startIsScheduled || running >= concurrencyMax || waiting === 0) return;
-    if (running === 0 || fullBatches.length > 0) {
+    if (running === 0 || overlapAfterMs === 0 || fullBatches.length > 0) {
       startIsScheduled = true;
       setImmediate(start);
     } else {
-      overlap ??= setTimeout(startBeside, newestStartedMs + overlapAfterMs - performance.now());
+      overlap ??= setTimeout(startBeside, newestStartedMs + overlapAfterMs - performance.now()).unref();
     }
   }
 
