@@ -37,6 +37,8 @@ describe('log redaction', () => {
 
   it.each([
     ['key phk_abcdefghijklmnopqrstuvwx was refused', 'key phk_[redacted] was refused'],
+    ['at https://a.example/portal#token=phl_abc-def_1', 'at https://a.example/portal#token=phl_[redacted]'],
+    ['the session phs_abcdef is over', 'the session phs_[redacted] is over'],
     ['secrets whsec_a+b/c== whsec_ddd', 'secrets whsec_[redacted] whsec_[redacted]'],
     ['sent Authorization: Bearer abcdef.ghi-jkl', 'sent Authorization: Bearer [redacted]'],
     [

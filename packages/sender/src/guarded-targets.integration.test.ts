@@ -56,6 +56,11 @@ describe('a target that is not public', () => {
     expectRefused(host),
   );
 
+  it.each(['[fe80::1%25lo]', '[fe80::1%lo]', '[::1%25lo]', '[::1%lo]'])(
+    'is refused without a socket when the URL has a zone, as %s',
+    expectRefused,
+  );
+
   it.each(forbiddenAddresses)('is refused without a socket when the URL says %s (%s)', (address) =>
     expectRefused(address.includes(':') ? `[${address}]` : address),
   );
@@ -80,6 +85,26 @@ describe('a target that is not public', () => {
     answers['internal.example'] = [['10.20.30.40']];
     const outcome = await post(sender, `http://internal.example:${canary.port}/`);
     expect(JSON.stringify(outcome)).not.toContain('10.20.30.40');
+  });
+});
+
+describe('a redirect', () => {
+  it.each([
+    ['another address of this machine', () => `http://127.0.0.1:${canary.port}/`],
+    ['the metadata of a cloud', () => 'http://169.254.169.254/latest/meta-data/'],
+    ['a name', () => `http://localhost:${canary.port}/`],
+  ])('to %s opens no socket but the one it came by', async (_what, location) => {
+    const receiver = await startHttp(
+      (_request, response) => response.writeHead(307, { location: location() }).end(),
+      '127.0.0.2',
+    );
+    const guarded = createSender({ allowTargets: ['127.0.0.2/32'], dnsServers: [nameServer.address] });
+    const outcome = await post(guarded, `http://127.0.0.2:${receiver.port}/`);
+    expect(outcome).toMatchObject({ status: 'failed', error: { code: 'redirect_not_followed' } });
+    expect(socketsOpened).toBe(1);
+    expect(canary.accepted).toHaveLength(0);
+    await guarded.close();
+    await receiver.close();
   });
 });
 

@@ -1,0 +1,11 @@
+// Writes the table in docs/concepts/access.md from the permissions (needs a build).
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { permissionsTable } from '../dist/permissions-table.js';
+
+const file = path.resolve(import.meta.dirname, '../../../docs/concepts/access.md');
+const page = readFileSync(file, 'utf8');
+writeFileSync(
+  file,
+  page.replace(/\| Operation.*\n(?:\|.*\n)+/, () => `${permissionsTable()}\n`),
+);
