@@ -108,7 +108,7 @@ export async function startRoles({
   shutdown.onClose('queue', () => queue.close());
 
   const worker = has('worker')
-    ? createWorker({ database, endpoints, oneShots: oneShotStore, logger, settings: config })
+    ? createWorker({ database, endpoints, routes, oneShots: oneShotStore, logger, settings: config })
     : undefined;
   if (worker) shutdown.onClose('worker', (deadlineMs) => worker.stop({ deadlineMs }));
 

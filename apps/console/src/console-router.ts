@@ -81,7 +81,7 @@ export function createConsoleRouter({
   const reopening = { pool, queue, logger, heldForMs: heldMs };
 
   const router = Router({ caseSensitive: true });
-  mountCustomers(router, { authentication, pool, customers, checkTargetUrl });
+  mountCustomers(router, { authentication, database, secretBox, customers, checkTargetUrl });
   mountEndpoints(router, {
     authentication,
     pool,

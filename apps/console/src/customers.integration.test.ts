@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { startTestConsole, type TestConsole } from './test-support/test-console.js';
@@ -28,6 +29,7 @@ describe('PUT /v1/customers/{customerId}', () => {
     expect(created.body).toEqual({
       id: 'acme',
       ...settings,
+      notificationSecret: expect.stringMatching(/^whsec_/),
       createdAt: expect.stringMatching(/Z$/),
       updatedAt: expect.stringMatching(/Z$/),
     });
@@ -54,6 +56,38 @@ describe('PUT /v1/customers/{customerId}', () => {
       .expect(422);
     expect(refused.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'notificationUrl' }] });
     await app.admin.get('/v1/customers/acme').expect(404);
+  });
+
+  it('shows the secret of a notificationUrl once, and its endpoint nowhere', async () => {
+    const put = (notificationUrl: string | null) =>
+      app.admin.put('/v1/customers/acme').send({ notificationUrl });
+    const secretOf = (answer: { body: unknown }) =>
+      (answer.body as { notificationSecret?: string }).notificationSecret;
+    expect(secretOf(await put(null).expect(201))).toBeUndefined();
+    const first = secretOf(await put('https://acme.example/one').expect(200));
+    expect(first).toMatch(/^whsec_/);
+    expect(secretOf(await put('https://acme.example/one').expect(200))).toBeUndefined();
+    expect(secretOf(await put('https://acme.example/two').expect(200))).toBeUndefined();
+    const { text } = await app.admin.get('/v1/customers/acme').expect(200);
+    expect(text).not.toContain('Secret');
+    expect((await app.admin.get('/v1/customers/acme/endpoints').expect(200)).body.data).toEqual([]);
+    const { rows } = await app.database.pool.query<{ id: string; url: string }>('SELECT id, url FROM endpoint');
+    expect(rows).toEqual([{ id: expect.any(String), url: 'https://acme.example/two' }]);
+    await app.admin.get(`/v1/endpoints/${encodeId('ep', rows[0]!.id)}`).expect(404);
+
+    await put(null).expect(200);
+    const second = secretOf(await put('https://acme.example/two').expect(200));
+    expect(second).toMatch(/^whsec_/);
+    expect(second).not.toBe(first);
+  });
+
+  it('gives the operator’s customer no notificationUrl', async () => {
+    await app.admin.put('/v1/customers/posthorn').send({ name: 'Operations' }).expect(201);
+    const refused = await app.admin
+      .put('/v1/customers/posthorn')
+      .send({ notificationUrl: 'https://acme.example/' })
+      .expect(422);
+    expect(refused.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'notificationUrl' }] });
   });
 
   it('refuses the id of a customer that is being erased', async () => {
@@ -109,6 +143,15 @@ describe('DELETE /v1/customers/{customerId}', () => {
     await app.admin.delete('/v1/customers/acme').expect(404);
     await app.as(own).get('/v1/events').expect(401);
     await app.admin.put('/v1/customers/acme').send({}).expect(201);
+  });
+});
+
+describe('DELETE /v1/customers/posthorn', () => {
+  it('is refused: operational events need it', async () => {
+    await app.putCustomer('posthorn');
+    const refused = await app.admin.delete('/v1/customers/posthorn').expect(409);
+    expect(refused.body.code).toBe('conflict');
+    await app.admin.get('/v1/customers/posthorn').expect(200);
   });
 });
 

@@ -3,8 +3,16 @@ import {
   type ErasureReceiptResource,
   operations,
   type PutCustomerBody,
+  type PutCustomerResource,
 } from '@posthorn/api-contract';
-import type { Customer, CustomerSettings, CustomerStore, Database } from '@posthorn/database';
+import {
+  type Customer,
+  type CustomerSettings,
+  type CustomerStore,
+  type Database,
+  keepNotificationEndpoint,
+} from '@posthorn/database';
+import { operatorCustomerId } from '@posthorn/domain';
 import {
   AppError,
   type Caller,
@@ -15,30 +23,24 @@ import {
   requireTarget,
 } from '@posthorn/http';
 import { eraseCustomer, type ErasureReceipt } from '@posthorn/pipeline';
+import type { SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { customerCursor, pageResource, readCursor } from './cursor.js';
 
 export interface CustomersDeps {
   authentication: RequestHandler;
-  pool: Database['pool'];
+  database: Pick<Database, 'pool' | 'prisma' | 'clock'>;
+  secretBox: SecretBox;
   customers: CustomerStore;
   checkTargetUrl: CheckTargetUrl;
 }
 
-export function mountCustomers(
-  router: Router,
-  { authentication, pool, customers, checkTargetUrl }: CustomersDeps,
-): void {
+export function mountCustomers(router: Router, deps: CustomersDeps): void {
+  const { authentication, database, customers } = deps;
+
   mountOperation(router, operations.putCustomer, authentication, async ({ params, body }) => {
-    if (body.notificationUrl) requireTarget(checkTargetUrl, body.notificationUrl, 'notificationUrl');
-    const outcome = await customers.put(params.customerId, settingsOf(body));
-    if (outcome.kind === 'erased') {
-      throw new AppError({
-        code: 'conflict',
-        detail: 'The customer of this id is being erased; ask again when that is done.',
-      });
-    }
-    return { status: outcome.kind === 'created' ? 201 : 200, body: customerResource(outcome.customer) };
+    if (body.notificationUrl) requireNotifiable(deps, params.customerId, body.notificationUrl);
+    return putCustomer(deps, params.customerId, settingsOf(body));
   });
 
   mountOperation(router, operations.listCustomers, authentication, async ({ query, caller }) => {
@@ -56,9 +58,47 @@ export function mountCustomers(
   }));
 
   mountOperation(router, operations.eraseCustomer, authentication, async ({ params }) => {
-    const receipt = await eraseCustomer(pool, params.customerId);
+    if (params.customerId === operatorCustomerId) {
+      throw new AppError({ code: 'conflict', detail: 'Operational events need this customer.' });
+    }
+    const receipt = await eraseCustomer(database.pool, params.customerId);
     if (!receipt) throw notFound();
     return { status: 200, body: receiptResource(receipt) };
+  });
+}
+
+function requireNotifiable({ checkTargetUrl }: CustomersDeps, customerId: string, url: string): void {
+  requireTarget(checkTargetUrl, url, 'notificationUrl');
+  if (customerId !== operatorCustomerId) return;
+  throw new AppError({
+    code: 'unprocessable',
+    detail: 'Operational events go to the endpoints of this customer; none are about it.',
+    errors: [{ path: 'notificationUrl', message: '"notificationUrl" is not for this customer' }],
+  });
+}
+
+async function putCustomer(
+  { database, secretBox, customers }: CustomersDeps,
+  id: string,
+  settings: CustomerSettings,
+): Promise<{ status: 200 | 201; body: PutCustomerResource }> {
+  return database.prisma.$transaction(async (tx) => {
+    const outcome = await customers.put(id, settings, tx);
+    if (outcome.kind === 'erased') {
+      throw new AppError({
+        code: 'conflict',
+        detail: 'The customer of this id is being erased; ask again when that is done.',
+      });
+    }
+    const made = { secretBox, clock: database.clock };
+    const notificationSecret = await keepNotificationEndpoint(tx, made, id, settings.notificationUrl);
+    return {
+      status: outcome.kind === 'created' ? 201 : 200,
+      body: {
+        ...customerResource(outcome.customer),
+        ...(notificationSecret !== null && { notificationSecret }),
+      },
+    };
   });
 }
 

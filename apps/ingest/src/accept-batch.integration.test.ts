@@ -123,6 +123,17 @@ describe('POST /v1/events/batch', () => {
     expect(events).toHaveLength(19);
   });
 
+  it('takes nothing for the operator’s customer, and the rest of the batch', async () => {
+    const { app } = testIngest();
+    const { body } = await post(app, keys.writer).send({
+      events: [event, { ...event, customerId: 'posthorn' }],
+    });
+    expect((body as { results: unknown[] }).results).toMatchObject([
+      { status: 202 },
+      { status: 403, code: 'forbidden' },
+    ]);
+  });
+
   it('does not let a key of one customer send for another', async () => {
     const { app, events } = testIngest();
     const response = await post(app, keys.acme).send({ events: [event, { ...event, customerId: 'globex' }] });

@@ -198,6 +198,20 @@ describe('POST /v1/events', () => {
     expect((await post(app, keys.admin).send(event)).status).toBe(202);
   });
 
+  it('takes nothing for the operator’s customer, whoever asks', async () => {
+    const { app, events } = testIngest();
+    for (const key of [keys.writer, keys.admin]) {
+      const { body } = await post(app, key)
+        .send({ ...event, customerId: 'posthorn' })
+        .expect(403);
+      expect(body).toMatchObject({ code: 'forbidden' });
+    }
+    await post(app, keys.acme)
+      .send({ ...event, customerId: 'posthorn' })
+      .expect(404);
+    expect(events).toEqual([]);
+  });
+
   it('answers a key of one customer about others exactly as about customers that are not there', async () => {
     const { app, events } = testIngest(() => ({ kind: 'unknown_customer' }));
     const unknown = await post(app)

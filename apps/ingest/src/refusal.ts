@@ -1,4 +1,5 @@
 import type { ProblemCode } from '@posthorn/api-contract';
+import { operatorCustomerId } from '@posthorn/domain';
 import { AppError, type Caller, mayAccess } from '@posthorn/http';
 import type { AcceptOutcome, OneShotOutcome } from '@posthorn/pipeline';
 
@@ -22,9 +23,10 @@ export function unfitData(type: string): Refusal {
   return { code: 'unprocessable', detail: `The data does not fit the schema of ${type}.` };
 }
 
-/** Another customer's is answered like one that does not exist. */
+/** Another customer's is answered like one that does not exist; the operator's takes none from anybody. */
 export function refusedCustomer(caller: Caller, customerId: string): Refusal | null {
-  return mayAccess(caller, customerId) ? null : unknownCustomer;
+  if (!mayAccess(caller, customerId)) return unknownCustomer;
+  return customerId === operatorCustomerId ? reservedCustomer : null;
 }
 
 export function errorOf({ code, detail }: Refusal): AppError {
@@ -46,5 +48,10 @@ export function refusalOf(outcome: Exclude<AcceptOutcome | OneShotOutcome, { kin
         : { code: 'unavailable', detail: 'The database cannot be reached right now; try again shortly.' };
   }
 }
+
+const reservedCustomer: Refusal = {
+  code: 'forbidden',
+  detail: `The customer ${operatorCustomerId} gets operational events only.`,
+};
 
 const unknownCustomer: Refusal = { code: 'not_found', detail: 'There is no customer with this id.' };

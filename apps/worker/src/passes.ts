@@ -10,12 +10,16 @@ import {
 } from '@posthorn/database';
 import {
   createAttemptReading,
+  createDeliveryEnqueuer,
+  createEventAcceptor,
   createHeldReconciler,
+  createNoticeTeller,
   createReplayRunner,
   createSweep,
   heldForMs,
   keepHeldLimit,
   parkingMs,
+  type RouteCache,
 } from '@posthorn/pipeline';
 import type { QueueProducer } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
@@ -37,6 +41,7 @@ const PORTAL_LINKS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
 const ATTEMPTS_EVERY_MS = 2_000;
+const NOTICES_EVERY_MS = 2_000;
 
 export interface PassSettings {
   queuePrefix: string;
@@ -49,6 +54,7 @@ export interface PassSettings {
 
 export interface PassDeps {
   database: Database;
+  routes: RouteCache;
   queue: QueueProducer;
   /** Goes on with endpoints whose owner died while their backlog was brought forward. */
   recovery: { resumeLeft(): Promise<void> };
@@ -63,7 +69,7 @@ export interface Passes {
 }
 
 /** What every worker does from time to time. Each pass may run in several processes at once, or makes sure that it does not. */
-export function createPasses({ database, queue, recovery, logger, settings }: PassDeps): Passes {
+export function createPasses({ database, routes, queue, recovery, logger, settings }: PassDeps): Passes {
   const { pool, clock } = database;
   const { retentionDays, idempotencyWindowHours } = settings;
   const heldMs = heldForMs(retentionDays);
@@ -80,6 +86,16 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
   const reading = createAttemptReading({ pool, clock, retentionDays });
+  const acceptor = createEventAcceptor({
+    pool,
+    clock,
+    routes,
+    enqueuer: createDeliveryEnqueuer(queue, logger),
+    logger,
+    idempotencyWindowHours,
+    retentionDays,
+  });
+  const teller = createNoticeTeller({ pool, acceptor, logger });
   const stopping = new AbortController();
   let stopTasks: () => Promise<unknown> = () => Promise.resolve();
 
@@ -119,6 +135,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
         every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
         every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
+        every(NOTICES_EVERY_MS, 'telling notices', () => teller.run(stopping.signal)),
         every(ATTEMPTS_EVERY_MS, 'reading of attempts', () => reading.run(stopping.signal)),
         every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
         every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
@@ -129,6 +146,7 @@ export function createPasses({ database, queue, recovery, logger, settings }: Pa
     async stop() {
       stopping.abort();
       await stopTasks();
+      await acceptor.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import {
   createEndpointRecovery,
   heldForMs,
   type EndpointCache,
+  type RouteCache,
 } from '@posthorn/pipeline';
 import { createDispatcher, createQueueProducer, type LaneLimits } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
@@ -33,6 +34,7 @@ export interface WorkerSettings extends PassSettings {
 export interface WorkerDeps {
   database: Database;
   endpoints: EndpointCache;
+  routes: RouteCache;
   oneShots: Pick<OneShotStore, 'readForDelivery'>;
   logger: Logger;
   settings: WorkerSettings;
@@ -46,7 +48,14 @@ export interface Worker {
 }
 
 /** The worker role: leases customers and delivers; runs the sweep and bulk replays, makes partitions ahead and drops old ones. */
-export function createWorker({ database, endpoints, oneShots, logger, settings }: WorkerDeps): Worker {
+export function createWorker({
+  database,
+  endpoints,
+  routes,
+  oneShots,
+  logger,
+  settings,
+}: WorkerDeps): Worker {
   const { pool, clock } = database;
   const heldMs = heldForMs(settings.retentionDays);
   const sender = createSender({
@@ -92,7 +101,7 @@ export function createWorker({ database, endpoints, oneShots, logger, settings }
     jobLockMs: settings.jobLockMs,
     stalledIntervalMs: settings.stalledCheckMs,
   });
-  const passes = createPasses({ database, queue, recovery, logger, settings });
+  const passes = createPasses({ database, routes, queue, recovery, logger, settings });
   let stopped = false;
 
   return {

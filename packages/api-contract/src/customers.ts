@@ -27,6 +27,11 @@ export interface CustomerResource {
   updatedAt: string;
 }
 
+export interface PutCustomerResource extends CustomerResource {
+  /** Shown this once, when a notificationUrl was set where there was none. */
+  notificationSecret?: string;
+}
+
 /** What erasing a customer removed: rows per table. */
 export interface ErasureReceiptResource {
   customerId: string;
@@ -44,7 +49,9 @@ const maxEndpoints = Joi.number().integer().min(0).max(10_000);
 export const putCustomerBody = Joi.object<PutCustomerBody>({
   name: text(200).allow(null),
   metadata: metadata.allow(null),
-  notificationUrl: endpointUrl.allow(null),
+  notificationUrl: endpointUrl
+    .allow(null)
+    .description('Gets the operational events about this customer, signed like any delivery.'),
   limits: Joi.object<CustomerLimits>({
     maxInFlight: maxInFlight.allow(null),
     rateLimit: rateLimit.allow(null),
@@ -64,6 +71,12 @@ export const customerResource = Joi.object<CustomerResource>({
   }).required(),
   createdAt: time.required(),
   updatedAt: time.required(),
+});
+
+export const putCustomerResource = customerResource.append<PutCustomerResource>({
+  notificationSecret: Joi.string().description(
+    'What signs the events sent to the notificationUrl (scheme `standard`). Shown this once, when one is set where there was none.',
+  ),
 });
 
 export const erasureReceiptResource = Joi.object<ErasureReceiptResource>({

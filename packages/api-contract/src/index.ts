@@ -44,6 +44,7 @@ export type {
   CustomerResource,
   ErasureReceiptResource,
   PutCustomerBody,
+  PutCustomerResource,
 } from './customers.js';
 export type {
   CreatedEndpointResource,
@@ -71,6 +72,7 @@ export {
 export type { OpenedPortalSessionResource, PortalLinkResource, PortalSessionResource } from './portal.js';
 export type { ReplayBody, ReplayMatchesResource, ReplayResource } from './replays.js';
 export { type StatsBucket, type StatsBucketResource, statsBucketsMax, type StatsQuery } from './stats.js';
+export { operationalEventBody } from './operational-events.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
 export {
   buildOpenApi,

@@ -24,6 +24,7 @@ import { type JsonSchema, jsonSchemaOf, open, withReferences } from './json-sche
 import type { Operation, ResponseShape } from './operation.js';
 import { eventTypeResource } from './event-types.js';
 import { operationList } from './operations.js';
+import { operationalEventBody, operationalEvents, operationalEventTypes } from './operational-events.js';
 import { leastScope, permissionOf, type PermissionRow } from './permissions.js';
 import { type ProblemCode, problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
@@ -46,6 +47,8 @@ export interface OpenApiDocument {
   info: { title: string; version: string; description: string };
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, OpenApiOperation>>;
+  /** What Posthorn sends: operational events, by type. */
+  webhooks: Record<string, { post: OpenApiWebhook }>;
   components: {
     schemas: Record<string, JsonSchema>;
     responses: Record<string, OpenApiResponse>;
@@ -62,6 +65,14 @@ export interface OpenApiOperation {
   parameters?: OpenApiParameter[];
   requestBody?: { required: boolean; content: OpenApiContent };
   responses: Record<string, OpenApiResponse | { $ref: string }>;
+}
+
+export interface OpenApiWebhook {
+  summary: string;
+  description: string;
+  tags: string[];
+  requestBody: { required: true; content: OpenApiContent };
+  responses: Record<string, OpenApiResponse>;
 }
 
 export interface OpenApiParameter {
@@ -91,6 +102,7 @@ export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefin
     info: { title: 'Posthorn', version, description },
     tags,
     paths,
+    webhooks: describeWebhooks(),
     components: {
       schemas: componentSchemas(),
       responses: Object.fromEntries(codes.map((code) => [responseName(code), describeProblem(code)])),
@@ -141,6 +153,12 @@ const tags = [
     description:
       'Lets a customer’s people see and replay its history and manage its endpoints. An operator makes a link; the portal ' +
       'exchanges it for a session.',
+  },
+  {
+    name: 'Operational events',
+    description:
+      'What Posthorn sends about its own work: to the endpoints of the customer `posthorn`, and to the `notificationUrl` of ' +
+      'the customer that it is about. Signed deliveries like any other.',
   },
   { name: 'Service', description: 'No key needed.' },
 ];
@@ -204,6 +222,27 @@ function componentSchemas(): Record<string, JsonSchema> {
     Object.entries(componentJson).map(([name, schema]) => {
       const referenced = withReferences(schema, componentJson, name);
       return [name, name in answerComponents ? open(referenced) : referenced];
+    }),
+  );
+}
+
+function describeWebhooks(): OpenApiDocument['webhooks'] {
+  return Object.fromEntries(
+    operationalEventTypes.map((type) => {
+      const { summary, description } = operationalEvents[type];
+      const schema = open(withReferences(jsonSchemaOf(operationalEventBody(type)), componentJson));
+      return [
+        type,
+        {
+          post: {
+            summary,
+            description,
+            tags: ['Operational events'],
+            requestBody: { required: true, content: { 'application/json': { schema } } },
+            responses: { '2XX': { description: 'Delivered.' } },
+          },
+        },
+      ];
     }),
   );
 }

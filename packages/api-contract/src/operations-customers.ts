@@ -1,6 +1,11 @@
 import { Joi } from './strict-joi.js';
 
-import { customerResource, erasureReceiptResource, putCustomerBody } from './customers.js';
+import {
+  customerResource,
+  erasureReceiptResource,
+  putCustomerBody,
+  putCustomerResource,
+} from './customers.js';
 import { customerId, noQuery } from './fields.js';
 import { operation } from './operation.js';
 import { pageOf, pageQuery } from './page.js';
@@ -24,8 +29,8 @@ export const customerOperations = {
     bodyOptional: true,
     example: { name: 'Acme Inc.', limits: { maxInFlight: 20 } },
     responses: {
-      200: { description: 'Replaced.', schema: customerResource },
-      201: { description: 'Created.', schema: customerResource },
+      200: { description: 'Replaced.', schema: putCustomerResource },
+      201: { description: 'Created.', schema: putCustomerResource },
     },
     problems: ['invalid_request', 'conflict', 'unprocessable'],
   }),
@@ -61,11 +66,11 @@ export const customerOperations = {
     summary: 'Erase a customer',
     description:
       'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and their ' +
-      'sessions. Not reversible.',
+      'sessions. Not reversible. The customer `posthorn`, which gets the operational events, cannot be erased.',
     params: customerParams,
     query: noQuery,
     body: null,
     responses: { 200: { description: 'The receipt.', schema: erasureReceiptResource } },
-    problems: ['not_found'],
+    problems: ['not_found', 'conflict'],
   }),
 } as const;

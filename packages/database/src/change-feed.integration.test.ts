@@ -66,7 +66,7 @@ describe('the change feed', () => {
     listener.on('notification', ({ payload }) => heard.push(payload ?? ''));
     await listener.query('LISTEN posthorn_changes');
     await pool.query('UPDATE api_key SET last_used_at = now()');
-    await pool.query("UPDATE customer SET name = 'marker'");
+    await pool.query("UPDATE customer SET name = 'marker' WHERE id = 'acme'");
     await waitUntil(() => heard.includes('customer:acme'), { timeoutMs: 5_000 });
     expect(heard).toEqual(['customer:acme']);
     await listener.end();

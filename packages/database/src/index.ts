@@ -24,6 +24,7 @@ export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-p
 export type { ReplayFilter } from './hot/find-deliveries-to-replay.js';
 export { findReplaysUnderway } from './hot/find-replays-underway.js';
 export { findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
+export { tellExhausted } from './hot/gather-exhausted.js';
 export { idBounds } from './hot/id-bounds.js';
 export { inTransaction } from './hot/in-transaction.js';
 export {
@@ -35,6 +36,7 @@ export {
 export { findOneShots, type StoredOneShot } from './hot/find-one-shots.js';
 export { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './hot/insert-one-shots.js';
 export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';
+export { noteSql, type NoticeToTell, removeNotices, takeNotices } from './hot/notices.js';
 export { openReplayPage } from './hot/open-replay-page.js';
 export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
 export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
@@ -130,6 +132,7 @@ export {
   type IdempotentOutcome,
 } from './stores/idempotent-answer-store.js';
 export { createLedgerStore, type Ledger, type LedgerStore } from './stores/ledger-store.js';
+export { keepNotificationEndpoint } from './stores/notification-endpoint.js';
 export type { Page } from './stores/page.js';
 export {
   createPortalLinkStore,

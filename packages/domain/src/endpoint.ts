@@ -4,6 +4,9 @@
  */
 export type EndpointKind = 'registered' | 'notification' | 'one_shot';
 
+/** Whom an event is fanned out to. */
+export type Audience = Extract<EndpointKind, 'registered' | 'notification'>;
+
 export const endpointStatuses = ['enabled', 'paused', 'disabled'] as const;
 export type EndpointStatus = (typeof endpointStatuses)[number];
 

@@ -10,6 +10,7 @@ export {
 export { isEventFilter } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';
 export {
+  type Audience,
   type EndpointDisabledReason,
   type EndpointKind,
   type EndpointStatus,
@@ -77,4 +78,11 @@ export {
 } from './endpoint-health.js';
 export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
 export { Pace, type RateLimit } from './pacing.js';
+export { Pacer, type RateLimit } from './pacing.js';
+export {
+  type Notice,
+  operationalEventData,
+  type OperationalEventType,
+  operatorCustomerId,
+} from './operational-events.js';
 export { latencyBounds, latencyPercentile } from './latency-histogram.js';

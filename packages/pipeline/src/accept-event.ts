@@ -9,7 +9,15 @@ import {
   type FirstEventToFind,
   type InsertOutcome,
 } from '@posthorn/database';
-import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, fanOut, openingStatus } from '@posthorn/domain';
+import {
+  type Audience,
+  buildEnvelope,
+  createUuidV7,
+  deliveryIdOf,
+  encodeId,
+  fanOut,
+  openingStatus,
+} from '@posthorn/domain';
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import type pg from 'pg';
 
@@ -33,6 +41,8 @@ export interface EventToAccept {
   /** The producer's own time; null takes the time of acceptance. */
   occurredAtMs: number | null;
   idempotencyKey: string | null;
+  /** Default: the registered endpoints. */
+  audience?: Audience;
 }
 
 export type AcceptOutcome =
@@ -172,7 +182,9 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     const acceptedAtMs = clock.nowMs();
     const id = createUuidV7(acceptedAtMs);
     const occurredAtMs = event.occurredAtMs ?? acceptedAtMs;
-    const deliveries = fanOut(candidates, event.type).map((route): DeliveryToInsert => {
+    const { audience = 'registered' } = event;
+    const reached = candidates.filter(({ kind }) => kind === audience);
+    const deliveries = fanOut(reached, event.type).map((route): DeliveryToInsert => {
       const status = openingStatus(route);
       return {
         id: deliveryIdOf(id, route.id),

@@ -1,4 +1,4 @@
-import { closeDeliveriesOfEndpoint } from '@posthorn/database';
+import { closeDeliveriesOfEndpoint, noteSql } from '@posthorn/database';
 import type { EndpointDisabledReason } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import type pg from 'pg';
@@ -20,6 +20,13 @@ export interface EndpointDisabler {
   holdPending(endpointId: string): Promise<void>;
 }
 
+const NOTE_DISABLED = noteSql(
+  'noted',
+  'posthorn.endpoint.disabled',
+  "jsonb_build_object('endpointId', id, 'reason', disabled_reason)",
+  '(SELECT * FROM disabled WHERE news) AS news',
+);
+
 export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisabler {
   const { pool, endpoints, logger, heldForMs } = deps;
   const holding = new Map<string, Promise<unknown>>();
@@ -27,10 +34,14 @@ export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisa
   return {
     async disable(endpointId, reason) {
       const { rows } = await pool.query<{ was: string }>(
-        `UPDATE endpoint e SET status = 'disabled', disabled_reason = COALESCE(e.disabled_reason, $2), updated_at = now()
-           FROM (SELECT id, status FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE) before
-          WHERE e.id = before.id
-         RETURNING before.status AS was`,
+        `WITH before AS MATERIALIZED (
+           SELECT id, kind, status FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
+         ), disabled AS (
+           UPDATE endpoint e SET status = 'disabled', disabled_reason = COALESCE(e.disabled_reason, $2), updated_at = now()
+             FROM before WHERE e.id = before.id
+           RETURNING e.id, e.customer_id, e.disabled_reason, before.kind = 'registered' AND before.status <> 'disabled' AS news
+         ), ${NOTE_DISABLED}
+         SELECT status AS was FROM before`,
         [endpointId, reason],
       );
       endpoints.drop(endpointId);

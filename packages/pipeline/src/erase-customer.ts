@@ -2,6 +2,9 @@ import { idBounds, inTransaction } from '@posthorn/database';
 import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { eraseDeliveryRows } from './erase-delivery-rows.js';
+import { eraseToldAbout } from './erase-told-about.js';
+
 const BATCH = 1_000;
 const POLL_MS = 25;
 /** Any constant will do; the customer's id is the second half of the lock. */
@@ -80,6 +83,7 @@ async function erase(pool: pg.Pool, customerId: string): Promise<ErasureReceipt 
        SELECT customer_id, key_hash, day FROM idempotency_key WHERE customer_id = $1 LIMIT ${BATCH})`,
     customerId,
   );
+  await eraseToldAbout(pool, customerId);
   await eraseInBatches(
     pool,
     `DELETE FROM delivery_end WHERE id IN (SELECT id FROM delivery_end WHERE customer_id = $1 LIMIT ${BATCH})`,
@@ -130,19 +134,12 @@ async function eraseDeliveries(pool: pg.Pool, customerId: string, receipt: Erasu
       [customerId],
     );
     if (rows.length === 0) return;
-    const ids = rows.map(({ id }) => id);
-    const { min, max } = idBounds(ids);
-    const removed = await pool.query<{ deliveries: number; attempts: number }>(
-      `WITH gone AS (
-         DELETE FROM delivery WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 RETURNING 1
-       ), gone_attempts AS (
-         DELETE FROM attempt WHERE delivery_id = ANY ($1::uuid[]) AND delivery_id BETWEEN $2 AND $3 RETURNING 1
-       )
-       SELECT (SELECT count(*)::int FROM gone) AS deliveries, (SELECT count(*)::int FROM gone_attempts) AS attempts`,
-      [ids, min, max],
+    const removed = await eraseDeliveryRows(
+      pool,
+      rows.map(({ id }) => id),
     );
-    receipt.deliveries += removed.rows[0]?.deliveries ?? 0;
-    receipt.attempts += removed.rows[0]?.attempts ?? 0;
+    receipt.deliveries += removed.deliveries;
+    receipt.attempts += removed.attempts;
   }
 }
 

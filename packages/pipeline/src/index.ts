@@ -36,4 +36,5 @@ export { createReplayRunner } from './replay-many.js';
 export { resumeEndpoint } from './resume-endpoint.js';
 export { createEndpointHealthKeeper, type EndpointHealthKeeper } from './keep-endpoint-health.js';
 export { createEndpointRecovery } from './recover-endpoint.js';
+export { createNoticeTeller } from './tell-notices.js';
 export { createAttemptReading } from './read-attempts.js';

@@ -4,12 +4,14 @@ import {
   rollUpAttempts,
   rollUpEnds,
   takeAttemptReader,
+  tellExhausted,
 } from '@posthorn/database';
 import type { Clock } from '@posthorn/runtime';
 import type pg from 'pg';
 
 /** Several processes ask in turn; one reading in this time is enough for all of them. */
 const NOT_WITHIN_MS = 1_000;
+const EXHAUSTED_EVERY_MS = 60_000;
 
 export interface AttemptReadingDeps {
   pool: pg.Pool;
@@ -17,6 +19,8 @@ export interface AttemptReadingDeps {
   retentionDays: number;
   /** A pass does nothing when another was this recently. Default 1 s. */
   notWithinMs?: number;
+  /** Of an endpoint's dead letters one notice is made in this time. Default 1 minute. */
+  exhaustedEveryMs?: number;
 }
 
 export interface AttemptReading {
@@ -33,6 +37,7 @@ export function createAttemptReading({
   clock,
   retentionDays,
   notWithinMs = NOT_WITHIN_MS,
+  exhaustedEveryMs = EXHAUSTED_EVERY_MS,
 }: AttemptReadingDeps): AttemptReading {
   return {
     async run(signal) {
@@ -52,6 +57,7 @@ export function createAttemptReading({
     const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
     const read = await rollUpAttempts(client, reader, oldestMs);
     const moreEnds = await rollUpEnds(client, oldestMs);
+    await tellExhausted(client, exhaustedEveryMs);
     return { attempts: read.attempts, behind: read.behind || moreEnds };
   }
 }

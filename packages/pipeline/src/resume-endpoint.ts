@@ -1,3 +1,4 @@
+import { noteSql } from '@posthorn/database';
 import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
 
 import type { EndpointStatusOutcome } from './pause-endpoint.js';
@@ -13,6 +14,13 @@ export interface Resumption {
   held: 'release' | 'cancel';
 }
 
+const NOTE_ENABLED = noteSql(
+  'noted',
+  'posthorn.endpoint.recovered',
+  "jsonb_build_object('endpointId', id, 'because', 'enabled')",
+  "(SELECT * FROM before WHERE status = 'disabled' AND $2 = 'disabled') AS enabled",
+);
+
 /**
  * Enables an endpoint that was paused or disabled, and releases or cancels what it holds. Which of the two stands with
  * the endpoint in the same statement, so a process that is cut short changes nothing but the time it takes. Asked of an
@@ -25,13 +33,13 @@ export async function resumeEndpoint(
 ): Promise<EndpointStatusOutcome> {
   const { rows } = await deps.pool.query<{ was: EndpointStatus; retryPolicy: RetryPolicyInput | null }>(
     `WITH before AS (
-            SELECT id, status, retry_policy FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE),
+            SELECT id, customer_id, status, retry_policy FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE),
           enabled AS (
             UPDATE endpoint e
                SET status = 'enabled', disabled_reason = NULL, updated_at = now(),
                    held_cancel_before = CASE WHEN $3 = 'cancel' THEN clock_timestamp() END
               FROM before WHERE e.id = before.id AND before.status = $2
-          )
+          ), ${NOTE_ENABLED}
      SELECT status AS was, retry_policy AS "retryPolicy" FROM before`,
     [endpointId, from, held],
   );

@@ -1,5 +1,5 @@
 import type { ChangeKind, CustomerRoutes } from '@posthorn/database';
-import type { EndpointStatus } from '@posthorn/domain';
+import type { Audience, EndpointStatus } from '@posthorn/domain';
 
 import { createLoadingCache } from './loading-cache.js';
 import { openForMs } from './open-for.js';
@@ -9,6 +9,7 @@ const CUSTOMERS_MAX = 50_000;
 /** What fan-out needs of an endpoint. */
 export interface Route {
   id: string;
+  kind: Audience;
   status: EndpointStatus;
   eventTypes: string[];
   /** How long after it opened a delivery to it expires. */
@@ -40,8 +41,9 @@ export function createRouteCache(
     if (!row) return undefined;
     return {
       endpointsVersion: row.endpointsVersion,
-      routes: row.endpoints.map(({ id, status, eventTypes, retryPolicy }) => ({
+      routes: row.endpoints.map(({ id, kind, status, eventTypes, retryPolicy }) => ({
         id,
+        kind,
         status,
         eventTypes,
         openForMs: openForMs(retryPolicy),

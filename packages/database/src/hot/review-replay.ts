@@ -2,6 +2,7 @@ import type pg from 'pg';
 
 import { collectReplayEnds } from './collect-replay-ends.js';
 import { inTransaction } from './in-transaction.js';
+import { NOTE_REPLAY_FINISHED } from './note-replay-finished.js';
 
 /** `none`: nothing to do now, or another process is at it. */
 export type ReplayReview =
@@ -38,11 +39,14 @@ export function reviewReplay(
 
 async function complete(client: pg.ClientBase, replayId: string) {
   const { rows } = await client.query<{ customerId: string; matched: number; done: number; failed: number }>(
-    `UPDATE replay SET state = 'completed', finished_at = clock_timestamp()
-      WHERE id = $1
-        AND NOT EXISTS (SELECT FROM replay_lane WHERE replay_id = $1)
-        AND NOT EXISTS (SELECT FROM replay_delivery WHERE replay_id = $1)
-     RETURNING customer_id AS "customerId", matched, done, failed`,
+    `WITH finished AS (
+       UPDATE replay SET state = 'completed', finished_at = clock_timestamp()
+        WHERE id = $1
+          AND NOT EXISTS (SELECT FROM replay_lane WHERE replay_id = $1)
+          AND NOT EXISTS (SELECT FROM replay_delivery WHERE replay_id = $1)
+       RETURNING *
+     ), ${NOTE_REPLAY_FINISHED}
+     SELECT customer_id AS "customerId", matched, done, failed FROM finished`,
     [replayId],
   );
   return rows[0];

@@ -1,16 +1,18 @@
 import type pg from 'pg';
 
+import { GATHER_EXHAUSTED } from './gather-exhausted.js';
+
 const ENDS_MAX = 5_000;
 
-/** Adds how deliveries ended to the statistics and forgets it. Returns whether there may be more. */
+/** Adds how deliveries ended to the statistics, gathers dead letters to tell of, and forgets it. Returns whether there may be more. */
 export async function rollUpEnds(client: pg.ClientBase, oldestMs: number): Promise<boolean> {
   const { rows } = await client.query<{ taken: number }>({
     name: 'roll_up_ends',
     text: `
       WITH taken AS MATERIALIZED (
         DELETE FROM delivery_end WHERE id IN (SELECT id FROM delivery_end ORDER BY id LIMIT ${ENDS_MAX})
-        RETURNING customer_id, endpoint_id, status, deliveries, ended_at
-      ), counted AS (
+        RETURNING *
+      ), ${GATHER_EXHAUSTED}, counted AS (
         INSERT INTO statistic AS s (span, customer_id, endpoint_id, starts_at, measure, latency, count)
         SELECT span, t.customer_id, t.endpoint_id, date_trunc(span, t.ended_at, 'UTC'), t.status, 0, sum(t.deliveries)
           FROM taken t JOIN customer c ON c.id = t.customer_id AND c.erased_at IS NULL

@@ -1,3 +1,4 @@
+import type { Transaction } from '../database.js';
 import { Prisma, type PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
@@ -25,8 +26,11 @@ export interface CustomerPosition {
 export type PutCustomerOutcome = { kind: 'created' | 'updated'; customer: Customer } | { kind: 'erased' };
 
 export interface CustomerStore {
-  /** Creates the customer, or replaces all its settings. The id of an erased customer is refused. */
-  put(id: string, settings: CustomerSettings): Promise<PutCustomerOutcome>;
+  /**
+   * Creates the customer, or replaces all its settings, in the transaction given or by itself. The id of an erased customer
+   * is refused. See `keepNotificationEndpoint` for what belongs to a notificationUrl.
+   */
+  put(id: string, settings: CustomerSettings, tx?: Transaction): Promise<PutCustomerOutcome>;
   get(id: string): Promise<Customer | null>;
   /** Newest first; customers made in the same millisecond are ordered by id. */
   list(query: { limit: number; before: CustomerPosition | null }): Promise<Page<Customer, CustomerPosition>>;
@@ -35,7 +39,7 @@ export interface CustomerStore {
 /** An erased customer is not there, from the moment its tombstone is set. */
 export function createCustomerStore({ prisma }: { prisma: PrismaClient }): CustomerStore {
   return {
-    put: (id, settings) => put(prisma, id, settings),
+    put: (id, settings, tx) => put(tx ?? prisma, id, settings),
 
     async get(id) {
       const rows = await prisma.$queryRaw<CustomerRow[]>`
@@ -74,11 +78,11 @@ const columns = Prisma.sql`id, name, metadata, notification_url AS "notification
 
 /** One statement, so that two writers of a new id cannot both create it. xmax is 0 for a row that was inserted. */
 async function put(
-  prisma: PrismaClient,
+  client: Transaction,
   id: string,
   { name, metadata, notificationUrl, maxInFlight, rateLimit, maxEndpoints }: CustomerSettings,
 ): Promise<PutCustomerOutcome> {
-  const rows = await prisma.$queryRaw<(CustomerRow & { created: boolean })[]>`
+  const rows = await client.$queryRaw<(CustomerRow & { created: boolean })[]>`
     INSERT INTO customer (id, name, metadata, notification_url, max_in_flight, rate_limit_max, rate_limit_per_seconds, max_endpoints)
     VALUES (${id}, ${name}, ${metadata === null ? null : JSON.stringify(metadata)}::jsonb, ${notificationUrl},
             ${maxInFlight}::int, ${rateLimit?.max ?? null}::int, ${rateLimit?.perSeconds ?? null}::int, ${maxEndpoints}::int)

@@ -330,14 +330,14 @@ describe('readForDelivery', () => {
 });
 
 describe('an endpoint that Posthorn made for itself', () => {
-  it('is delivered to, but not shown, not counted, and nothing is fanned out to it', async () => {
+  it('is delivered to, but not shown and not counted, and is told apart where events are fanned out', async () => {
     await putCustomer('acme', 1);
     const { id } = (await create()).endpoint;
     await database.pool.query("UPDATE endpoint SET kind = 'notification' WHERE id = $1", [id]);
     expect(await endpoints.get(id)).toBeNull();
     expect(await endpoints.patch(id, (current) => current)).toBeNull();
     expect((await endpoints.list({ customerId: 'acme', limit: 10, before: null })).items).toEqual([]);
-    expect((await endpoints.readRoutes('acme'))!.endpoints).toEqual([]);
+    expect((await endpoints.readRoutes('acme'))!.endpoints).toMatchObject([{ id, kind: 'notification' }]);
     expect((await endpoints.create('acme', settings)).kind).toBe('created');
     expect((await endpoints.readForDelivery([id])).get(id)).toMatchObject({ kind: 'ready' });
   });
@@ -350,7 +350,7 @@ describe('readRoutes', () => {
     const two = (await create()).endpoint;
     await remove((await create()).endpoint.id);
     await database.pool.query(`UPDATE endpoint SET status = 'paused' WHERE id = $1`, [two.id]);
-    const route = { eventTypes: settings.eventTypes, retryPolicy: settings.retryPolicy };
+    const route = { kind: 'registered', eventTypes: settings.eventTypes, retryPolicy: settings.retryPolicy };
     expect(await endpoints.readRoutes('acme')).toEqual({
       endpointsVersion: 5,
       endpoints: [

@@ -1,4 +1,4 @@
-import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
+import type { Audience, EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
 import type { PrismaClient } from '../generated/client.js';
 
 /** What fan-out needs of a customer. */
@@ -10,6 +10,7 @@ export interface CustomerRoutes {
 
 export interface RoutedEndpoint {
   id: string;
+  kind: Audience;
   status: EndpointStatus;
   eventTypes: string[];
   retryPolicy: RetryPolicyInput | null;
@@ -18,8 +19,8 @@ export interface RoutedEndpoint {
 /** One statement, hence one snapshot: a version read apart from the endpoints could vouch for older ones. */
 export async function readRoutes(prisma: PrismaClient, customerId: string): Promise<CustomerRoutes | null> {
   const rows = await prisma.$queryRaw<(RouteRow | NoRouteRow)[]>`
-    SELECT c.endpoints_version AS "endpointsVersion", e.id, e.status, e.event_types AS "eventTypes", e.retry_policy AS "retryPolicy"
-      FROM customer c LEFT JOIN endpoint e ON e.customer_id = c.id AND e.deleted_at IS NULL AND e.kind = 'registered'
+    SELECT c.endpoints_version AS "endpointsVersion", e.id, e.kind, e.status, e.event_types AS "eventTypes", e.retry_policy AS "retryPolicy"
+      FROM customer c LEFT JOIN endpoint e ON e.customer_id = c.id AND e.deleted_at IS NULL AND e.kind IN ('registered', 'notification')
      WHERE c.id = ${customerId} AND c.erased_at IS NULL
      ORDER BY e.id`;
   const [first] = rows;
@@ -37,6 +38,6 @@ interface NoRouteRow {
   id: null;
 }
 
-function routeOf({ id, status, eventTypes, retryPolicy }: RouteRow): RoutedEndpoint {
-  return { id, status, eventTypes, retryPolicy };
+function routeOf({ id, kind, status, eventTypes, retryPolicy }: RouteRow): RoutedEndpoint {
+  return { id, kind, status, eventTypes, retryPolicy };
 }

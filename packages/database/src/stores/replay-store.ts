@@ -4,6 +4,7 @@ import type pg from 'pg';
 
 import { collectReplayEnds, REPLAYED_OUTCOME } from '../hot/collect-replay-ends.js';
 import { inTransaction } from '../hot/in-transaction.js';
+import { NOTE_REPLAY_FINISHED } from '../hot/note-replay-finished.js';
 import type { ReplayFilter } from '../hot/find-deliveries-to-replay.js';
 import { Prisma, type PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
@@ -185,7 +186,10 @@ function cancel(pool: pg.Pool, id: string): Promise<ReplayStateOutcome> {
     await client.query('DELETE FROM replay_delivery WHERE replay_id = $1', [id]);
     await client.query('DELETE FROM replay_lane WHERE replay_id = $1', [id]);
     await client.query(
-      "UPDATE replay SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = $1",
+      `WITH finished AS (
+         UPDATE replay SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = $1 RETURNING *
+       ), ${NOTE_REPLAY_FINISHED}
+       SELECT FROM finished`,
       [id],
     );
     return { kind: 'done' };

@@ -3,6 +3,7 @@ import {
   createEndpointStore,
   createOneShotStore,
   ensurePartitions,
+  keepNotificationEndpoint,
   openDatabase,
   type Database,
   type EndpointSettings,
@@ -47,6 +48,8 @@ export interface OpenPipeline {
   /** Handles a job as a worker of its own would. */
   handle: ReturnType<typeof createDeliveryAttempter>;
   addCustomer(id: string): Promise<void>;
+  /** As if it had been put with this notificationUrl. */
+  setNotificationUrl(customerId: string, url: string | null): Promise<string | null>;
   addEndpoint(
     customerId: string,
     settings: Partial<EndpointSettings> & { url: string },
@@ -160,6 +163,8 @@ export async function openPipeline(
       };
       await customers.put(id, { ...noSettings, maxEndpoints: null });
     },
+    setNotificationUrl: (customerId, url) =>
+      prisma.$transaction((tx) => keepNotificationEndpoint(tx, { secretBox, clock }, customerId, url)),
     async addEndpoint(customerId, settings) {
       const outcome = await endpointStore.create(customerId, {
         eventTypes: ['*'],

@@ -1,0 +1,87 @@
+import { type OperationalEventType, replayStates } from '@posthorn/domain';
+import type joi from 'joi';
+import { Joi } from './strict-joi.js';
+
+import { customerId, idText, time } from './fields.js';
+
+interface OperationalEvent {
+  summary: string;
+  description: string;
+  data: joi.ObjectSchema;
+}
+
+const count = Joi.number().integer().min(0).required();
+const about = { customerId: customerId.required() };
+const aboutEndpoint = { ...about, endpointId: idText('endpoint').required() };
+
+/** What Posthorn sends about its own work, by event type: the `data` of each. */
+export const operationalEvents: Readonly<Record<OperationalEventType, OperationalEvent>> = {
+  'posthorn.delivery.exhausted': {
+    summary: 'Deliveries became dead letters',
+    description:
+      'They will not be tried again by themselves. At most one event per endpoint, reason and minute: `deliveries` says ' +
+      'how many there were since the last one.',
+    data: Joi.object({
+      ...aboutEndpoint,
+      reason: Joi.string().required().description('`attempts_exhausted`, `expired` or `gone`.'),
+      deliveries: count,
+      deliveryIds: Joi.array().items(idText('delivery')).required().description('The first ten.'),
+      lastAt: time.required().description('When the last of them ended.'),
+    }),
+  },
+  'posthorn.endpoint.failing': {
+    summary: 'All attempts of an endpoint have been failing for some time',
+    description: 'Once, until it has recovered.',
+    data: Joi.object({
+      ...aboutEndpoint,
+      failingSince: time.required().description('When the first of these attempts started.'),
+      lastAttemptAt: time.required(),
+      disabledAt: time
+        .allow(null)
+        .required()
+        .description('From when on it is disabled by the next failed attempt; null where it never is.'),
+    }),
+  },
+  'posthorn.endpoint.disabled': {
+    summary: 'An endpoint was disabled',
+    description: 'Its deliveries are held until someone enables it.',
+    data: Joi.object({
+      ...aboutEndpoint,
+      reason: Joi.string().required().description('`failing`, or `gone`: it answered 410.'),
+    }),
+  },
+  'posthorn.endpoint.recovered': {
+    summary: 'An endpoint is back',
+    description: 'After `failing` an attempt was delivered, or after `disabled` someone enabled it.',
+    data: Joi.object({
+      ...aboutEndpoint,
+      because: Joi.string().valid('delivered', 'enabled').required(),
+    }),
+  },
+  'posthorn.replay.finished': {
+    summary: 'A bulk replay ended',
+    description: 'It was completed or cancelled.',
+    data: Joi.object({
+      ...about,
+      replayId: idText('replay').required(),
+      state: Joi.string()
+        .valid(...replayStates.filter((state) => state === 'completed' || state === 'cancelled'))
+        .required(),
+      matched: count,
+      done: count,
+      failed: count,
+    }),
+  },
+};
+
+export const operationalEventTypes = Object.keys(operationalEvents) as OperationalEventType[];
+
+/** The body of a request that carries an event of this type. */
+export function operationalEventBody(type: OperationalEventType): joi.ObjectSchema {
+  return Joi.object({
+    id: idText('event').required(),
+    type: Joi.string().valid(type).required(),
+    timestamp: time.required(),
+    data: operationalEvents[type].data.required(),
+  });
+}

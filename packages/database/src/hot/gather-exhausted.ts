@@ -1,0 +1,46 @@
+import type pg from 'pg';
+
+import { noteSql } from './notices.js';
+
+/**
+ * The part of a statement that gathers dead letters per endpoint and reason out of rows of `delivery_end` called `taken`.
+ * What is sent to a notificationUrl tells of others and is not told of itself; see `noteSql` for the operator's customer.
+ */
+export const GATHER_EXHAUSTED = `placed AS (
+  SELECT t.endpoint_id, t.reason, delivery_id, row_number() OVER (PARTITION BY t.endpoint_id, t.reason ORDER BY t.id) AS place
+    FROM taken t CROSS JOIN unnest(t.delivery_ids) AS delivery_id WHERE t.status = 'dead_lettered'
+), gathered AS (
+  INSERT INTO exhaustion AS x (endpoint_id, reason, customer_id, deliveries, delivery_ids, last_at)
+  SELECT t.endpoint_id, t.reason, t.customer_id, sum(t.deliveries),
+         (SELECT array_agg(p.delivery_id ORDER BY p.place) FROM placed p
+           WHERE p.endpoint_id = t.endpoint_id AND p.reason = t.reason AND p.place <= 10),
+         max(t.ended_at)
+    FROM taken t
+    JOIN customer c ON c.id = t.customer_id AND c.erased_at IS NULL
+    JOIN endpoint e ON e.id = t.endpoint_id AND e.kind <> 'notification'
+   WHERE t.status = 'dead_lettered'
+   GROUP BY t.endpoint_id, t.reason, t.customer_id ORDER BY t.endpoint_id, t.reason
+  ON CONFLICT (endpoint_id, reason) DO UPDATE
+     SET deliveries = x.deliveries + excluded.deliveries,
+         delivery_ids = CASE WHEN x.deliveries = 0 THEN excluded.delivery_ids ELSE (x.delivery_ids || excluded.delivery_ids)[1:10] END,
+         last_at = GREATEST(x.last_at, excluded.last_at)
+)`;
+
+/** Notes what was gathered, of each endpoint and reason at most once in `everyMs`. */
+export async function tellExhausted(client: pg.ClientBase, everyMs: number): Promise<void> {
+  await client.query({
+    name: 'tell_exhausted',
+    text: `
+      WITH due AS MATERIALIZED (
+        SELECT * FROM exhaustion WHERE deliveries > 0 AND (told_at IS NULL OR told_at <= now() - $1 * interval '1 millisecond')
+      ), ${noteSql('told', 'posthorn.delivery.exhausted', FACTS, 'due')}, emptied AS (
+        UPDATE exhaustion x SET deliveries = 0, delivery_ids = '{}', told_at = now()
+          FROM due WHERE x.endpoint_id = due.endpoint_id AND x.reason = due.reason
+      )
+      DELETE FROM exhaustion WHERE deliveries = 0 AND told_at <= now() - $1 * interval '1 millisecond'`,
+    values: [everyMs],
+  });
+}
+
+const FACTS = `jsonb_build_object('endpointId', endpoint_id, 'reason', reason, 'deliveries', deliveries,
+  'deliveryIds', delivery_ids, 'lastAt', last_at)`;
