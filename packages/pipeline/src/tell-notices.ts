@@ -34,7 +34,7 @@ export function createNoticeTeller({ pool, acceptor, logger }: NoticeTellerDeps)
   async function tellPage(client: pg.PoolClient): Promise<number> {
     const notices = await takeNotices(client, PAGE);
     if (notices.length === 0) return 0;
-    await Promise.all(notices.map((notice) => (notice.obsolete ? undefined : tell(notice))));
+    await Promise.all(notices.filter(({ obsolete }) => !obsolete).map(tell));
     await removeNotices(
       client,
       notices.map(({ id }) => id),
