@@ -71,7 +71,9 @@ describe('PUT /v1/customers/{customerId}', () => {
     const { text } = await app.admin.get('/v1/customers/acme').expect(200);
     expect(text).not.toContain('Secret');
     expect((await app.admin.get('/v1/customers/acme/endpoints').expect(200)).body.data).toEqual([]);
-    const { rows } = await app.database.pool.query<{ id: string; url: string }>('SELECT id, url FROM endpoint');
+    const { rows } = await app.database.pool.query<{ id: string; url: string }>(
+      'SELECT id, url FROM endpoint',
+    );
     expect(rows).toEqual([{ id: expect.any(String), url: 'https://acme.example/two' }]);
     await app.admin.get(`/v1/endpoints/${encodeId('ep', rows[0]!.id)}`).expect(404);
 

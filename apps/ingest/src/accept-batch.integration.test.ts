@@ -125,10 +125,10 @@ describe('POST /v1/events/batch', () => {
 
   it('takes nothing for the operator’s customer, and the rest of the batch', async () => {
     const { app } = testIngest();
-    const { body } = await post(app, keys.writer).send({
+    const response = await post(app, keys.writer).send({
       events: [event, { ...event, customerId: 'posthorn' }],
     });
-    expect((body as { results: unknown[] }).results).toMatchObject([
+    expect((response.body as { results: unknown[] }).results).toMatchObject([
       { status: 202 },
       { status: 403, code: 'forbidden' },
     ]);

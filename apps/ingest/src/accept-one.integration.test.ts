@@ -201,10 +201,10 @@ describe('POST /v1/events', () => {
   it('takes nothing for the operator’s customer, whoever asks', async () => {
     const { app, events } = testIngest();
     for (const key of [keys.writer, keys.admin]) {
-      const { body } = await post(app, key)
+      const response = await post(app, key)
         .send({ ...event, customerId: 'posthorn' })
         .expect(403);
-      expect(body).toMatchObject({ code: 'forbidden' });
+      expect(response.body).toMatchObject({ code: 'forbidden' });
     }
     await post(app, keys.acme)
       .send({ ...event, customerId: 'posthorn' })
