@@ -78,7 +78,6 @@ export {
 } from './endpoint-health.js';
 export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
 export { Pace, type RateLimit } from './pacing.js';
-export { Pacer, type RateLimit } from './pacing.js';
 export {
   type Notice,
   operationalEventData,
