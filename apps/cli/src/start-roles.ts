@@ -84,7 +84,7 @@ export async function startRoles({
   const secretBox = createSecretBox(config.encryptionKeys);
   const endpointStore = createEndpointStore({ prisma, secretBox, clock });
   const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
-  const oneShotStore = createOneShotStore({ pool, prisma, secretBox, clock });
+  const oneShotStore = createOneShotStore({ ...database, secretBox });
   const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
   const apiKeyStore = createApiKeyStore({ prisma, clock });
   const apiKeys = createApiKeyDirectory({ apiKeys: apiKeyStore, clock, logger });

@@ -40,7 +40,7 @@ export interface ConsoleRouterDeps {
   authentication: RequestHandler;
   /** In front of the operations that anyone may ask for. */
   admission: RequestHandler;
-  database: Pick<Database, 'pool' | 'prisma' | 'clock'>;
+  database: Pick<Database, 'pool' | 'lookUps' | 'prisma' | 'clock'>;
   secretBox: SecretBox;
   checkTargetUrl: CheckTargetUrl;
   /** Gets what a replay or a resume makes due; while it is away the sweep does its work. */
@@ -73,7 +73,7 @@ export function createConsoleRouter({
   const deliveries = createDeliveryStore({ prisma, clock });
   const attempts = createAttemptStore({ prisma });
   const ledger = createLedgerStore({ prisma });
-  const oneShots = createOneShotStore({ pool, prisma, secretBox, clock });
+  const oneShots = createOneShotStore({ ...database, secretBox });
   const oneShotSecrets = createOneShotSecrets({ prisma, secretBox, clock });
   const heldMs = heldForMs(retentionDays);
   const replays = createReplayStore({ pool, prisma, clock, heldForMs: heldMs });

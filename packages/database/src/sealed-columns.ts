@@ -69,11 +69,14 @@ export async function countSealed(pool: pg.Pool, secretBox: SecretBox): Promise<
   const counts: SealedCount[] = [];
   for (const sealed of sealedColumns) {
     const { table, column, ownerColumn, kind, context } = sealed;
+    // The keys are few, the values may be millions: one pass over them, and a look-up of one value per key.
     const { rows } = await pool.query<{ key_id: string; count: number; owner_id: string; value: Buffer }>(
-      `SELECT DISTINCT ON (key_id) key_id, count(*) OVER (PARTITION BY key_id)::int AS count, owner_id, value
-         FROM (SELECT ${keyIdSql(sealed)} AS key_id, ${ownerColumn} AS owner_id, ${column} AS value
-                 FROM ${table} WHERE ${column} IS NOT NULL) AS sealed
-        ORDER BY key_id`,
+      `WITH keys AS MATERIALIZED (
+         SELECT ${keyIdSql(sealed)} AS key_id, count(*)::int AS count, min(id::text)::uuid AS id
+           FROM ${table} WHERE ${column} IS NOT NULL GROUP BY 1
+       )
+       SELECT keys.key_id, keys.count, found.${ownerColumn} AS owner_id, found.${column} AS value
+         FROM keys JOIN ${table} AS found ON found.id = keys.id ORDER BY keys.key_id`,
     );
     for (const { key_id: keyId, count, owner_id: ownerId, value } of rows) {
       counts.push({ kind, keyId, count, problem: problemOpening(secretBox, value, context(ownerId)) });

@@ -19,6 +19,8 @@ export interface ReencryptOptions {
 }
 
 const UNREADABLE_SHOWN_MAX = 10;
+/** One-shots of a month are read as a whole. */
+const STATEMENT_TIMEOUT_MS = 600_000;
 
 /**
  * Encrypts with the first of POSTHORN_ENCRYPTION_KEYS what the others have encrypted. Works on the database alone, while
@@ -30,7 +32,12 @@ export async function reencryptKeys(env: Environment, options: ReencryptOptions)
   if (problem) throw new CommandError([problem.line]);
   const secretBox = createSecretBox(encryptionKeys);
   const logger = createLogger({ level: 'warn', role: 'reencrypt', destination: process.stderr });
-  const { pool, close } = openDatabase({ url: databaseUrl, poolMax: 2, logger });
+  const { pool, close } = openDatabase({
+    url: databaseUrl,
+    poolMax: 2,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    logger,
+  });
   try {
     const before = await countSealed(pool, secretBox);
     requireKeys(before);

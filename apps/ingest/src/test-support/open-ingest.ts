@@ -76,7 +76,7 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
     ...(limits.waitingMax !== undefined && { waitingMax: limits.waitingMax }),
   };
   const acceptor = createEventAcceptor(accepting);
-  const store = createOneShotStore({ pool, prisma, secretBox, clock });
+  const store = createOneShotStore({ ...database, secretBox });
   const oneShots = createOneShotAcceptor({ ...accepting, oneShots: store });
   let pending = 0;
   const overload = createOverloadGuard({

@@ -7,6 +7,7 @@ import { DAY_MS, startOfDay } from '../utc-day.js';
 /** Where the rows of one day are. */
 export interface DayTables {
   event: string;
+  oneShot: string;
   delivery: string;
   attempt: string;
   /** The ids of the day; see `byDay` for what a condition on them is good for. */
@@ -66,6 +67,7 @@ async function runUnlessDropped<R>(run: () => Promise<R>): Promise<R | undefined
 function tablesOf(dayMs: number): DayTables {
   return {
     event: partitionName('event', dayMs),
+    oneShot: partitionName('one_shot', dayMs),
     delivery: partitionName('delivery', dayMs),
     attempt: partitionName('attempt', dayMs),
     firstId: firstIdOf(dayMs),

@@ -1,7 +1,7 @@
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { idBounds } from './id-bounds.js';
+import { byDay } from './by-day.js';
 
 /** Where an event's one delivery goes, as it is stored. */
 export interface StoredOneShot {
@@ -17,15 +17,22 @@ export async function findOneShots(
   pool: pg.Pool,
   eventIds: readonly string[],
 ): Promise<Map<string, StoredOneShot>> {
-  if (eventIds.length === 0) return new Map();
-  const { min, max } = idBounds(eventIds);
-  const { rows } = await pool.query<StoredOneShot>({
-    name: 'find_one_shots',
-    text: `
-      SELECT id AS "eventId", delivery_id AS "deliveryId", url, headers_sealed AS "headersSealed",
-             retry_policy AS "retryPolicy"
-        FROM one_shot WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3`,
-    values: [eventIds, min, max],
-  });
-  return new Map(rows.map((row) => [row.eventId, row]));
+  const found = await byDay<string, StoredOneShot | undefined>(
+    eventIds,
+    (id) => id,
+    async ({ oneShot, firstId, lastId, statementSuffix }, ids) => {
+      const { rows } = await pool.query<StoredOneShot>({
+        name: `find_one_shots${statementSuffix}`,
+        text: `
+          SELECT id AS "eventId", delivery_id AS "deliveryId", url, headers_sealed AS "headersSealed",
+                 retry_policy AS "retryPolicy"
+            FROM ${oneShot} WHERE id = ANY ($1::uuid[]) AND id >= '${firstId}' AND id < '${lastId}'`,
+        values: [ids],
+      });
+      const byId = new Map(rows.map((row) => [row.eventId, row]));
+      return ids.map((id) => byId.get(id));
+    },
+    undefined,
+  );
+  return new Map(found.flatMap((oneShot) => (oneShot ? [[oneShot.eventId, oneShot]] : [])));
 }

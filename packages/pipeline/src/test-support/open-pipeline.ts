@@ -81,7 +81,7 @@ export async function openPipeline(
   if (!keyring.ok) throw new Error(keyring.problem);
   const secretBox = createSecretBox(keyring.keys);
   const endpointStore = createEndpointStore({ prisma, secretBox, clock });
-  const oneShotStore = createOneShotStore({ pool, prisma, secretBox, clock });
+  const oneShotStore = createOneShotStore({ ...database, secretBox });
   const customers = createCustomerStore({ prisma });
   const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
   const sender = createSender({ allowTargets: ['127.0.0.0/8'] });
