@@ -40,6 +40,8 @@ it('refuses a key that sends more requests than its limit, a batch being one, an
   const refused = await post(app, '/v1/events', event).expect(429);
   expect(refused.body).toMatchObject({ code: 'rate_limited' });
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+  const oneShot = { customerId: 'acme', url: 'https://example.com/', payload: {} };
+  await post(app, '/v1/webhooks/deliver', oneShot).expect(429);
   expect(events).toHaveLength(4);
   await post(app, '/v1/events', event, keys.acme).expect(202);
 });
