@@ -2,6 +2,7 @@ import {
   createTestDatabase,
   startReceiver,
   testRedis,
+  waitUntil,
   type Receiver,
   type TestDatabase,
 } from '@posthorn/testing';
@@ -14,6 +15,7 @@ import { Webhook } from 'standardwebhooks';
 
 import {
   addEndpoint,
+  expectStatus,
   postEvent,
   prepareDatabase,
   startPosthorn,
@@ -54,6 +56,14 @@ describe('The encryption key', () => {
     const old = await start(before, { POSTHORN_QUEUE_PREFIX: posthorn.env['POSTHORN_QUEUE_PREFIX']! });
     const headers = { Authorization: 'Bearer open-sesame' };
     const { secret } = await addEndpoint(old, 'acme', { url: receiver.url, headers });
+    // It is asked to come again until only the new key is there; 429 opens no breaker.
+    const busy = await startReceiver(() => ({ status: 429 }));
+    const oneShot = { customerId: 'acme', url: busy.url, payload: 1, headers };
+    const retryPolicy = { delaysSeconds: [1], maxAttempts: 50 };
+    const { body: accepted } = await expectStatus(
+      old.call<{ id: string }>('POST', '/v1/webhooks/deliver', { ...oneShot, retryPolicy }),
+      202,
+    );
     await old.stop();
 
     const eventIds: string[] = [];
@@ -67,7 +77,9 @@ describe('The encryption key', () => {
     });
     posting.abort();
     await producer;
-    expect(stdout).toContain('Re-encrypted with after: 1 signing secret, the headers of 1 endpoint.');
+    expect(stdout).toContain(
+      'Re-encrypted with after: 1 signing secret, the headers of 1 endpoint, 1 one-shot secret, the headers of 1 one-shot.',
+    );
     for (const id of eventIds) await untilDelivery(posthorn, id, ({ status }) => status === 'delivered');
 
     await posthorn.stop();
@@ -80,5 +92,16 @@ describe('The encryption key', () => {
       Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
     );
     expect(new Webhook(secret).verify(request.body.toString(), received)).toMatchObject({ id: last });
+
+    busy.respondWith(() => ({ status: 200 }));
+    await waitUntil(
+      async () => {
+        const status = await posthorn.call('GET', `/v1/webhooks/${accepted.id}/status`);
+        return status.body['status'] === 'delivered';
+      },
+      { timeoutMs: 60_000 },
+    );
+    expect(busy.requests.at(-1)!.headers.authorization).toBe(headers.Authorization);
+    await busy.close();
   });
 });
