@@ -5,11 +5,13 @@ import type { SlotHolder } from './in-flight-slots.js';
 import { Lane, type LaneContext } from './lane.js';
 import type { LaneGate } from './lane-gate.js';
 import { parseLaneName } from './lane-name.js';
+import type { LaneOpenings, Opening } from './lane-openings.js';
 import { laneShares } from './lane-shares.js';
 import type { ClaimedCustomer, LaneState } from './ready-index.js';
 
 export interface LeaseContext extends LaneContext, EndpointGatesContext {
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
+  readonly openings: LaneOpenings;
   readonly idleReleaseMs: number;
   readonly limitsRefreshMs: number;
   readonly delayedMax?: number | undefined;
@@ -32,7 +34,7 @@ export class CustomerLease implements SlotHolder {
   readonly #context: LeaseContext;
   readonly #delayed: DelayedTally;
   readonly #gates: EndpointGates;
-  readonly #opening = new Set<string>();
+  readonly #opening = new Map<string, Opening>();
   readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
   readonly #closed = new Set<string>();
   readonly #dueAtMs = new Map<string, number>();
@@ -125,6 +127,8 @@ export class CustomerLease implements SlotHolder {
   async end(): Promise<void> {
     this.ended = true;
     this.#dueAtMs.clear();
+    for (const [name, opening] of this.#opening)
+      if (this.#context.openings.remove(opening)) this.#opening.delete(name);
     for (const lane of this.lanes.values()) this.#close(lane);
     this.#gates.close();
     await Promise.all(Array.from(this.#closing.values(), ({ done }) => done));
@@ -149,17 +153,22 @@ export class CustomerLease implements SlotHolder {
     if (this.ended || this.lanes.has(name) || this.#opening.has(name) || this.#closing.has(name)) return;
     this.#dueAtMs.delete(name);
     this.#closed.delete(name);
-    this.#opening.add(name);
-    void this.#prepare(name).then((prepared) => {
-      this.#opening.delete(name);
-      if (this.ended || !prepared) return;
-      const { limits, gate } = prepared;
-      this.#applyLimits(limits);
-      const lane = new Lane(this.#context, name, this, limits, gate);
-      this.lanes.set(name, lane);
-      if (this.#suspects.delete(name)) lane.checkStalled();
-      if (this.lanes.size > 1) this.laneChanged();
-    });
+    const opening = { open: () => this.#openNow(name) };
+    this.#opening.set(name, opening);
+    this.#context.openings.add(opening);
+  }
+
+  async #openNow(name: string): Promise<void> {
+    const prepared = await this.#prepare(name);
+    this.#opening.delete(name);
+    if (this.ended || !prepared) return;
+    const { limits, gate } = prepared;
+    this.#applyLimits(limits);
+    const lane = new Lane(this.#context, name, this, limits, gate);
+    this.lanes.set(name, lane);
+    if (this.#suspects.delete(name)) lane.checkStalled();
+    if (this.lanes.size > 1) this.laneChanged();
+    await lane.opened;
   }
 
   async #prepare(name: string): Promise<{ limits: LaneLimits; gate: LaneGate } | null> {

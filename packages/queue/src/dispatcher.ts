@@ -6,6 +6,7 @@ import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks } from './job-locks.js';
 import { LaneGrowth } from './lane-growth.js';
+import { LaneOpenings } from './lane-openings.js';
 import { stopping } from './lane.js';
 import { createLeaseBalancer } from './lease-balancer.js';
 import { defaultPrefix } from './prefix.js';
@@ -59,6 +60,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     handle: balancer.measured(handle),
     laneLimits,
     health,
+    openings: new LaneOpenings(),
     idleReleaseMs,
     limitsRefreshMs,
     delayedMax: options.delayedMax,

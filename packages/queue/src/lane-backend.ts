@@ -29,6 +29,8 @@ export class LaneBackend extends RedisQueueBackend {
   #refused = false;
   /** The Worker found nothing to do and waits. */
   onWait: () => void = () => undefined;
+  /** The Worker has looked for a job, whether there was one or not. */
+  onLooked: () => void = () => undefined;
 
   constructor(connection: RedisConnection, name: string, options: QueueBaseOptions & KeyPrefixOptions) {
     const queueKeys = new QueueKeys(options.prefix);
@@ -109,13 +111,18 @@ export class LaneBackend extends RedisQueueBackend {
   /** A refused fetch (Redis out of memory, read only after a failover) must not be repeated at once. */
   override async moveToActive(...args: Parameters<RedisQueueBackend['moveToActive']>): Promise<FetchedJob> {
     const permit = this.#reserve();
-    if (!permit) return [];
+    if (!permit) {
+      this.onLooked();
+      return [];
+    }
     try {
       const fetched: FetchedJob = await super.moveToActive(...args);
+      this.onLooked();
       this.#noteNextDue(fetched);
       this.#noteFetched(permit, fetched);
       return fetched;
     } catch (error) {
+      this.onLooked();
       this.#gate.giveBack(permit);
       this.#announced = true;
       await new Promise((resolve) => setTimeout(resolve, fetchRetryMs));

@@ -38,6 +38,8 @@ export class Lane {
   limitsAtMs = Date.now();
   inFlight = 0;
   idleSinceMs = Date.now();
+  /** Resolves when it has looked for its first job, or has closed. */
+  readonly opened: Promise<void>;
   readonly #context: LaneContext;
   readonly #worker: Worker<LaneJobData, void>;
   readonly #backend: LaneBackend;
@@ -87,6 +89,9 @@ export class Lane {
     this.#backend.onWait = () => {
       if (!this.busy) this.#becameIdle();
     };
+    this.opened = new Promise((resolve) => {
+      this.#backend.onLooked = resolve;
+    });
     worker.on('error', (error) => this.#report(error));
   }
 
@@ -133,6 +138,7 @@ export class Lane {
     const closed = this.#worker.close();
     for (const abort of this.#queued) abort(stopping);
     await closed;
+    this.#backend.onLooked();
     this.gate.leave();
     // It writes the lane's meta hash anew, which must not happen after the lane's leftovers were removed.
     await this.#stalledCheck;
