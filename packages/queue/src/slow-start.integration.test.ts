@@ -106,6 +106,30 @@ describe('slow start, in the dispatcher', () => {
     hold.open();
   }, 120_000);
 
+  it('opens the lane of who comes last before most of those that wait to be opened', async () => {
+    const customers = 300;
+    const hold = gate();
+    const handled: string[] = [];
+    await queue.producer.enqueue(
+      Array.from({ length: customers }, (_, n) => deliveryJob({ customerId: `early-${n}` })),
+    );
+    await queue.producer.enqueue([deliveryJob({ customerId: 'late' })]);
+    const dispatcher = await queue.dispatch({
+      laneLimits: async () => {
+        await hold.opened;
+        return { customerMaxInFlight: 20, endpointMaxInFlight: 10 };
+      },
+      handle: async ({ customerId }) => {
+        handled.push(customerId);
+        return delivered;
+      },
+    });
+    await waitUntil(() => dispatcher.stats().customers === customers + 1);
+    hold.open();
+    await waitUntil(() => handled.length === customers + 1, { timeoutMs: 20_000 });
+    expect(handled.indexOf('late')).toBeLessThan(customers / 2);
+  });
+
   it('goes on after failures that do not open the breaker', async () => {
     const endpointId = newId();
     let attempts = 0;
