@@ -1,3 +1,5 @@
+import os from 'node:os';
+
 const project = (displayName, testMatch, extra = {}) => ({
   displayName,
   testMatch,
@@ -35,6 +37,8 @@ export default {
     project('integration', ['<rootDir>/{apps,packages}/*/src/**/*.integration.test.ts'], services),
     project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts'], services),
   ],
+  // Tests wait more than they compute: also on two cores, two files at a time are faster than one.
+  maxWorkers: Math.max(2, os.availableParallelism() - 1),
   collectCoverageFrom: ['{apps,packages}/*/src/**/*.ts', '!**/generated/**', '!**/*.test.ts'],
   coverageProvider: 'v8',
   // For tests that set no limit of their own; CI machines are shared and may be several times slower.
