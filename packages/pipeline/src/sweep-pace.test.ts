@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { slowPassRowsMax, startSlowPassWhenDue } from './sweep-pace.js';
 
-const PAGE = 1_000;
+const PAGE = 250;
 const MINUTE_MS = 60_000;
 const id = '00000000-0000-0000-0000-000000000000';
 

@@ -5,8 +5,8 @@ import { sweepStart, type DueCursor, type SweepState } from '@posthorn/database'
  * the next within twice this, less than a quarter of an hour.
  */
 const SLOW_PASS_MS = 420_000;
-/** In one go, however far behind. */
-const SLOW_ROWS_MAX = 100_000;
+/** In one go, however far behind: the walk ahead, which has a time to keep, waits for it. */
+const SLOW_ROWS_MAX = 40_000;
 const LAST_UUID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** Everything due up to that moment lies before it. */

@@ -139,14 +139,34 @@ describe('the sweep', () => {
 
   it('reads what waits honestly once soon and once a minute later, and nothing in the passes between', async () => {
     await settled();
-    await queue.enqueue(queued(await due(2_300)));
-    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, ahead: 0, enqueued: 0, scripts: 7 });
+    await queue.enqueue(queued(await due(600)));
+    expect(await sweepOnce()).toEqual({ lost: false, read: 600, ahead: 0, enqueued: 0, scripts: 7 });
     for (let pass = 0; pass < 3; pass += 1) {
       expect(await sweepOnce()).toEqual({ lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
     }
     await letPass(MINUTE_MS);
-    expect(await sweepOnce()).toEqual({ lost: false, read: 2_300, ahead: 0, enqueued: 0, scripts: 7 });
+    expect(await sweepOnce()).toEqual({ lost: false, read: 600, ahead: 0, enqueued: 0, scripts: 7 });
     expect(await sweepOnce()).toEqual({ lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 1 });
+  });
+
+  it('pauses three times as long as a page took that found nothing wrong', async () => {
+    await settled();
+    await queue.enqueue(queued(await due(600)));
+    const pages: { beganMs: number; endedMs: number }[] = [];
+    const result = await openSweep({
+      look: async (jobs) => {
+        const beganMs = performance.now();
+        const looked = await queue.look(jobs);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        pages.push({ beganMs, endedMs: performance.now() });
+        return looked;
+      },
+    }).run(new AbortController().signal);
+    expect(result).toMatchObject({ lost: false, read: 600 });
+    expect(pages).toHaveLength(3);
+    for (let page = 1; page < pages.length; page += 1) {
+      expect(pages[page]!.beganMs - pages[page - 1]!.endedMs).toBeGreaterThan(140);
+    }
   });
 
   it('finds what was committed behind the watermark, within a minute', async () => {
@@ -170,20 +190,20 @@ describe('the sweep', () => {
 
   it('walks everything again when Redis has lost it, many pages, also where many are due at the same moment', async () => {
     await settled();
-    const jobs = await due(2_300);
+    const jobs = await due(600);
     await query("UPDATE delivery SET next_attempt_at = date_trunc('minute', now()) - interval '10 minutes'");
     await queue.enqueue(queued(jobs));
     await letPass(MINUTE_MS);
     await sweepOnce();
     await forget();
     const result = await sweepOnce();
-    expect(result).toMatchObject({ lost: true, read: 2_300, enqueued: 2_300 });
+    expect(result).toMatchObject({ lost: true, read: 600, enqueued: 600 });
     expect(await missing(jobs)).toEqual([]);
   });
 
   it('finds slowly, in bounded steps, what the queue lost of itself', async () => {
     await settled();
-    const jobs = await due(2_300);
+    const jobs = await due(600);
     await queue.enqueue(queued(jobs.slice(1)));
     await letPass(SLOW_PASS_MS - 30_000);
     await sweepOnce();
@@ -193,16 +213,16 @@ describe('the sweep', () => {
     await query('UPDATE sweep SET marker = $1', [marker]);
     expect(await sweepOnce()).toMatchObject({ lost: false, read: 0 });
     await letPass(30_000);
-    expect(await sweepOnce()).toMatchObject({ lost: false, read: 1_000 });
-    expect(await sweepOnce()).toMatchObject({ lost: false, read: 1_000 });
-    expect(await sweepOnce()).toMatchObject({ lost: false, read: 300 });
+    expect(await sweepOnce()).toMatchObject({ lost: false, read: 250 });
+    expect(await sweepOnce()).toMatchObject({ lost: false, read: 250 });
+    expect(await sweepOnce()).toMatchObject({ lost: false, read: 100 });
     expect(await sweepOnce()).toMatchObject({ lost: false, read: 0 });
     expect(await missing(jobs)).toEqual([]);
   });
 
   it('goes on after the last page that was done, when it was stopped or a service did not answer', async () => {
     await settled();
-    const jobs = await due(2_300);
+    const jobs = await due(600);
     const stopping = new AbortController();
     const stopAfterOne = openSweep({
       announce: (some) => {
@@ -210,12 +230,12 @@ describe('the sweep', () => {
         return queue.announce(some);
       },
     });
-    expect(await stopAfterOne.run(stopping.signal)).toMatchObject({ read: 1_000, enqueued: 1_000 });
+    expect(await stopAfterOne.run(stopping.signal)).toMatchObject({ read: 250, enqueued: 250 });
     let pages = 0;
     const enqueue = (some: readonly DeliveryJob[]) =>
       (pages += 1) === 2 ? Promise.reject(new Error('Redis is away')) : queue.enqueue(some);
     await expect(sweepOnce({ enqueue })).rejects.toThrow('Redis is away');
-    expect(await sweepOnce()).toMatchObject({ lost: false, read: 300, enqueued: 300 });
+    expect(await sweepOnce()).toMatchObject({ lost: false, read: 100, enqueued: 100 });
     expect(await missing(jobs)).toEqual([]);
   });
 

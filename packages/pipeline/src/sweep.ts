@@ -11,13 +11,19 @@ import {
 } from '@posthorn/database';
 import type { DeliveryJob } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 import { cursorAt, slowPassRowsMax, startSlowPassWhenDue } from './sweep-pace.js';
 
-const PAGE_ROWS = 1_000;
-/** After so many pages the loss marker is looked at again. */
+const PAGE_ROWS = 250;
+/** After so many pages of a walk it is the next one's turn, and the loss marker is looked at again. */
 const PAGES_MAX = 50;
+/**
+ * While a customer's backlog waits honestly, reading it is not to be felt by the deliveries of others. After a loss, and
+ * where something was missing, there are no pauses.
+ */
+const PAUSE_FACTOR = 3;
 /**
  * How long after the time it names a row may be committed and still be found by the second walk: accepting waits for a
  * connection (5 s) and twice for a statement (20 s) at most. What is later yet is the slow pass's.
@@ -44,6 +50,8 @@ export interface SweepDeps {
   graceMs: number;
   /** How often it runs. */
   intervalMs: number;
+  /** A page that finds nothing wrong is followed by a pause of so many times what it took. Default 3. */
+  pauseFactor?: number;
 }
 
 export interface SweepResult {
@@ -75,7 +83,15 @@ export interface Sweep {
  * rows that were committed behind the first; the slow one reads everything within a quarter of an hour. When Redis has
  * lost something, the first starts over at the oldest.
  */
-export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }: SweepDeps): Sweep {
+export function createSweep({
+  pool,
+  queue,
+  logger,
+  shard,
+  graceMs,
+  intervalMs,
+  pauseFactor = PAUSE_FACTOR,
+}: SweepDeps): Sweep {
   return {
     async run(signal) {
       const client = await pool.connect();
@@ -150,10 +166,11 @@ export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }:
   ) {
     return async (name: Walk, untilMs: number, rowsMax: number): Promise<{ ended: boolean }> => {
       for (let rows = 0; rows < rowsMax && !signal.aborted;) {
+        const beganMs = performance.now();
         const due = await findDueDeliveries(client, state[name], untilMs, PAGE_ROWS);
         const last = due.at(-1);
         const jobs = due.map((delivery) => toJob(delivery, databaseNowMs()));
-        if (last) await (name === 'ahead' ? bringInTime(jobs, result) : restore(jobs, result));
+        const changed = last ? await (name === 'ahead' ? bringInTime : restore)(jobs, result) : false;
         rows += due.length;
         result.read += due.length;
         if (name === 'slow') state.slow.read += due.length;
@@ -165,20 +182,25 @@ export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }:
         }
         moveTo(state, name, { nextAttemptAtMs: last.nextAttemptAtMs, id: last.id });
         await saveSweepState(client, shard, state);
+        if (!changed && !result.lost) await pause(pauseFactor * (performance.now() - beganMs), signal);
       }
       return { ended: false };
     };
   }
 
-  /** What the queue knows is announced by itself, in time; should that have been forgotten, the first walk will see. */
-  async function bringInTime(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
+  /**
+   * What the queue knows is announced by itself, in time; should that have been forgotten, the first walk will see. Says
+   * whether there was anything to do, as `restore` does.
+   */
+  async function bringInTime(jobs: DeliveryJob[], result: SweepResult): Promise<boolean> {
     const { missing } = await queue.look(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
     result.ahead += missing.length;
     result.scripts += 1 + (missing.length > 0 ? missing.length + 1 : 0);
+    return missing.length > 0;
   }
 
-  async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<void> {
+  async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<boolean> {
     const { missing, delayed } = await queue.look(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
     // Due by Postgres, later by the queue: a recovery brought them forward in the one and was cut short before the other.
@@ -186,7 +208,13 @@ export function createSweep({ pool, queue, logger, shard, graceMs, intervalMs }:
     await queue.announce(jobs);
     result.enqueued += missing.length;
     result.scripts += 2 + (missing.length > 0 ? missing.length + 1 : 0) + delayed.length;
+    return missing.length + delayed.length > 0;
   }
+}
+
+/** A stop ends it. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
 type Walk = 'ahead' | 'first' | 'second' | 'slow';

@@ -67,6 +67,21 @@ describe('name resolver', () => {
     expect(await resolver.resolve('a.example')).toMatchObject({ ok: true });
   });
 
+  it('spreads the ends of look-ups that time out together', async () => {
+    await start(() => 'silence');
+    const patient = createNameResolver({ servers: [nameServer.address], timeoutMs: 500, tries: 1 });
+    const endedAtMs: number[] = [];
+    await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        expect(await patient.resolve(`silent${i}.example`)).toMatchObject({ ok: false, code: 'dns_timeout' });
+        endedAtMs.push(performance.now());
+      }),
+    );
+    patient.close();
+    // Evenly over half a second; together they would be a moment's work.
+    expect(endedAtMs[89]! - endedAtMs[10]!).toBeGreaterThan(200);
+  });
+
   it('says dns_timeout when the name server stays silent', async () => {
     await start(() => 'silence');
     expect(await resolver.resolve('a.example')).toMatchObject({ ok: false, code: 'dns_timeout' });

@@ -1,4 +1,5 @@
 import { Resolver } from 'node:dns/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Resolution =
   | { readonly ok: true; readonly addresses: readonly string[] }
@@ -20,10 +21,13 @@ export interface NameResolverOptions {
 /**
  * Resolves by c-ares, never by getaddrinfo: four names that hang there stall every look-up of the process. Hosts
  * files and search domains are therefore not consulted. Look-ups of one name share one query; answers are kept for
- * their TTL, at most 30 s, and failures not at all.
+ * their TTL, at most 30 s, and failures not at all. Time-outs that come together are given back one after another.
  */
 export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOptions): NameResolver {
   const resolver = new Resolver({ timeout: timeoutMs, tries });
+  // Node looks for look-ups that have timed out no more often than this. Whatever began within it ends in one turn of the
+  // event loop: a name server that is gone would end a thousand sends at once, and all other deliveries would wait for that.
+  const tickMs = Math.min(timeoutMs, 1_000);
   if (servers.length > 0) resolver.setServers(servers);
   const pending = new Map<string, Promise<Resolution>>();
   const kept = new Map<string, { resolution: Resolution; untilMs: number }>();
@@ -34,7 +38,11 @@ export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOp
       askFor(() => resolver.resolve6(name, { ttl: true })),
     );
     const records = [...ipv4.records, ...ipv6.records];
-    if (records.length === 0) return failureOf(ipv4.errorCode ?? ipv6.errorCode);
+    if (records.length === 0) {
+      const failure = failureOf(ipv4.errorCode ?? ipv6.errorCode);
+      if (failure.code === 'dns_timeout') await sleep(Math.random() * tickMs, undefined, { ref: false });
+      return failure;
+    }
     const resolution: Resolution = { ok: true, addresses: records.map((record) => record.address) };
     const ttlSeconds = Math.min(ttlSecondsMax, ...records.map((record) => record.ttl));
     if (ttlSeconds > 0) keep(name, resolution, performance.now() + ttlSeconds * 1000);
@@ -102,7 +110,7 @@ async function bothFamilies(
   }
 }
 
-function failureOf(errorCode: string | null): Resolution {
+function failureOf(errorCode: string | null): Resolution & { ok: false } {
   if (errorCode === 'ETIMEOUT') {
     return { ok: false, code: 'dns_timeout', message: 'The name server did not answer in time.' };
   }
