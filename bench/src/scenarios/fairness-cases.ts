@@ -77,20 +77,30 @@ export function fairnessCases({ quietCustomers, backlog, hangingCustomers, recei
       );
     },
   };
-  const silentNames: FairnessCase = {
-    name: 'dns',
-    title: `${hangingCustomers} whose names are never resolved, ${backlog} events in all`,
-    goal: 1.2,
-    quiet,
-    backlog: flood(hangingCustomers),
-    async prepare(_stage, contestant) {
-      await contestant.addEndpoints(
-        Array.from({ length: hangingCustomers }, (_, index) => ({
+  const silent = (customers: number) => (_stage: Stage, contestant: Contestant) =>
+    contestant
+      .addEndpoints(
+        Array.from({ length: customers }, (_, index) => ({
           customerId: `flood-${index}`,
           url: `http://receiver-${index}${silentSuffix}:${receiverPort}/`,
         })),
-      );
-    },
+      )
+      .then(() => undefined);
+  const silentName: FairnessCase = {
+    name: 'dns',
+    title: `one with ${backlog} events, its name is never resolved`,
+    goal: 1.2,
+    quiet,
+    backlog: flood(1),
+    prepare: silent(1),
+  };
+  const manySilentNames: FairnessCase = {
+    name: 'many-dns',
+    title: `${hangingCustomers} whose names are never resolved, ${backlog} events in all`,
+    goal: 2,
+    quiet,
+    backlog: flood(hangingCustomers),
+    prepare: silent(hangingCustomers),
   };
   const sameCustomer: FairnessCase = {
     name: 'sibling',
@@ -110,5 +120,5 @@ export function fairnessCases({ quietCustomers, backlog, hangingCustomers, recei
       ]);
     },
   };
-  return { hangingOne, fastOne, manyHanging, silentNames, sameCustomer };
+  return { hangingOne, fastOne, manyHanging, silentName, sameCustomer, manySilentNames };
 }

@@ -49,7 +49,7 @@ await runScenario({
     /** 0: measured from the moment the worker starts. */
     warmup: { long: 6, short: 1 },
     'hang-seconds': { long: 30, short: 5 },
-    /** One neighbour alone, by its place (1 hanging, 2 flooding, 3 many, 4 dns, 5 sibling); 0 all. */
+    /** One neighbour alone, by its place (1 hanging, 2 flooding, 3 many, 4 dns, 5 sibling, 6 many-dns); 0 all. */
     only: { long: 0, short: 1 },
     /** 1: the floor and the naive service too. */
     compare: { long: 1, short: 0 },
@@ -111,8 +111,9 @@ await runScenario({
       ({ hangingOne }) => hangingOne,
       ({ fastOne }) => fastOne,
       ({ manyHanging }) => manyHanging,
-      ({ silentNames }) => silentNames,
+      ({ silentName }) => silentName,
       ({ sameCustomer }) => sameCustomer,
+      ({ manySilentNames }) => manySilentNames,
     ];
     for (const [index, pick] of picks.entries())
       if (settings.only === 0 || settings.only === index + 1) await run(posthorn, pick, settings.backlog);
