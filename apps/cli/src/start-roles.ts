@@ -175,6 +175,7 @@ export async function startRoles({
       batchBytesMax: config.batchBytesMax,
     });
   }
+  const stopping = new AbortController();
   if (has('console')) {
     routers.push(
       createConsoleRouter({
@@ -187,6 +188,8 @@ export async function startRoles({
         logger,
         retentionDays: config.retentionDays,
         endpointInFlightMax: config.endpointInFlightMax,
+        timeoutMs: config.timeoutMs,
+        stopping: stopping.signal,
         portal: { publicUrl: config.publicUrl, sessionSeconds: config.portalSessionSeconds },
       }),
     );
@@ -221,6 +224,8 @@ export async function startRoles({
     logger,
   });
   shutdown.onClose('http', (deadlineMs) => server.close({ deadlineMs }));
+  // Before the server waits for the requests that it has.
+  shutdown.onClose('waiting requests', () => stopping.abort());
   worker?.start();
   return { port: server.port };
 }

@@ -35,6 +35,7 @@ import { mountPortal, type PortalSettings } from './portal.js';
 import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
 import { mountStats } from './stats.js';
+import { mountTestEndpoint } from './test-endpoint.js';
 
 export interface ConsoleRouterDeps {
   authentication: RequestHandler;
@@ -50,6 +51,10 @@ export interface ConsoleRouterDeps {
   /** What an endpoint without a limit of its own may have in flight. */
   endpointInFlightMax: number;
   portal: PortalSettings;
+  /** What an attempt may take. */
+  timeoutMs: number;
+  /** Aborted when the process is to end: whoever waits is answered. */
+  stopping: AbortSignal;
 }
 
 /** The management API: customers, endpoints, API keys, and the history of events, deliveries and attempts. */
@@ -64,6 +69,8 @@ export function createConsoleRouter({
   retentionDays,
   endpointInFlightMax,
   portal,
+  timeoutMs,
+  stopping,
 }: ConsoleRouterDeps): Router {
   const { pool, prisma, clock } = database;
   const customers = createCustomerStore({ prisma });
@@ -98,6 +105,19 @@ export function createConsoleRouter({
   mountEvents(router, { authentication, customers, events, deliveries, oneShots });
   mountDeliveries(router, { authentication, customers, endpoints, events, deliveries, attempts });
   mountEndpointStatus(router, { authentication, endpoints, ...reopening });
+  mountTestEndpoint(router, {
+    authentication,
+    endpoints,
+    events,
+    deliveries,
+    attempts,
+    pool,
+    clock,
+    queue,
+    logger,
+    timeoutMs,
+    stopping,
+  });
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
   mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
   mountReplays(router, { authentication, customers, endpoints, replays, answers, logger });

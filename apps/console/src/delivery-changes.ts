@@ -81,6 +81,8 @@ function refuse(outcome: ReplayOutcome): void {
         code: 'conflict',
         detail: 'A one-shot goes to its own URL only; replay its delivery.',
       });
+    case 'test':
+      throw new AppError({ code: 'conflict', detail: 'A test is sent once; send another.' });
     case 'expired':
       throw new AppError({ code: 'conflict', detail: 'The event is too old to be sent again.' });
   }

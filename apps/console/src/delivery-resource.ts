@@ -20,5 +20,6 @@ export function deliveryResource(delivery: Delivery): DeliveryResource {
     lastError: delivery.lastError,
     createdAt: delivery.createdAt.toISOString(),
     finishedAt: delivery.finishedAt?.toISOString() ?? null,
+    test: delivery.test,
   };
 }

@@ -12,6 +12,7 @@ export function eventResource(event: EventSummary): EventResource {
     timestamp: event.occurredAt.toISOString(),
     acceptedAt: event.acceptedAt.toISOString(),
     deliveryCount: event.deliveryCount,
+    test: event.test,
   };
 }
 

@@ -39,6 +39,7 @@ describe('GET /v1/events/{eventId}', () => {
       timestamp: '2026-01-01T00:00:00.000Z',
       acceptedAt: new Date(nowMs).toISOString(),
       deliveryCount: 1,
+      test: false,
       deliveries: [
         { id: delivery.id, eventId: event.id, endpointId: encodeId('ep', endpointId), status: 'delivered' },
       ],

@@ -41,6 +41,7 @@ export interface DeliveryResource {
   lastError: string | null;
   createdAt: string;
   finishedAt: string | null;
+  test: boolean;
 }
 
 export interface AttemptResource {
@@ -92,6 +93,7 @@ export const deliveryResource = Joi.object<DeliveryResource>({
   lastError: Joi.string().allow(null).required(),
   createdAt: time.required(),
   finishedAt: time.allow(null).required(),
+  test: Joi.boolean().required().description('It tests its endpoint, and no ledger counts it.'),
 });
 
 const headerMap = Joi.object().pattern(Joi.string(), Joi.string().allow(''));
@@ -124,4 +126,33 @@ export const attemptResource = Joi.object<AttemptResource>({
   address: Joi.string().allow(null).required().description('The resolved address that was connected to.'),
   startedAt: time.required(),
   nextAttemptAt: time.allow(null).required(),
+});
+
+export interface TestEndpointBody {
+  waitSeconds?: number;
+}
+
+export interface PendingTestResource {
+  deliveryId: string;
+  status: 'pending';
+}
+
+export const testWaitSecondsMax = 60;
+
+export const testEndpointBody = Joi.object<TestEndpointBody>({
+  waitSeconds: Joi.number()
+    .min(0)
+    .max(testWaitSecondsMax)
+    .description(
+      'How long to wait for the attempt at most; unless told, 5 seconds more than an attempt may take.',
+    ),
+});
+
+export const testedResource = attemptResource.append<AttemptResource & { deliveryId: string }>({
+  deliveryId: idText('delivery').required(),
+});
+
+export const pendingTestResource = Joi.object<PendingTestResource>({
+  deliveryId: idText('delivery').required().description('Its attempts tell how it went.'),
+  status: Joi.string().valid('pending').required(),
 });

@@ -45,6 +45,7 @@ export interface EventResource {
   timestamp: string;
   acceptedAt: string;
   deliveryCount: number;
+  test: boolean;
 }
 
 /** `data` must be written as the raw text that was received, not parsed and serialised again. */
@@ -121,6 +122,7 @@ export const eventResource = Joi.object<EventResource>({
   timestamp: time.required(),
   acceptedAt: time.required(),
   deliveryCount: Joi.number().integer().min(0).required(),
+  test: Joi.boolean().required().description('It was made to test an endpoint.'),
 });
 
 export const eventDetailResource = eventResource.append<EventDetailResource>({

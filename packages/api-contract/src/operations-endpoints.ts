@@ -1,5 +1,6 @@
 import { Joi } from './strict-joi.js';
 
+import { pendingTestResource, testedResource, testEndpointBody } from './deliveries.js';
 import { resumeEndpointBody } from './delivery-changes.js';
 import {
   createdEndpointResource,
@@ -147,6 +148,31 @@ export const endpointOperations = {
     bodyOptional: true,
     example: { held: 'cancel' },
     responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    problems: ['invalid_request', 'not_found', 'conflict'],
+  }),
+  testEndpoint: operation({
+    operationId: 'testEndpoint',
+    method: 'post',
+    path: '/v1/endpoints/{endpointId}/test',
+    group,
+    summary: 'Send a test to an endpoint',
+    description:
+      'Sends an event of the type `posthorn.test`, once, whatever types the endpoint takes, and also while it is paused or ' +
+      'disabled. It goes through the same queue, limits and signing as other events. It is in the history, and neither in ' +
+      'the ledger nor in statistics; when it fails, that counts against nothing.',
+    params: endpointParams,
+    query: noQuery,
+    body: testEndpointBody,
+    bodyOptional: true,
+    example: { waitSeconds: 10 },
+    responses: {
+      200: { description: 'The attempt, however it went.', schema: testedResource },
+      202: {
+        description:
+          'Nothing was sent in that time: others wait before it, or the endpoint’s breaker or rate limit holds it up. It goes on.',
+        schema: pendingTestResource,
+      },
+    },
     problems: ['invalid_request', 'not_found', 'conflict'],
   }),
   rotateSecret: operation({

@@ -51,6 +51,7 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
   pauseEndpoint: row('all', 'no', 'no', 'own', 'own'),
   resumeEndpoint: row('all', 'no', 'no', 'own', 'own'),
   enableEndpoint: row('all', 'no', 'no', 'own', 'own'),
+  testEndpoint: row('all', 'no', 'no', 'own', 'own'),
   rotateSecret: row('all', 'no', 'no', 'own', 'own'),
   verifySignature: row('all', 'no', 'no', 'own', 'own'),
 

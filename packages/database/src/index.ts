@@ -33,6 +33,7 @@ export {
   type EventToInsert,
   type InsertOutcome,
 } from './hot/insert-events.js';
+export { insertTest, type TestToInsert } from './hot/insert-test.js';
 export { findOneShots, type StoredOneShot } from './hot/find-one-shots.js';
 export { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './hot/insert-one-shots.js';
 export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';

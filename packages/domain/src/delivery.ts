@@ -8,6 +8,9 @@ export type WaitingFor = (typeof waitingForReasons)[number];
 /** `gone`: a one-shot's target answered 410; an endpoint is disabled for that. */
 export type DeadLetterReason = 'attempts_exhausted' | 'expired' | 'gone';
 
+/** The type of events that test an endpoint. */
+export const testType = 'posthorn.test';
+
 export const attemptTriggers = ['automatic', 'replay', 'test'] as const;
 export type AttemptTrigger = (typeof attemptTriggers)[number];
 

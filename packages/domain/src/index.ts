@@ -21,6 +21,7 @@ export {
   attemptStatuses,
   type AttemptTrigger,
   attemptTriggers,
+  testType,
   type DeadLetterReason,
   type DeliveryStatus,
   deliveryStatuses,

@@ -6,7 +6,15 @@ import {
   type LoadedDelivery,
   type OneShotStore,
 } from '@posthorn/database';
-import { decideNextStep, whatAttemptSays, type AttemptOutcome, type AttemptSays } from '@posthorn/domain';
+import {
+  decideNextStep,
+  whatAttemptSays,
+  type AttemptOutcome,
+  type AttemptSays,
+  type AttemptTrigger,
+  type RecordedOutcome,
+  type RetryPolicy,
+} from '@posthorn/domain';
 import type { JobVerdict, LaneJob } from '@posthorn/queue';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import type { Sender } from '@posthorn/sender';
@@ -25,6 +33,9 @@ const NOT_RECORDED = 'The attempt could not be recorded';
 const DONE: JobVerdict = { kind: 'done' };
 /** Whatever one origin does: the lane that it shares with others stays open to them, its breaker closed. */
 const stayOpen: AttemptSays = { sign: 'success', slowDownMs: 0 };
+/** A test that fails says nothing: it is sent to see whether the endpoint works, maybe while that is being mended. */
+const sayNothing: AttemptSays = { sign: 'none', slowDownMs: 0 };
+const once: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
 
 export interface DeliveryAttempterDeps {
   pool: pg.Pool;
@@ -94,13 +105,13 @@ export function createDeliveryAttempter(
     let step: SettledStep = decideNextStep({
       outcome,
       failedAttempts: delivery.attempts - delivery.attemptsBefore + 1,
-      policy: target.retryPolicy,
+      policy: delivery.test ? once : target.retryPolicy,
       nowMs: clock.nowMs(),
       expiresAtMs: delivery.expiresAtMs,
       random,
     });
-    // There is no endpoint to disable: others go over the same lane.
-    if (step.kind === 'disable_endpoint' && target.oneShots)
+    // There is no endpoint to disable where others go over the same lane, and no test disables one.
+    if (step.kind === 'disable_endpoint' && (target.oneShots || delivery.test))
       step = { kind: 'dead_letter', reason: step.reason };
     // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
     if (step.kind === 'disable_endpoint') {
@@ -110,12 +121,11 @@ export function createDeliveryAttempter(
       if (!disabled) step = { kind: 'cancel', reason: 'endpoint_deleted' };
     }
 
-    const trigger = delivery.attempts === delivery.replayedAfter ? 'replay' : 'automatic';
-    const settlement = await settler.settle({ delivery, trigger, outcome, recordedHeaders, step }, signal);
+    const settlement = await settler.settle({ delivery, trigger: triggerOf(delivery), outcome, recordedHeaders, step }, signal);
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
     if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
-    const says = target.oneShots?.shared ? stayOpen : whatAttemptSays(outcome, clock.nowMs());
+    const says = saysOf(delivery, target, outcome, clock.nowMs());
     const { slowDownMs } = says;
     const sign = settlement.overtaken ? 'neutral' : says.sign;
     if (settlement.nextAttemptAtMs === null) return { kind: 'done', sign, slowDownMs };
@@ -166,14 +176,29 @@ export function createDeliveryAttempter(
   }
 }
 
-/** Why a pending delivery gets no attempt now, if so: its endpoint takes none, or its time is over. */
+function triggerOf({ test, attempts, replayedAfter }: LoadedDelivery): AttemptTrigger {
+  if (test) return 'test';
+  return attempts === replayedAfter ? 'replay' : 'automatic';
+}
+
+function saysOf(
+  { test }: LoadedDelivery,
+  target: ReadyTarget,
+  outcome: RecordedOutcome,
+  nowMs: number,
+): AttemptSays {
+  if (target.oneShots?.shared) return stayOpen;
+  return test && outcome.status !== 'delivered' ? sayNothing : whatAttemptSays(outcome, nowMs);
+}
+
+/** Why a pending delivery gets no attempt now, if so: its endpoint takes none but tests, or its time is over. */
 function closeInstead(
-  { id, generation, expiresAtMs }: LoadedDelivery,
+  { id, generation, expiresAtMs, test }: LoadedDelivery,
   target: DeliveryTarget | undefined,
   nowMs: number,
 ): DeliveryToClose | undefined {
   if (!target) return { id, generation, status: 'cancelled', reason: 'endpoint_deleted' };
-  if (target.status !== 'enabled')
+  if (target.status !== 'enabled' && !test)
     return { id, generation, status: 'held', reason: `endpoint_${target.status}` };
   if (expiresAtMs <= nowMs) return { id, generation, status: 'dead_lettered', reason: 'expired' };
   return undefined;

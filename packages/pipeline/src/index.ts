@@ -37,4 +37,5 @@ export { resumeEndpoint } from './resume-endpoint.js';
 export { createEndpointHealthKeeper, type EndpointHealthKeeper } from './keep-endpoint-health.js';
 export { createEndpointRecovery } from './recover-endpoint.js';
 export { createNoticeTeller } from './tell-notices.js';
+export { sendTest, type SentTest, type TestDeps } from './send-test.js';
 export { createAttemptReading } from './read-attempts.js';

@@ -30,6 +30,7 @@ const attempt: AttemptToRecord = {
     replayedAfter: null,
     nextAttemptAtMs: 0,
     expiresAtMs: Infinity,
+    test: false,
     body: '{}',
   },
   trigger: 'automatic',

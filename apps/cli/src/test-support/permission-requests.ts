@@ -92,6 +92,12 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
   enableEndpoint: {
     make: async (world, customerId) => ({ params: { endpointId: await world.disabledEndpoint(customerId) } }),
   },
+  testEndpoint: {
+    make: async (world, customerId) => ({
+      ...(await withEndpoint(world, customerId)),
+      body: { waitSeconds: 0 },
+    }),
+  },
   rotateSecret: { make: withEndpoint },
   verifySignature: {
     make: async (world, customerId) => ({

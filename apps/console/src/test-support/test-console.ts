@@ -119,6 +119,8 @@ export async function startTestConsole(
     retentionDays: 30,
     endpointInFlightMax: 10,
     portal: { publicUrl, sessionSeconds: 3_600 },
+    timeoutMs: 5_000,
+    stopping: new AbortController().signal,
   });
   const server: Server = createHttpApp({ logger, routers: [router], trustedProxies: ['127.0.0.1'] }).listen(
     0,

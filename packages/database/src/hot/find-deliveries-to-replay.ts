@@ -21,7 +21,7 @@ export function replayRange({ since, until }: ReplayFilter, createdAt: Date): { 
 }
 
 /**
- * Ids of one endpoint's deliveries that a replay made at `createdAt` covers, oldest event first, after `afterId`.
+ * Ids of one endpoint's deliveries, tests aside, that a replay made at `createdAt` covers, oldest event first, after `afterId`.
  * Delivered ones have no index of their own: they are looked for among all of the customer's in that time.
  */
 export async function findDeliveriesToReplay(
@@ -32,7 +32,7 @@ export async function findDeliveriesToReplay(
   const { from, to } = replayRange(filter, createdAt);
   const { rows } = await client.query<{ id: string }>(
     `SELECT id FROM delivery
-      WHERE endpoint_id = $1 AND customer_id = $2 AND status = $3 ${filter.status === 'delivered' ? '' : "AND status <> 'delivered'"}
+      WHERE NOT test AND endpoint_id = $1 AND customer_id = $2 AND status = $3 ${filter.status === 'delivered' ? '' : "AND status <> 'delivered'"}
         AND ($4::text IS NULL OR type = $4) AND finished_at <= $5
         AND id >= $6 AND id < $7 AND id > $8
       ORDER BY id LIMIT $9`,

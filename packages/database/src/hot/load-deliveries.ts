@@ -17,6 +17,8 @@ export interface LoadedDelivery {
   replayedAfter: number | null;
   nextAttemptAtMs: number | null;
   expiresAtMs: number;
+  /** It tests its endpoint. */
+  test: boolean;
   /** The event's stored envelope: what is signed and sent. */
   body: string;
 }
@@ -33,6 +35,7 @@ interface Row {
   replayed_after: number | null;
   next_attempt_at: Date | null;
   expires_at: Date;
+  test: boolean;
   /** Null when the event is gone. */
   body: string | null;
 }
@@ -75,6 +78,7 @@ function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
     replayedAfter: row.replayed_after,
     nextAttemptAtMs: row.next_attempt_at?.getTime() ?? null,
     expiresAtMs: row.expires_at.getTime(),
+    test: row.test,
     body,
   };
 }
@@ -86,7 +90,7 @@ SELECT d.*, (SELECT e.body FROM ${event} e WHERE e.id = d.event_id) AS body
   FROM unnest($1::uuid[]) AS wanted (id)
  CROSS JOIN LATERAL (
    SELECT id, event_id, endpoint_id, customer_id, status, generation, attempts, attempts_before, replayed_after,
-          next_attempt_at, expires_at
+          next_attempt_at, expires_at, test
      FROM ${delivery} WHERE id = wanted.id OFFSET 0
  ) d
  WHERE wanted.id BETWEEN '${firstId}' AND '${lastId}'`;

@@ -20,6 +20,7 @@ export function openEventToEndpoint(
     const target = await lockTarget(client, eventId, endpointId, options.heldForMs);
     if (!target) return { kind: 'not_found' };
     if (target.oneShot) return { kind: 'one_shot' };
+    if (target.test) return { kind: 'test' };
     if (target.deleted) return { kind: 'endpoint_deleted' };
     if (target.expired) return { kind: 'expired' };
     const made = await insertDelivery(client, deliveryId, eventId, endpointId, target.status, {
@@ -40,6 +41,7 @@ interface Target {
   customerId: string;
   /** The event is one: its body is no event's. */
   oneShot: boolean;
+  test: boolean;
   status: EndpointStatus;
   deleted: boolean;
   expired: boolean;
@@ -53,7 +55,7 @@ async function lockTarget(
   heldForMs: number,
 ): Promise<Target | undefined> {
   const { rows } = await client.query<Target>(
-    `SELECT e.customer_id AS "customerId", EXISTS (SELECT FROM one_shot o WHERE o.id = v.id) AS "oneShot", e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy",
+    `SELECT e.customer_id AS "customerId", EXISTS (SELECT FROM one_shot o WHERE o.id = v.id) AS "oneShot", v.test, e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy",
             v.accepted_at + $3::bigint * interval '1 millisecond' <= now() AS expired
        FROM endpoint e
        JOIN customer c ON c.id = e.customer_id AND c.erased_at IS NULL

@@ -20,7 +20,7 @@ export interface ReopenOptions {
 /**
  * `opened`: pending under its next generation, due now. `held`: its endpoint takes nothing now. `due`: pending and due
  * already, so it is being sent or about to be; nothing was changed. `expired`: its event is too old to be sent again.
- * `one_shot`: the event goes to its own URL only.
+ * `one_shot`: the event goes to its own URL only. `test`: it was made to be sent once.
  */
 export type ReopenOutcome =
   | { kind: 'opened'; delivery: ReleasedDelivery }
@@ -29,6 +29,7 @@ export type ReopenOutcome =
   | { kind: 'endpoint_deleted' }
   | { kind: 'expired' }
   | { kind: 'one_shot' }
+  | { kind: 'test' }
   | { kind: 'not_found' };
 
 /**
@@ -55,6 +56,7 @@ export async function reopen(
   if (endpoint.deleted) return { kind: 'endpoint_deleted' };
   const current = await lockDelivery(client, deliveryId, heldForMs);
   if (!current) return { kind: 'not_found' };
+  if (current.test) return { kind: 'test' };
   if (current.expired) return { kind: 'expired' };
   const finished = isFinished(current.status);
 
@@ -99,6 +101,7 @@ interface LockedDelivery {
   /** Not due for a while: nobody is sending it. Workers take a job up to half a second early. */
   waiting: boolean;
   expired: boolean;
+  test: boolean;
 }
 
 async function lockDelivery(
@@ -109,7 +112,7 @@ async function lockDelivery(
   const { rows } = await client.query<LockedDelivery>(
     `SELECT status,
             COALESCE(next_attempt_at > clock_timestamp() + interval '2 seconds', false) AS waiting,
-            created_at + $2::bigint * interval '1 millisecond' <= clock_timestamp() AS expired
+            created_at + $2::bigint * interval '1 millisecond' <= clock_timestamp() AS expired, test
        FROM delivery WHERE id = $1 FOR UPDATE`,
     [deliveryId, heldForMs],
   );

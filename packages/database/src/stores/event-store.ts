@@ -11,6 +11,7 @@ export interface EventSummary {
   occurredAt: Date;
   acceptedAt: Date;
   deliveryCount: number;
+  test: boolean;
 }
 
 export interface Event extends EventSummary {

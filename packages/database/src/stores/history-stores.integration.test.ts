@@ -52,6 +52,7 @@ describe('events', () => {
       occurredAt: new Date('2026-01-01T00:00:00Z'),
       acceptedAt: new Date('2026-01-02T00:00:00Z'),
       deliveryCount: 3,
+      test: false,
     };
     expect(await events.get(id)).toEqual({ ...summary, body });
     expect((await events.list({ limit: 5, before: null })).items).toEqual([summary]);

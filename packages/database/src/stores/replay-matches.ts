@@ -48,7 +48,7 @@ function candidatesOf(
       SELECT d.endpoint_id, d.status, d.type, d.finished_at,
              EXISTS (SELECT FROM endpoint e WHERE e.id = d.endpoint_id AND e.deleted_at IS NULL) AS there
         FROM delivery d
-       WHERE d.customer_id = ${customerId} AND d.id >= ${from}::uuid AND d.id < ${to}::uuid
+       WHERE NOT d.test AND d.customer_id = ${customerId} AND d.id >= ${from}::uuid AND d.id < ${to}::uuid
          AND (${endpointId}::uuid IS NULL OR d.endpoint_id = ${endpointId}::uuid)`;
   }
   return Prisma.sql`
@@ -56,7 +56,7 @@ function candidatesOf(
       FROM endpoint e
      CROSS JOIN LATERAL (
        SELECT endpoint_id, status, type, finished_at FROM delivery
-        WHERE endpoint_id = e.id AND status <> 'delivered' AND status = ${status}
+        WHERE NOT test AND endpoint_id = e.id AND status <> 'delivered' AND status = ${status}
           AND id >= ${from}::uuid AND id < ${to}::uuid
      ) d
      WHERE e.customer_id = ${customerId} AND e.deleted_at IS NULL
