@@ -57,9 +57,7 @@ describe('POST /v1/endpoints/{endpointId}/test', () => {
     expect(delivery.body).toMatchObject({ type: 'posthorn.test', test: true });
     const replay = await app.admin.post('/v1/replays').send({ customerId: 'acme', dryRun: true }).expect(200);
     expect(replay.body).toMatchObject({ matched: 0 });
-    await app.admin
-      .post(`/v1/deliveries/${encodeId('dlv', deliveryId)}/replay`)
-      .expect(409);
+    await app.admin.post(`/v1/deliveries/${encodeId('dlv', deliveryId)}/replay`).expect(409);
     const log = await app.admin.get('/v1/audit-log?customerId=acme').expect(200);
     expect(log.body.data[0]).toMatchObject({ operation: 'testEndpoint' });
   });
@@ -92,7 +90,10 @@ describe('POST /v1/endpoints/{endpointId}/test', () => {
 
   it('answers 401 and 403 to those who may not, and 400 to a wait that is none', async () => {
     await app.anyone.post(path).expect(401);
-    await app.as(await app.createKey(['read'])).post(path).expect(403);
+    await app
+      .as(await app.createKey(['read']))
+      .post(path)
+      .expect(403);
     await app.admin.post(path).send({ waitSeconds: 61 }).expect(400);
     await app.admin.post(path).send({ wait: 1 }).expect(400);
     expect(app.enqueued).toEqual([]);

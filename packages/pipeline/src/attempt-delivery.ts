@@ -121,7 +121,10 @@ export function createDeliveryAttempter(
       if (!disabled) step = { kind: 'cancel', reason: 'endpoint_deleted' };
     }
 
-    const settlement = await settler.settle({ delivery, trigger: triggerOf(delivery), outcome, recordedHeaders, step }, signal);
+    const settlement = await settler.settle(
+      { delivery, trigger: triggerOf(delivery), outcome, recordedHeaders, step },
+      signal,
+    );
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
     if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
