@@ -131,6 +131,7 @@ describe('GET /v1/deliveries', () => {
       lastError: null,
       createdAt: expect.any(String),
       finishedAt: expect.any(String),
+      test: false,
     });
   });
 });

@@ -137,7 +137,7 @@ export interface PendingTestResource {
   status: 'pending';
 }
 
-export const testWaitSecondsMax = 60;
+const testWaitSecondsMax = 60;
 
 export const testEndpointBody = Joi.object<TestEndpointBody>({
   waitSeconds: Joi.number()
