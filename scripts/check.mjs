@@ -11,6 +11,7 @@ const checks = [
     name: 'unused',
     command: ['node_modules/knip/bin/knip.js', '--no-progress', '--tsConfig', 'tsconfig.knip.json'],
   },
+  { name: 'api', command: ['scripts/openapi.mjs', 'check'] },
 ];
 
 // Types and imports include the generated database clients.

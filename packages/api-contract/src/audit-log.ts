@@ -1,4 +1,4 @@
-import { customerId, idInput, idText, time, timestampInput } from './fields.js';
+import { customerId, idInput, idText, time, timeBounds } from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 import { Joi } from './strict-joi.js';
 
@@ -36,8 +36,7 @@ export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
     .pattern(/^[A-Za-z]+$/, 'operation')
     .max(64)
     .description('`operationId` of this document, such as `patchEndpoint`.'),
-  since: timestampInput().description('Inclusive.'),
-  until: timestampInput().description('Exclusive.'),
+  ...timeBounds('Changes made'),
 });
 
 export const auditEntryResource = Joi.object<AuditEntryResource>({

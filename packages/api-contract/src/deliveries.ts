@@ -10,7 +10,7 @@ import {
 } from '@posthorn/domain';
 import { Joi } from './strict-joi.js';
 
-import { customerId, eventType, idInput, idText, time, timestampInput } from './fields.js';
+import { customerId, eventType, idInput, idText, time, timeBounds } from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 
 /** Ids are uuids, `since` and `until` milliseconds: the query after validation. */
@@ -66,9 +66,10 @@ export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery>({
   endpointId: idInput('endpoint'),
   eventId: idInput('event'),
   type: eventType,
-  status: Joi.string().valid(...deliveryStatuses),
-  since: timestampInput(),
-  until: timestampInput(),
+  status: Joi.string()
+    .valid(...deliveryStatuses)
+    .description('Deliveries that are in this status now.'),
+  ...timeBounds('Deliveries made'),
 });
 
 export const deliveryResource = Joi.object<DeliveryResource>({

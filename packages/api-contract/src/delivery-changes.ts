@@ -1,6 +1,6 @@
 import { Joi } from './strict-joi.js';
 
-import { customerId, eventType, idInput, timestampInput } from './fields.js';
+import { customerId, eventType, idInput, timeBounds } from './fields.js';
 
 /** Ids are uuids, `since` and `until` milliseconds: the body after validation. */
 export interface CancelDeliveriesBody {
@@ -26,8 +26,7 @@ export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
   endpointId: idInput('endpoint'),
   type: eventType,
   status: Joi.string().valid('pending', 'held').description('Both when left out.'),
-  since: timestampInput(),
-  until: timestampInput(),
+  ...timeBounds('Deliveries of events accepted'),
 });
 
 export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({

@@ -1,7 +1,7 @@
 import { Joi } from './strict-joi.js';
 
 import { type DeliveryResource, deliveryResource } from './deliveries.js';
-import { customerId, eventType, idText, text, time, timestampInput } from './fields.js';
+import { customerId, eventType, idText, text, time, timeBounds, timestampInput } from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 import { problemCodes, type FieldError, type ProblemCode } from './problem.js';
 
@@ -110,8 +110,7 @@ export const listEventsQuery = Joi.object<ListEventsQuery>({
   ...pageFields,
   customerId,
   type: eventType,
-  since: timestampInput(),
-  until: timestampInput(),
+  ...timeBounds('Events accepted'),
 });
 
 export const eventResource = Joi.object<EventResource>({

@@ -40,12 +40,22 @@ export const eventFilter = Joi.string()
   .message('{{#label}} must be an event type, a prefix such as "charge.*", or "*"')
   .description('An event type, a prefix such as `charge.*`, or `*`.');
 
+const idNames: Readonly<Record<IdKind, string>> = {
+  event: 'Id of an event.',
+  delivery: 'Id of a delivery.',
+  endpoint: 'Id of an endpoint.',
+  apiKey: 'Id of an API key.',
+  auditEntry: 'Id of an entry of the audit log.',
+  replay: 'Id of a bulk replay.',
+  portalLink: 'Id of a portal link.',
+};
+
 /** Gives the handler the uuid: TypeIDs do not get past the edge. */
 export function idInput(kind: IdKind): joi.StringSchema {
   const prefix = idPrefixes[kind];
-  return idText(kind).custom(
-    (value: string, helpers) => decodeId(prefix, value) ?? helpers.error('any.invalid'),
-  );
+  return idText(kind)
+    .custom((value: string, helpers) => decodeId(prefix, value) ?? helpers.error('any.invalid'))
+    .description(idNames[kind]);
 }
 
 export function idText(kind: IdKind): joi.StringSchema {
@@ -66,7 +76,16 @@ export function timestampInput(): joi.StringSchema {
   return Joi.string()
     .max(40)
     .pattern(dateTimePattern, 'ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z')
-    .custom((value: string, helpers) => parseTimestamp(value) ?? helpers.error('any.invalid'));
+    .custom((value: string, helpers) => parseTimestamp(value) ?? helpers.error('any.invalid'))
+    .description('ISO 8601 with an offset, such as `2026-01-31T12:00:00Z`.');
+}
+
+/** Bounds of a filter by time; `what` is the time that they bound. */
+export function timeBounds(what: string): { since: joi.StringSchema; until: joi.StringSchema } {
+  return {
+    since: timestampInput().description(`${what} at this time or later: ISO 8601 with an offset.`),
+    until: timestampInput().description(`${what} before this time.`),
+  };
 }
 
 export const time = Joi.string().isoDate().description('ISO 8601, UTC.');

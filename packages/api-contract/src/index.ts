@@ -74,12 +74,13 @@ export type { ReplayBody, ReplayMatchesResource, ReplayResource } from './replay
 export { type StatsBucket, type StatsBucketResource, statsBucketsMax, type StatsQuery } from './stats.js';
 export { operationalEventBody } from './operational-events.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
-export {
-  buildOpenApi,
-  type OpenApiContent,
-  type OpenApiDocument,
-  type OpenApiOperation,
-  type OpenApiParameter,
-  type OpenApiResponse,
-} from './openapi.js';
+export { buildOpenApi } from './openapi.js';
+export { curlExample } from './reference/curl-example.js';
+export type {
+  OpenApiContent,
+  OpenApiDocument,
+  OpenApiOperation,
+  OpenApiParameter,
+  OpenApiResponse,
+} from './openapi-document.js';
 export type { JsonSchema } from './json-schema.js';

@@ -1,6 +1,6 @@
 import { Joi } from './strict-joi.js';
 
-import { customerId, idInput, timestampInput } from './fields.js';
+import { customerId, idInput, timeBounds } from './fields.js';
 
 /** `endpointId` is a uuid, `since` and `until` milliseconds: the query after validation. */
 export interface LedgerQuery {
@@ -23,8 +23,7 @@ export interface LedgerResource {
 export const ledgerQuery = Joi.object<LedgerQuery>({
   customerId,
   endpointId: idInput('endpoint'),
-  since: timestampInput(),
-  until: timestampInput(),
+  ...timeBounds('Of events accepted'),
 });
 
 const count = Joi.number().integer().min(0).required();

@@ -2,8 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 
 import { buildOpenApi } from './openapi.js';
+import type { OpenApiResponse } from './openapi-document.js';
 import { operationList } from './operations.js';
 import { problemCodes } from './problem.js';
+import { problemResource } from './problem-schema.js';
+import { validateValue } from './validate-value.js';
 
 const document = buildOpenApi({ version: '1.2.3' });
 
@@ -70,5 +73,52 @@ describe('buildOpenApi', () => {
       .filter(({ security }) => security.length === 0)
       .map(({ operationId }) => operationId);
     expect(open.sort()).toEqual(['getDocs', 'getHealth', 'getOpenApi', 'getReady', 'openPortalSession']);
+  });
+});
+
+describe('what a developer reads of each operation', () => {
+  const described = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+
+  it('is a summary, a description, and a description of each parameter', () => {
+    const missing = described.flatMap(({ operationId, summary, description, parameters = [] }) => [
+      ...(summary !== '' && description.replace(/(?:Scope: `|For portal sessions|Also at).*/gs, '') !== ''
+        ? []
+        : [operationId]),
+      ...parameters.filter((one) => !one.description).map(({ name }) => `${operationId} ${name}`),
+    ]);
+    expect(missing).toEqual([]);
+  });
+
+  it.each(operationList.map(({ operationId }) => operationId))(
+    'has examples of what %s takes and answers, by its schemas',
+    (id) => {
+      const { params, body, example, responses, path } = operationList.find((one) => one.operationId === id)!;
+      const { responses: answers, parameters = [] } = described.find((one) => one.operationId === id)!;
+      const inPath = parameters
+        .filter((one) => one.in === 'path')
+        .map(({ name, example }) => [name, example]);
+      expect(inPath.map(([name]) => name)).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+      expect(validateValue(params, Object.fromEntries(inPath), { convert: false })).toMatchObject({
+        ok: true,
+      });
+      if (body) expect(validateValue(body, example, { convert: false })).toMatchObject({ ok: true });
+      for (const [status, { schema, mediaType = 'application/json' }] of Object.entries(responses)) {
+        const answer = answers[status] as OpenApiResponse;
+        const shown = answer.content?.[mediaType]?.example;
+        if (!schema || id === 'getOpenApi' || id === 'getDocs') expect(shown).toBeUndefined();
+        else expect(validateValue(schema, shown, { convert: false })).toMatchObject({ ok: true });
+      }
+    },
+  );
+
+  it('has an example of each header and each problem too', () => {
+    const headers = described.flatMap(({ parameters = [] }) =>
+      parameters.filter((one) => one.in === 'header'),
+    );
+    expect(headers.filter(({ example }) => example === undefined)).toEqual([]);
+    for (const { content } of Object.values(document.components.responses)) {
+      const { example } = content!['application/problem+json']!;
+      expect(validateValue(problemResource, example, { convert: false })).toMatchObject({ ok: true });
+    }
   });
 });

@@ -1,95 +1,15 @@
 import type Joi from 'joi';
 
-import { auditEntryResource } from './audit-log.js';
-import { apiKeyResource, createApiKeyBody, createdApiKeyResource } from './api-keys.js';
-import { customerResource, erasureReceiptResource, putCustomerBody } from './customers.js';
-import { attemptResource, deliveryResource } from './deliveries.js';
-import {
-  createdEndpointResource,
-  createEndpointBody,
-  endpointResource,
-  patchEndpointBody,
-  rotatedSecretResource,
-  rotateSecretBody,
-} from './endpoints.js';
-import {
-  acceptedEventResource,
-  batchResource,
-  eventDetailResource,
-  eventInput,
-  eventResource,
-} from './events.js';
-import { rateLimit } from './fields.js';
-import { type JsonSchema, jsonSchemaOf, open, withReferences } from './json-schema.js';
-import type { Operation, ResponseShape } from './operation.js';
-import { eventTypeResource } from './event-types.js';
-import { operationList } from './operations.js';
+import { exampleParameters } from './examples/parameters.js';
+import { type JsonSchema, jsonSchemaOf, open } from './json-schema.js';
+import { componentSchemas, referencedSchema } from './openapi-components.js';
+import type { OpenApiDocument, OpenApiOperation, OpenApiParameter } from './openapi-document.js';
+import { describeResponses, problemResponses } from './openapi-responses.js';
+import type { Operation } from './operation.js';
 import { operationalEventBody, operationalEvents, operationalEventTypes } from './operational-events.js';
+import { operationList } from './operations.js';
 import { leastScope, permissionOf, type PermissionRow } from './permissions.js';
-import { type ProblemCode, problemCodes } from './problem.js';
-import { problemResource } from './problem-schema.js';
-import { replayResource } from './replays.js';
-import { retryPolicy } from './retry-policy-schema.js';
 import { scopes } from './scope.js';
-import { openedPortalSessionResource, portalLinkResource, portalSessionResource } from './portal.js';
-import { healthResource, readyResource } from './service.js';
-import { statsResource } from './stats.js';
-import { verificationResource, verifySignatureBody } from './signatures.js';
-import {
-  acceptedWebhookResource,
-  deliverWebhookBody,
-  oneShotSecretResource,
-  webhookStatusResource,
-} from './webhooks.js';
-
-export interface OpenApiDocument {
-  openapi: '3.1.1';
-  info: { title: string; version: string; description: string };
-  tags: { name: string; description: string }[];
-  paths: Record<string, Record<string, OpenApiOperation>>;
-  /** What Posthorn sends: operational events, by type. */
-  webhooks: Record<string, { post: OpenApiWebhook }>;
-  components: {
-    schemas: Record<string, JsonSchema>;
-    responses: Record<string, OpenApiResponse>;
-    securitySchemes: Record<string, unknown>;
-  };
-}
-
-export interface OpenApiOperation {
-  operationId: string;
-  summary: string;
-  description?: string;
-  tags: string[];
-  security: Record<string, string[]>[];
-  parameters?: OpenApiParameter[];
-  requestBody?: { required: boolean; content: OpenApiContent };
-  responses: Record<string, OpenApiResponse | { $ref: string }>;
-}
-
-export interface OpenApiWebhook {
-  summary: string;
-  description: string;
-  tags: string[];
-  requestBody: { required: true; content: OpenApiContent };
-  responses: Record<string, OpenApiResponse>;
-}
-
-export interface OpenApiParameter {
-  name: string;
-  in: 'path' | 'query' | 'header';
-  required: boolean;
-  description?: string;
-  schema: JsonSchema;
-}
-
-export interface OpenApiResponse {
-  description: string;
-  headers?: Record<string, { description?: string; schema: JsonSchema }>;
-  content?: OpenApiContent;
-}
-
-export type OpenApiContent = Record<string, { schema: JsonSchema; example?: unknown }>;
 
 /** OpenAPI 3.1 of the operations table, its schemas made from the ones the routes validate with. */
 export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefined } = {}): OpenApiDocument {
@@ -105,7 +25,7 @@ export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefin
     webhooks: describeWebhooks(),
     components: {
       schemas: componentSchemas(),
-      responses: Object.fromEntries(codes.map((code) => [responseName(code), describeProblem(code)])),
+      responses: problemResponses(),
       securitySchemes: {
         apiKey: {
           type: 'http',
@@ -163,74 +83,11 @@ const tags = [
   { name: 'Service', description: 'No key needed.' },
 ];
 
-const codes = Object.keys(problemCodes) as ProblemCode[];
-
-/** What stands in components; wherever one of these occurs in another schema it becomes a reference. */
-const requestComponents: Readonly<Record<string, Joi.Schema>> = {
-  Event: eventInput,
-  OneShot: deliverWebhookBody,
-  CustomerSettings: putCustomerBody,
-  EndpointSettings: createEndpointBody,
-  EndpointPatch: patchEndpointBody,
-  RetryPolicy: retryPolicy,
-  RateLimit: rateLimit,
-  SecretRotation: rotateSecretBody,
-  SignatureQuestion: verifySignatureBody,
-  ApiKeySettings: createApiKeyBody,
-};
-
-/** Answers may gain members, so these are written as allowing more than is listed; requests may not have more. */
-const answerComponents: Readonly<Record<string, Joi.Schema>> = {
-  AcceptedEvent: acceptedEventResource,
-  BatchResult: batchResource,
-  AcceptedOneShot: acceptedWebhookResource,
-  OneShotStatus: webhookStatusResource,
-  OneShotSecret: oneShotSecretResource,
-  Customer: customerResource,
-  ErasureReceipt: erasureReceiptResource,
-  EventType: eventTypeResource,
-  AuditEntry: auditEntryResource,
-  Endpoint: endpointResource,
-  CreatedEndpoint: createdEndpointResource,
-  RotatedSecret: rotatedSecretResource,
-  SignatureVerification: verificationResource,
-  StoredEvent: eventResource,
-  StoredEventDetail: eventDetailResource,
-  Delivery: deliveryResource,
-  Attempt: attemptResource,
-  Replay: replayResource,
-  Statistics: statsResource,
-  ApiKey: apiKeyResource,
-  CreatedApiKey: createdApiKeyResource,
-  PortalLink: portalLinkResource,
-  PortalSession: portalSessionResource,
-  OpenedPortalSession: openedPortalSessionResource,
-  Health: healthResource,
-  Readiness: readyResource,
-  Problem: problemResource,
-};
-
-const componentJson = Object.fromEntries(
-  Object.entries({ ...requestComponents, ...answerComponents }).map(([name, schema]) => [
-    name,
-    jsonSchemaOf(schema),
-  ]),
-);
-
-function componentSchemas(): Record<string, JsonSchema> {
-  return Object.fromEntries(
-    Object.entries(componentJson).map(([name, schema]) => {
-      const referenced = withReferences(schema, componentJson, name);
-      return [name, name in answerComponents ? open(referenced) : referenced];
-    }),
-  );
-}
-
 function describeWebhooks(): OpenApiDocument['webhooks'] {
   return Object.fromEntries(
     operationalEventTypes.map((type) => {
       const { summary, description } = operationalEvents[type];
-      const schema = open(withReferences(jsonSchemaOf(operationalEventBody(type)), componentJson));
+      const schema = open(referencedSchema(operationalEventBody(type)));
       return [
         type,
         {
@@ -257,7 +114,7 @@ function describeOperation(operation: Operation): OpenApiOperation {
   return {
     operationId,
     summary,
-    ...(notes.length > 0 && { description: notes.join('\n\n') }),
+    description: notes.join('\n\n'),
     tags: [group],
     security: securityOf(permission),
     ...(parameters.length > 0 && { parameters }),
@@ -271,11 +128,12 @@ function aliasNote({ aliases = [] }: Operation): string | undefined {
   return `Also at ${aliases.map((path) => `\`${path}\``).join(', ')}.`;
 }
 
-/** Either of these is enough. */
+/** Either of these is enough; a key needs the scope, or `admin`. */
 function securityOf(permission: PermissionRow): Record<string, string[]>[] {
   if (permission === 'open') return [];
+  const scope = leastScope(permission);
   return [
-    ...(leastScope(permission) === null ? [] : [{ apiKey: [] }]),
+    ...(scope === null ? [] : [{ apiKey: [scope] }]),
     ...(permission.portal === 'no' ? [] : [{ portalSession: [] }]),
   ];
 }
@@ -313,97 +171,19 @@ function describeParameter(
   required: boolean,
   { description: text, ...schema }: JsonSchema,
 ): OpenApiParameter {
-  return { name, in: place, required, ...(text !== undefined && { description: text }), schema };
+  const example = exampleParameters[name];
+  return {
+    name,
+    in: place,
+    required,
+    ...(text !== undefined && { description: text }),
+    ...(example !== undefined && { example }),
+    schema,
+  };
 }
 
 function describeBody(operation: Operation, body: Joi.Schema): OpenApiOperation['requestBody'] {
   const { example, bodyOptional = false, bodyTypes = ['application/json'] } = operation;
   const content = { schema: referencedSchema(body), ...(example !== undefined && { example }) };
   return { required: !bodyOptional, content: Object.fromEntries(bodyTypes.map((type) => [type, content])) };
-}
-
-function describeResponses(operation: Operation): OpenApiOperation['responses'] {
-  const answers = Object.entries(operation.responses).map(([status, shape]) => [
-    status,
-    describeResponse(shape),
-  ]);
-  return {
-    ...(Object.fromEntries(answers) as Record<string, OpenApiResponse>),
-    ...Object.fromEntries(groupByStatus(problemsOf(operation))),
-  };
-}
-
-/** Those of the operation, and those that anything can answer. */
-function problemsOf({ operationId, problems, responses, body }: Operation): ProblemCode[] {
-  const guarded = permissionOf(operationId) !== 'open';
-  const access: ProblemCode[] = guarded ? ['unauthorized', 'forbidden'] : [];
-  const always: ProblemCode[] = guarded ? ['invalid_request', 'internal_error', 'unavailable'] : [];
-  const limited: ProblemCode[] = guarded ? ['rate_limited'] : [];
-  const ofBodies: ProblemCode[] = body ? ['payload_too_large', 'unsupported_media_type'] : [];
-  return codes.filter(
-    (code) =>
-      [...access, ...problems, ...always, ...limited, ...ofBodies].includes(code) &&
-      !(problemCodes[code].status in responses),
-  );
-}
-
-function groupByStatus(problems: ProblemCode[]): [string, OpenApiResponse | { $ref: string }][] {
-  const statuses = [...new Set(problems.map((code) => problemCodes[code].status))];
-  return statuses.map((status) => {
-    const group = problems.filter((code) => problemCodes[code].status === status);
-    const [first, ...others] = group;
-    if (first && others.length === 0)
-      return [String(status), { $ref: `#/components/responses/${responseName(first)}` }];
-    return [
-      String(status),
-      problemResponse(group.map((code) => `\`${code}\`: ${problemCodes[code].title}.`).join(' ')),
-    ];
-  });
-}
-
-function describeResponse({
-  description: text,
-  schema,
-  mediaType = 'application/json',
-  headers,
-}: ResponseShape): OpenApiResponse {
-  return {
-    description: text,
-    headers: {
-      'X-Request-Id': requestIdHeader,
-      ...Object.fromEntries(
-        Object.entries(headers ?? {}).map(([name, about]) => [
-          name,
-          { description: about, schema: { type: 'string' } },
-        ]),
-      ),
-    },
-    ...(schema && { content: { [mediaType]: { schema: open(referencedSchema(schema)) } } }),
-  };
-}
-
-function describeProblem(code: ProblemCode): OpenApiResponse {
-  return problemResponse(`\`${code}\`: ${problemCodes[code].title}.`);
-}
-
-function problemResponse(text: string): OpenApiResponse {
-  return {
-    description: text,
-    headers: { 'X-Request-Id': requestIdHeader },
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-  };
-}
-
-const requestIdHeader = {
-  description: 'The caller’s, if sane, or ours.',
-  schema: { type: 'string' },
-} as const;
-
-function referencedSchema(schema: Joi.Schema): JsonSchema {
-  return withReferences(jsonSchemaOf(schema), componentJson);
-}
-
-/** `not_found` → `NotFound`. */
-function responseName(code: ProblemCode): string {
-  return code.replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -54,6 +54,7 @@ export const endpointOperations = {
     path: '/v1/customers/{customerId}/endpoints',
     group,
     summary: 'List a customer’s endpoints',
+    description: 'Deleted ones are not listed.',
     params: customerParams,
     query: pageQuery,
     body: null,
@@ -66,6 +67,8 @@ export const endpointOperations = {
     path: '/v1/endpoints/{endpointId}',
     group,
     summary: 'Read an endpoint',
+    description:
+      'With its state, breaker and health. Secrets are listed without values, custom headers with masked ones.',
     params: endpointParams,
     query: noQuery,
     body: null,

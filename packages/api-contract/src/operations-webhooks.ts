@@ -73,6 +73,7 @@ export const webhookOperations = {
     path: '/v1/customers/{customerId}/one-shot-secret',
     group,
     summary: 'Which one-shot secrets sign',
+    description: 'During a rotation’s overlap there are several.',
     params: customerParams,
     query: noQuery,
     body: null,

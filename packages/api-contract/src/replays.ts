@@ -1,7 +1,7 @@
 import { type ReplayableStatus, replayableStatuses, type ReplayState, replayStates } from '@posthorn/domain';
 import { Joi } from './strict-joi.js';
 
-import { customerId, eventType, idInput, idText, time, timestampInput } from './fields.js';
+import { customerId, eventType, idInput, idText, time, timeBounds } from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 
 /** Ids are uuids, `since` and `until` milliseconds: the body after validation. */
@@ -53,15 +53,16 @@ export const replayBody = Joi.object<ReplayBody>({
       'Deliveries that are finished in this status. Held ones are released by resuming their endpoint.',
     ),
   type: eventType,
-  since: timestampInput().description('Events accepted at this time or later.'),
-  until: timestampInput().description('Events accepted before this time.'),
+  ...timeBounds('Events accepted'),
   dryRun: Joi.boolean().default(false).description('True: only counts what would be replayed now.'),
 });
 
 export const listReplaysQuery = Joi.object<ListReplaysQuery>({
   ...pageFields,
   customerId,
-  state: Joi.string().valid(...replayStates),
+  state: Joi.string()
+    .valid(...replayStates)
+    .description('Replays that are in this state now.'),
 });
 
 const count = Joi.number().integer().min(0).required();

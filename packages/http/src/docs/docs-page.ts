@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { type OpenApiDocument, type OpenApiOperation, problemCodes } from '@posthorn/api-contract';
 
 import { html, type Html, inline, prose, verbatim } from './html.js';
-import { describeOperation, operationAnchor } from './operation-section.js';
-import { type Components, describeSchema, schemaAnchor } from './schema-table.js';
+import { describeOperation, describeWebhook, operationAnchor } from './operation-section.js';
+import { describeSchema, schemaAnchor } from './schema-table.js';
 import { styleSheet } from './style-sheet.js';
 
 export interface DocsPage {
@@ -29,7 +29,11 @@ interface Entry {
 
 function page(document: OpenApiDocument): Html {
   const { title, version } = document.info;
-  const groups = document.tags.map((tag) => ({ ...tag, entries: entriesOf(document, tag.name) }));
+  const groups = document.tags.map((tag) => ({
+    ...tag,
+    entries: entriesOf(document, tag.name),
+    webhooks: Object.entries(document.webhooks).filter(([, { post }]) => post.tags.includes(tag.name)),
+  }));
   return html`<html lang="en">
     <head>
       <meta charset="utf-8" />
@@ -50,8 +54,9 @@ function page(document: OpenApiDocument): Html {
           <h1>${title} API</h1>
           ${prose(document.info.description)}
           <pre>Authorization: Bearer phk_…</pre>
+          ${prose('In the examples `$API` is this server, and `$KEY` an API key or a session’s token.')}
         </header>
-        ${groups.map(({ name, description, entries }) => groupSection(name, description, entries, document.components.schemas))}
+        ${groups.map(({ name, description, entries, webhooks }) => groupSection(name, description, entries, webhooks, document.components))}
         ${problemsSection()} ${schemasSection(document)}
       </main>
     </body>
@@ -80,11 +85,18 @@ function navGroup(name: string, entries: Entry[]): Html {
     </ul>`;
 }
 
-function groupSection(name: string, description: string, entries: Entry[], components: Components): Html {
+function groupSection(
+  name: string,
+  description: string,
+  entries: Entry[],
+  webhooks: [string, OpenApiDocument['webhooks'][string]][],
+  components: OpenApiDocument['components'],
+): Html {
   return html`<section id="${groupAnchor(name)}">
     <h2>${name}</h2>
     ${prose(description)}
     ${entries.map(({ method, path, operation }) => describeOperation(method, path, operation, components))}
+    ${webhooks.map(([type, webhook]) => describeWebhook(type, webhook, components))}
   </section>`;
 }
 

@@ -1,8 +1,10 @@
-import type {
-  OpenApiContent,
-  OpenApiOperation,
-  OpenApiParameter,
-  OpenApiResponse,
+import {
+  curlExample,
+  type OpenApiContent,
+  type OpenApiDocument,
+  type OpenApiOperation,
+  type OpenApiParameter,
+  type OpenApiResponse,
 } from '@posthorn/api-contract';
 
 import { html, type Html, inline, nothing, prose } from './html.js';
@@ -16,15 +18,32 @@ export function describeOperation(
   method: string,
   path: string,
   operation: OpenApiOperation,
-  components: Components,
+  components: OpenApiDocument['components'],
 ): Html {
   const { summary, description, parameters = [], requestBody, responses } = operation;
   return html`<article id="${operationAnchor(operation)}">
     <h3>${summary}</h3>
     <p class="route"><span class="method ${method}">${method}</span><code>${path}</code></p>
-    ${description === undefined ? nothing : prose(description)}
+    ${prose(description)}
+    <pre>${curlExample(method, path, operation)}</pre>
     ${parameters.length === 0 ? nothing : parametersTable(parameters)}
-    ${requestBody ? bodySection(requestBody, components) : nothing} ${responsesSection(responses, components)}
+    ${requestBody ? bodySection(requestBody, components.schemas) : nothing}
+    ${responsesSection(responses, components)}
+  </article>`;
+}
+
+/** Something that Posthorn sends by itself. */
+export function describeWebhook(
+  type: string,
+  { post }: OpenApiDocument['webhooks'][string],
+  { schemas }: OpenApiDocument['components'],
+): Html {
+  return html`<article id="event-${type}">
+    <h3>${post.summary}</h3>
+    <p class="route"><code>${type}</code></p>
+    ${prose(post.description)}
+    <h4>Body</h4>
+    ${firstSchema(post.requestBody.content, schemas)}
   </article>`;
 }
 
@@ -52,25 +71,30 @@ function bodySection(
   { required, content }: NonNullable<OpenApiOperation['requestBody']>,
   components: Components,
 ): Html {
-  const example = Object.values(content)[0]?.example;
   return html`<h4>Body${required ? nothing : html` <small>optional</small>`}</h4>
     <p class="media">${Object.keys(content).map((type) => html`<code>${type}</code> `)}</p>
-    ${example === undefined ? nothing : html`<pre>${JSON.stringify(example, null, 2)}</pre>`}
     ${firstSchema(content, components)}`;
 }
 
-function responsesSection(responses: OpenApiOperation['responses'], components: Components): Html {
-  const entries = Object.entries(responses);
-  const problems = entries.flatMap(([status, response]) =>
-    '$ref' in response ? [problemLink(status, response.$ref)] : [],
+function responsesSection(
+  responses: OpenApiOperation['responses'],
+  { schemas, responses: shared }: OpenApiDocument['components'],
+): Html {
+  const entries = Object.entries(responses).map(([status, response]) => ({
+    status,
+    response: '$ref' in response ? shared[response.$ref.split('/').at(-1) ?? ''] : response,
+  }));
+  const problems = entries.flatMap(({ status, response }) =>
+    (response?.['x-problem-codes'] ?? []).map((code) => problemLink(status, code)),
   );
   return html`<h4>Answers</h4>
-    ${entries.map(([status, response]) => ('$ref' in response ? nothing : responseDetails(status, response, components)))}
+    ${entries.map(({ status, response }) =>
+      !response || response['x-problem-codes'] ? nothing : responseDetails(status, response, schemas),
+    )}
     ${problems.length === 0 ? nothing : html`<p class="problems">${problems}</p>`}`;
 }
 
-function problemLink(status: string, reference: string): Html {
-  const code = (reference.split('/').at(-1) ?? '').replace(/(?<!^)([A-Z])/g, '_$1').toLowerCase();
+function problemLink(status: string, code: string): Html {
   return html`<span
     ><span class="status">${status}</span><a href="#problem-${code}"><code>${code}</code></a></span
   >`;
@@ -85,9 +109,11 @@ function responseDetails(
   const title = html`<span class="status ${Number(status) < 300 ? 'good' : ''}">${status}</span
     >${inline(description)}`;
   if (!content) return html`<p class="answer">${title}</p>`;
+  const example = Object.values(content)[0]?.example;
   return html`<details>
     <summary>${title}</summary>
     ${special.map(([name, header]) => html`<p><code>${name}</code>: ${inline(header.description ?? '')}</p>`)}
+    ${example === undefined ? nothing : html`<pre>${JSON.stringify(example, null, 2)}</pre>`}
     ${firstSchema(content, components)}
   </details>`;
 }

@@ -1,0 +1,3 @@
+export { buildOpenApi } from '../openapi.js';
+export { breakingChanges } from './breaking-changes.js';
+export { compatibilityProblems } from './declared-changes.js';

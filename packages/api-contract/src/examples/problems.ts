@@ -1,0 +1,28 @@
+import type { FieldError, ProblemCode } from '../problem.js';
+
+export const exampleRequestId = '6f1c9a52-0d5e-4a53-9a53-0d5e6f1c9a52';
+
+/** What each problem says to a person, for example. */
+export const exampleDetails: Readonly<Record<ProblemCode, string>> = {
+  invalid_request: 'The body is not valid.',
+  unauthorized: 'Send a valid API key as Authorization: Bearer phk_….',
+  forbidden: 'This needs an API key with the scope admin.',
+  not_found: 'There is nothing here, or it is not yours.',
+  method_not_allowed: 'POST is not allowed here; allowed: GET, HEAD.',
+  conflict: 'The endpoint is disabled.',
+  idempotency_conflict: 'The idempotency key or externalId was used for a different request.',
+  delivery_in_flight: 'The delivery is being sent, or is due and about to be.',
+  replay_in_progress: 'The customer has a replay that is running or paused; wait for it, or cancel it.',
+  payload_too_large: 'The body is larger than 262144 bytes.',
+  unsupported_media_type: 'The Content-Type must be application/json.',
+  unprocessable: 'The target is not a public address.',
+  rate_limited: 'No more than 100 requests in 1 s.',
+  internal_error: 'Something went wrong on our side; the request id finds it in the logs.',
+  unavailable: 'The database cannot be reached right now.',
+};
+
+/** What is wrong in the request, where a problem says so. */
+export const exampleErrors: Readonly<Partial<Record<ProblemCode, readonly FieldError[]>>> = {
+  invalid_request: [{ path: 'eventTypes.0', message: '"eventTypes[0]" must be a string' }],
+  unprocessable: [{ path: 'url', message: '"url" is not a public address' }],
+};
