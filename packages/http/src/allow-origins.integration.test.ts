@@ -58,6 +58,19 @@ describe('a page of another origin', () => {
     }
   });
 
+  it('may read the events that it may not send, though both are at one path', async () => {
+    const preflight = (method: string) =>
+      request(app(allowed))
+        .options('/v1/events')
+        .set('Origin', 'https://app.example.com')
+        .set('Access-Control-Request-Method', method)
+        .set('Access-Control-Request-Headers', 'authorization');
+    const reading = await preflight('GET');
+    expect(reading.status).toBe(204);
+    expect(reading.headers['access-control-allow-origin']).toBe('https://app.example.com');
+    expect((await preflight('POST')).headers).not.toHaveProperty('access-control-allow-origin');
+  });
+
   it('may read neither what ingest answers nor the pages of operators, listed or not', async () => {
     const origin = 'https://app.example.com';
     for (const sent of [

@@ -1,5 +1,5 @@
 import type { Logger } from '@posthorn/runtime';
-import express, { type Express, type Router } from 'express';
+import express, { type Express, type RequestHandler, type Router } from 'express';
 
 import { allowOrigins } from './allow-origins.js';
 import { methodNotAllowed } from './method-not-allowed.js';
@@ -33,10 +33,24 @@ export function createHttpApp({
   app.set('query parser', 'simple');
   app.set('trust proxy', [...trustedProxies]);
   app.use(requestId);
-  if (ingest) app.use(ingest);
+  if (ingest) app.use(unlessOptions(ingest));
   app.use(securityHeaders());
   if (corsOrigins.length > 0) app.use('/v1', allowOrigins(corsOrigins));
+  const refuse = methodNotAllowed();
+  // A router would answer these by itself, with nothing that the API's other answers have.
+  app.use((request, response, next) => {
+    if (request.method === 'OPTIONS') refuse(request, response, next);
+    else next();
+  });
   for (const router of routers) app.use(router);
-  app.use(methodNotAllowed(), problemHandler({ logger }));
+  app.use(refuse, problemHandler({ logger }));
   return app;
+}
+
+/** Pages elsewhere ask with OPTIONS before they read `/v1/events`, which is also where events are sent to. */
+function unlessOptions(router: Router): RequestHandler {
+  return (request, response, next) => {
+    if (request.method === 'OPTIONS') next();
+    else router(request, response, next);
+  };
 }

@@ -7,6 +7,7 @@ import net from 'node:net';
 import request from 'supertest';
 
 import { AppError } from './app-error.js';
+import { createHttpApp } from './create-http-app.js';
 import { createHttpServer } from './http-server.js';
 import { keys, testApp } from './test-support/test-app.js';
 
@@ -122,6 +123,27 @@ describe('problemHandler', () => {
     expect(response.body).toMatchObject({ status: 405, code: 'method_not_allowed' });
     expect(response.headers.allow).toBe('DELETE, GET, HEAD, PUT');
     expect((await request(app).delete('/v1/events/batch')).headers.allow).toBe('POST');
+  });
+
+  it('answers OPTIONS in the same way, also where events are sent to', async () => {
+    const served = (method: 'get' | 'post', path: string) =>
+      Router()[method](path, (_request, response) => {
+        response.end();
+      });
+    const app = createHttpApp({
+      logger: createLogger({ level: 'silent', role: 'test' }),
+      ingest: served('post', '/v1/events'),
+      routers: [served('get', '/v1/customers/:customerId')],
+    });
+    for (const [path, allow] of [
+      ['/v1/customers/acme', 'DELETE, GET, HEAD, PUT'],
+      ['/v1/events', 'GET, HEAD, POST'],
+    ] as const) {
+      const response = await request(app).options(path);
+      expect(response.body).toMatchObject({ status: 405, code: 'method_not_allowed' });
+      expect(response.headers.allow).toBe(allow);
+    }
+    expect((await request(app).options('/v2/nothing')).status).toBe(404);
   });
 
   it('answers 400 for a path that does not decode', async () => {
