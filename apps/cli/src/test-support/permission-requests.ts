@@ -180,5 +180,6 @@ export const unknownParams: Readonly<Record<string, string>> = {
   eventId: unknownId('evt'),
   deliveryId: unknownId('dlv'),
   replayId: unknownId('rpl'),
+  apiKeyId: unknownId('key'),
   id: unknownId('dlv'),
 };

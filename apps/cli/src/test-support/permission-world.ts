@@ -1,6 +1,6 @@
 import type { Scope } from '@posthorn/api-contract';
 import { openDatabase } from '@posthorn/database';
-import { createLogger, createShutdown, loadConfig } from '@posthorn/runtime';
+import { createLogger, createShutdown, loadConfig, type Role } from '@posthorn/runtime';
 import { createTestDatabase, testRedis } from '@posthorn/testing';
 import { migrateDatabase } from '../migrate-database.js';
 import { findMigrationsDir } from '../migrations-dir.js';
@@ -24,6 +24,10 @@ export interface AnsweredBody {
 
 /** The real thing with an operator's key, and ways to lay in what requests are about. */
 export interface PermissionWorld {
+  port: number;
+  adminKey: string;
+  /** For what no request brings about. */
+  sql(statement: string, values?: unknown[]): Promise<void>;
   send(method: string, path: string, options?: { token?: string; body?: unknown }): Promise<Answered>;
   /** As the operator; throws unless it succeeds. */
   admin(method: string, path: string, body?: unknown): Promise<AnsweredBody>;
@@ -47,17 +51,28 @@ export interface PermissionWorld {
 const quietEndpoint = { url: 'https://example.com/', eventTypes: ['never.sent'] };
 const adminKey = `phk_${'a'.repeat(43)}`;
 
-export async function openPermissionWorld(): Promise<PermissionWorld> {
+export interface PermissionWorldOptions {
+  env?: Record<string, string>;
+  /** Without `worker` nothing is sent, and what is due stays so. */
+  roles?: readonly Role[];
+  /** Where the server finds its database, for one that is to lose it. */
+  reach?: (databaseUrl: string) => string;
+}
+
+export async function openPermissionWorld({
+  env = {},
+  roles = ['ingest', 'console'],
+  reach = (url) => url,
+}: PermissionWorldOptions = {}): Promise<PermissionWorld> {
   const testDatabase = await createTestDatabase();
   const redis = testRedis();
   const logger = createLogger({ level: 'silent', role: 'test' });
   const migrationsDir = findMigrationsDir();
   await migrateDatabase({ databaseUrl: testDatabase.url, migrationsDir, logger });
   const database = openDatabase({ url: testDatabase.url, poolMax: 1, logger });
-  const roles = ['ingest', 'console'] as const;
   const config = loadConfig(
     {
-      DATABASE_URL: testDatabase.url,
+      DATABASE_URL: reach(testDatabase.url),
       REDIS_URL: redis.url,
       POSTHORN_QUEUE_PREFIX: redis.prefix,
       POSTHORN_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32).toString('base64')}`,
@@ -65,6 +80,7 @@ export async function openPermissionWorld(): Promise<PermissionWorld> {
       POSTHORN_API_REQUESTS_PER_SECOND: '0',
       POSTHORN_HOST: '127.0.0.1',
       POSTHORN_PORT: '0',
+      ...env,
     },
     { command: 'serve', roles },
   );
@@ -101,6 +117,11 @@ export async function openPermissionWorld(): Promise<PermissionWorld> {
   let customers = 0;
 
   return {
+    port,
+    adminKey,
+    async sql(statement, values = []) {
+      await database.pool.query(statement, values);
+    },
     send,
     admin,
     key: async (scopes, customerId) => (await admin('post', '/v1/api-keys', { scopes, customerId })).key,

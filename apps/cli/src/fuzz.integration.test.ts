@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { type FuzzWorld, openFuzzWorld } from './test-support/fuzz/fuzz-world.js';
+import { plansOf } from './test-support/fuzz/plan.js';
+import { describeResult, runFuzz } from './test-support/fuzz/run-fuzz.js';
+
+// `npm run fuzz -- --requests 20000` sends more, with another seed each time.
+const seed = 20_261_121;
+const requests = 400;
+
+let world: FuzzWorld;
+
+beforeAll(async () => {
+  world = await openFuzzWorld();
+});
+afterAll(() => world.close());
+
+describe('whatever is sent', () => {
+  it('is answered as the OpenAPI document says, and never with an error of ours', async () => {
+    const result = await runFuzz(world, { seed, requests });
+    if (result.problems.length > 0) throw new Error(describeResult(result, seed));
+    // Right requests are among them, or this would say little.
+    const statuses = new Set([...result.seen.keys()].map((kind) => kind.split(' ')[1]));
+    expect([...statuses]).toEqual(
+      expect.arrayContaining(['200', '201', '202', '204', '400', '404', '409', '422']),
+    );
+  }, 600_000);
+
+  it('is the same for the same seed', () => {
+    expect(plansOf(seed, 50)).toEqual(plansOf(seed, 50));
+    expect(plansOf(seed, 50)).not.toEqual(plansOf(seed + 1, 50));
+  });
+});
