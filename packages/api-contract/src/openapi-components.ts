@@ -87,7 +87,7 @@ const answerComponents: Readonly<Record<string, Joi.Schema>> = {
   Problem: problemResource,
 };
 
-export const componentJson = Object.fromEntries(
+const componentJson = Object.fromEntries(
   Object.entries({ ...requestComponents, ...answerComponents }).map(([name, schema]) => [
     name,
     jsonSchemaOf(schema),
