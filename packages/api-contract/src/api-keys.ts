@@ -47,6 +47,8 @@ const ownRateLimit = rateLimit
   .allow(null)
   .description('Of all requests with this key; null: the defaults of the server.');
 
+const keyName = text(200).allow(null).description('For people.');
+
 const scopeList = Joi.array()
   .items(Joi.string().valid(...scopes))
   .min(1)
@@ -54,15 +56,17 @@ const scopeList = Joi.array()
   .description('`admin` allows everything.');
 
 export const createApiKeyBody = Joi.object<CreateApiKeyBody>({
-  name: text(200).allow(null),
+  name: keyName,
   scopes: scopeList.required(),
   customerId: customerId.allow(null).description('Restricts the key to one customer.'),
   rateLimit: ownRateLimit,
 });
 
 export const patchApiKeyBody = Joi.object<PatchApiKeyBody>({
-  name: text(200).allow(null),
-  rateLimit: rateLimitPatch.allow(null),
+  name: keyName,
+  rateLimit: rateLimitPatch
+    .allow(null)
+    .description('Merged into the limit there is; null: the defaults of the server.'),
 }).min(1);
 
 const settings = Joi.object<ApiKeySettings>({
@@ -80,7 +84,7 @@ export function patchApiKeySettings(
 
 export const apiKeyResource = Joi.object<ApiKeyResource>({
   id: idText('apiKey').required(),
-  name: Joi.string().allow(null).required(),
+  name: Joi.string().allow(null).required().description('For people.'),
   scopes: scopeList.required(),
   customerId: customerId.allow(null).required(),
   rateLimit: ownRateLimit.required(),

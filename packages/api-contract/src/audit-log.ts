@@ -66,7 +66,7 @@ export const auditEntryResource = Joi.object<AuditEntryResource>({
     .allow(null)
     .required()
     .description('Whose data; null: of no customer in particular.'),
-  requestId: Joi.string().required(),
+  requestId: Joi.string().required().description('Of the request that made it.'),
   address: Joi.string().allow(null).required().description('The caller’s address.'),
-  userAgent: Joi.string().allow(null, '').required(),
+  userAgent: Joi.string().allow(null, '').required().description('As the caller names itself.'),
 });

@@ -46,29 +46,40 @@ const metadata = Joi.object()
 
 const maxEndpoints = Joi.number().integer().min(0).max(10_000);
 
+const customerName = text(200).allow(null).description('For people.');
+const limits = {
+  maxInFlight: maxInFlight
+    .allow(null)
+    .description('Requests to all its endpoints at once; null: the default of the server.'),
+  rateLimit: rateLimit.allow(null).description('Requests to all its endpoints; null: not limited.'),
+  maxEndpoints: maxEndpoints.allow(null).description('Endpoints that it may have; null: not limited.'),
+};
+const limitsNote = 'What it may use.';
+
 export const putCustomerBody = Joi.object<PutCustomerBody>({
-  name: text(200).allow(null),
+  name: customerName,
   metadata: metadata.allow(null),
   notificationUrl: endpointUrl
     .allow(null)
     .description('Gets the operational events about this customer, signed like any delivery.'),
-  limits: Joi.object<CustomerLimits>({
-    maxInFlight: maxInFlight.allow(null),
-    rateLimit: rateLimit.allow(null),
-    maxEndpoints: maxEndpoints.allow(null),
-  }).allow(null),
+  limits: Joi.object<CustomerLimits>(limits).allow(null).description(limitsNote),
 });
 
 export const customerResource = Joi.object<CustomerResource>({
   id: customerId.required(),
-  name: Joi.string().allow(null).required(),
+  name: Joi.string().allow(null).required().description('For people.'),
   metadata: metadata.required(),
-  notificationUrl: Joi.string().allow(null).required(),
+  notificationUrl: Joi.string()
+    .allow(null)
+    .required()
+    .description('Gets the operational events about this customer.'),
   limits: Joi.object({
-    maxInFlight: maxInFlight.allow(null).required(),
-    rateLimit: rateLimit.allow(null).required(),
-    maxEndpoints: maxEndpoints.allow(null).required(),
-  }).required(),
+    maxInFlight: limits.maxInFlight.required(),
+    rateLimit: limits.rateLimit.required(),
+    maxEndpoints: limits.maxEndpoints.required(),
+  })
+    .required()
+    .description(limitsNote),
   createdAt: time.required(),
   updatedAt: time.required(),
 });

@@ -80,46 +80,66 @@ export const deliveryResource = Joi.object<DeliveryResource>({
   type: eventType.required(),
   status: Joi.string()
     .valid(...deliveryStatuses)
-    .required(),
+    .required()
+    .description(
+      '`pending`: on its way. `held`: its endpoint is paused or disabled. `dead_lettered`: not tried again by itself.',
+    ),
   waitingFor: Joi.string()
     .valid(...waitingForReasons, null)
     .required()
     .description('Why a pending one is not sent now.'),
   reason: Joi.string().allow(null).required().description('Why it is held or ended.'),
-  attempts: Joi.number().integer().min(0).required(),
+  attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
   expiresAt: time.required(),
   nextAttemptAt: time.allow(null).required(),
   lastAttemptAt: time.allow(null).required(),
-  lastResponseCode: Joi.number().integer().allow(null).required(),
-  lastError: Joi.string().allow(null).required(),
+  lastResponseCode: Joi.number()
+    .integer()
+    .allow(null)
+    .required()
+    .description('Status of the last answer; null when none came.'),
+  lastError: Joi.string().allow(null).required().description('What the last attempt failed with.'),
   createdAt: time.required(),
   finishedAt: time.allow(null).required(),
   test: Joi.boolean().required().description('It tests its endpoint, and no ledger counts it.'),
 });
 
+export const attemptError = Joi.object({
+  code: Joi.string().required().description('Stable, such as `http_error` or `timeout`.'),
+  message: Joi.string().allow('').required().description('For people.'),
+});
+
 const headerMap = Joi.object().pattern(Joi.string(), Joi.string().allow(''));
 
 export const attemptResource = Joi.object<AttemptResource>({
-  number: Joi.number().integer().min(1).required(),
+  number: Joi.number().integer().min(1).required().description('From 1, replays included.'),
   trigger: Joi.string()
     .valid(...attemptTriggers)
-    .required(),
+    .required()
+    .description('Who made it: the retry policy, or someone who replayed or tested.'),
   status: Joi.string()
     .valid(...attemptStatuses)
-    .required(),
-  responseCode: Joi.number().integer().allow(null).required(),
-  latencyMs: Joi.number().integer().min(0).required(),
-  error: Joi.object({ code: Joi.string().required(), message: Joi.string().allow('').required() })
+    .required()
+    .description(
+      '`refused`: the target is not allowed. `overlapped`: it ran beside another one and does not count.',
+    ),
+  responseCode: Joi.number()
+    .integer()
     .allow(null)
-    .required(),
+    .required()
+    .description('Status of the answer; null when none came.'),
+  latencyMs: Joi.number().integer().min(0).required().description('The whole exchange.'),
+  error: attemptError.allow(null).required().description('Null when it was delivered.'),
   request: Joi.object({
     headers: headerMap.required().description('As sent; custom values are masked.'),
     body: Joi.string().allow('').required().description('The text that was signed and sent.'),
-  }).required(),
+  })
+    .required()
+    .description('What was sent.'),
   response: Joi.object({
-    headers: headerMap.required(),
+    headers: headerMap.required().description('As they came.'),
     body: Joi.string().allow('').required().description('The kept beginning (16 KiB), read as UTF-8.'),
-    truncated: Joi.boolean().required(),
+    truncated: Joi.boolean().required().description('True when there was more of it.'),
   })
     .allow(null)
     .required()
@@ -155,5 +175,5 @@ export const testedResource = attemptResource.append<AttemptResource & { deliver
 
 export const pendingTestResource = Joi.object<PendingTestResource>({
   deliveryId: idText('delivery').required().description('Its attempts tell how it went.'),
-  status: Joi.string().valid('pending').required(),
+  status: Joi.string().valid('pending').required().description('It is on its way.'),
 });

@@ -30,7 +30,7 @@ export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
 });
 
 export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({
-  cancelled: Joi.number().integer().min(0).required(),
+  cancelled: Joi.number().integer().min(0).required().description('How many were.'),
   more: Joi.boolean()
     .required()
     .description('True when the call ended at its bound of 20,000: call again for the rest.'),

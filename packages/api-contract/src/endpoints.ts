@@ -97,17 +97,31 @@ export interface RotatedSecretResource {
 
 const overlapSecondsDefault = 86_400;
 
-const eventTypes = Joi.array().items(eventFilter).min(1).max(100).unique();
+const eventTypes = Joi.array()
+  .items(eventFilter)
+  .min(1)
+  .max(100)
+  .unique()
+  .description('Which events it gets: types, prefixes such as `charge.*`, or `*`.');
+const about = text(500).allow('', null).description('For people.');
+const ownRetryPolicy = retryPolicy
+  .allow(null)
+  .description('When failed attempts are made again; null: the preset `default`.');
+const ownMaxInFlight = maxInFlight
+  .allow(null)
+  .description('Requests to it at once; null: the default of the server.');
+const ownRateLimit = rateLimit.allow(null).description('Requests to it, evenly spaced; null: not limited.');
+const signingNote = 'How its requests are signed.';
 
 const settings = {
   url: endpointUrl.required(),
   eventTypes: eventTypes.default(['*']),
-  description: text(500).allow('', null).default(null),
+  description: about.default(null),
   headers: deliveryHeaders.default({}),
-  signing: signing.default({ scheme: 'standard' }),
-  retryPolicy: retryPolicy.allow(null).default(null),
-  maxInFlight: maxInFlight.allow(null).default(null),
-  rateLimit: rateLimit.allow(null).default(null),
+  signing: signing.default({ scheme: 'standard' }).description(signingNote),
+  retryPolicy: ownRetryPolicy.default(null),
+  maxInFlight: ownMaxInFlight.default(null),
+  rateLimit: ownRateLimit.default(null),
 };
 
 export const createEndpointBody = Joi.object<CreateEndpointBody>(settings);
@@ -115,12 +129,14 @@ export const createEndpointBody = Joi.object<CreateEndpointBody>(settings);
 export const patchEndpointBody = Joi.object<PatchEndpointBody>({
   url: endpointUrl,
   eventTypes: eventTypes.allow(null),
-  description: text(500).allow('', null),
+  description: about,
   headers: deliveryHeadersPatch.allow(null),
-  signing: signingPatch.allow(null),
-  retryPolicy: retryPolicyPatch.allow(null),
-  maxInFlight: maxInFlight.allow(null),
-  rateLimit: rateLimitPatch.allow(null),
+  signing: signingPatch.allow(null).description(signingNote),
+  retryPolicy: retryPolicyPatch
+    .allow(null)
+    .description('Merged into the policy there is; null: the preset `default`.'),
+  maxInFlight: ownMaxInFlight,
+  rateLimit: rateLimitPatch.allow(null).description('Merged into the limit there is; null: not limited.'),
 }).min(1);
 
 const secret = Joi.string()
@@ -130,32 +146,39 @@ const secret = Joi.string()
   .description('`whsec_` and base64 of 24 to 64 bytes.');
 
 export const rotateSecretBody = Joi.object<RotateSecretBody>({
-  overlapSeconds: Joi.number().integer().min(0).max(604_800).default(overlapSecondsDefault),
+  overlapSeconds: Joi.number()
+    .integer()
+    .min(0)
+    .max(604_800)
+    .default(overlapSecondsDefault)
+    .description('How long the secret before signs along.'),
   secret,
 });
 
 export const endpointResource = Joi.object<EndpointResource>({
   id: idText('endpoint').required(),
   customerId: customerId.required(),
-  url: Joi.string().required(),
-  eventTypes: Joi.array().items(eventFilter).required(),
-  description: Joi.string().allow('', null).required(),
+  url: Joi.string().required().description('Where its events are sent to.'),
+  eventTypes: Joi.array().items(eventFilter).required().description('Which events it gets.'),
+  description: Joi.string().allow('', null).required().description('For people.'),
   headers: Joi.object()
     .pattern(Joi.string(), Joi.string())
     .required()
     .description('Names; values are masked.'),
-  signing: signingResource.required(),
-  retryPolicy: retryPolicy.allow(null).required(),
-  maxInFlight: maxInFlight.allow(null).required(),
-  rateLimit: rateLimit.allow(null).required(),
+  signing: signingResource.required().description(signingNote),
+  retryPolicy: ownRetryPolicy.required(),
+  maxInFlight: ownMaxInFlight.required(),
+  rateLimit: ownRateLimit.required(),
   status: Joi.string()
     .valid(...endpointStatuses)
-    .required(),
-  disabledReason: Joi.string().allow(null).required(),
+    .required()
+    .description('Its deliveries are sent while it is enabled, and held otherwise.'),
+  disabledReason: Joi.string().allow(null).required().description('Why it is disabled.'),
   breaker: Joi.object({
     state: Joi.string()
       .valid(...breakerStates)
-      .required(),
+      .required()
+      .description('Everything is sent while it is closed, and nothing while it is open.'),
     openUntil: time.allow(null).required().description('Set while it is open: nothing is sent before.'),
   })
     .required()

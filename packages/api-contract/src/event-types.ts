@@ -23,14 +23,14 @@ const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean()).descripti
 const example = Joi.any().description('An example of `data`; it has to fit the schema.');
 
 export const putEventTypeBody = Joi.object<PutEventTypeBody>({
-  description: text(2_000).allow(null, ''),
+  description: text(2_000).allow(null, '').description('For people.'),
   schema: schema.allow(null),
   example: example.allow(null),
 });
 
 export const eventTypeResource = Joi.object<EventTypeResource>({
   name: eventType.required(),
-  description: Joi.string().allow(null, '').required(),
+  description: Joi.string().allow(null, '').required().description('For people.'),
   schema: schema.allow(null).required(),
   example: example.allow(null).required(),
   createdAt: time.required(),

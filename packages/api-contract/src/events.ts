@@ -77,7 +77,12 @@ export const batchBody = Joi.object<{ events: unknown[] }>({
 
 /** As documented: what each item must be. */
 export const documentedBatchBody = Joi.object<{ events: EventInput[] }>({
-  events: Joi.array().items(eventInput).min(1).max(batchEventsMax).required(),
+  events: Joi.array()
+    .items(eventInput)
+    .min(1)
+    .max(batchEventsMax)
+    .required()
+    .description('The events, each as in a request of its own.'),
 });
 
 export const acceptedEventResource = Joi.object<AcceptedEventResource>({
@@ -89,16 +94,25 @@ export const acceptedEventResource = Joi.object<AcceptedEventResource>({
 });
 
 const batchItem = Joi.alternatives(
-  Joi.object({ status: Joi.number().valid(202).required(), id: idText('event').required() }),
   Joi.object({
-    status: Joi.number().integer().min(400).max(599).required(),
+    status: Joi.number().valid(202).required().description('It is accepted.'),
+    id: idText('event').required(),
+  }),
+  Joi.object({
+    status: Joi.number().integer().min(400).max(599).required().description('It is refused.'),
     code: Joi.string()
       .valid(...Object.keys(problemCodes))
-      .required(),
-    detail: Joi.string().required(),
-    errors: Joi.array().items(
-      Joi.object({ path: Joi.string().allow('').required(), message: Joi.string().required() }),
-    ),
+      .required()
+      .description('Why, as in a problem document.'),
+    detail: Joi.string().required().description('For people; may change.'),
+    errors: Joi.array()
+      .items(
+        Joi.object({
+          path: Joi.string().allow('').required().description('Dotted; empty for the whole.'),
+          message: Joi.string().required().description('What is wrong there.'),
+        }),
+      )
+      .description('Where in the event something is wrong.'),
   }),
 );
 
@@ -117,14 +131,14 @@ export const eventResource = Joi.object<EventResource>({
   id: idText('event').required(),
   customerId: customerId.required(),
   type: eventType.required(),
-  externalId: Joi.string().allow(null).required(),
+  externalId: Joi.string().allow(null).required().description('The producer’s own id.'),
   timestamp: time.required(),
   acceptedAt: time.required(),
-  deliveryCount: Joi.number().integer().min(0).required(),
+  deliveryCount: Joi.number().integer().min(0).required().description('How many endpoints it goes to.'),
   test: Joi.boolean().required().description('It was made to test an endpoint.'),
 });
 
 export const eventDetailResource = eventResource.append<EventDetailResource>({
   data: Joi.any().required().description('The raw JSON that was received.'),
-  deliveries: Joi.array().items(deliveryResource).required(),
+  deliveries: Joi.array().items(deliveryResource).required().description('One for each endpoint.'),
 });

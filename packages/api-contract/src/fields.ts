@@ -53,14 +53,16 @@ const idNames: Readonly<Record<IdKind, string>> = {
 /** Gives the handler the uuid: TypeIDs do not get past the edge. */
 export function idInput(kind: IdKind): joi.StringSchema {
   const prefix = idPrefixes[kind];
-  return idText(kind)
-    .custom((value: string, helpers) => decodeId(prefix, value) ?? helpers.error('any.invalid'))
-    .description(idNames[kind]);
+  return idText(kind).custom(
+    (value: string, helpers) => decodeId(prefix, value) ?? helpers.error('any.invalid'),
+  );
 }
 
 export function idText(kind: IdKind): joi.StringSchema {
   const prefix = idPrefixes[kind];
-  return Joi.string().pattern(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `${prefix}_ id`);
+  return Joi.string()
+    .pattern(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `${prefix}_ id`)
+    .description(idNames[kind]);
 }
 
 /** Free text that Postgres can keep: no NUL, no half surrogate pairs. */
@@ -90,16 +92,18 @@ export function timeBounds(what: string): { since: joi.StringSchema; until: joi.
 
 export const time = Joi.string().isoDate().description('ISO 8601, UTC.');
 
+const rateLimitFields = {
+  max: Joi.number().integer().min(1).max(1_000_000).description('How many within the time.'),
+  perSeconds: Joi.number().integer().min(1).max(86_400).description('The time, in seconds.'),
+};
+
 export const rateLimit = Joi.object<RateLimit>({
-  max: Joi.number().integer().min(1).max(1_000_000).required(),
-  perSeconds: Joi.number().integer().min(1).max(86_400).required(),
+  max: rateLimitFields.max.required(),
+  perSeconds: rateLimitFields.perSeconds.required(),
 });
 
 /** For a merge patch: whole once it is merged. */
-export const rateLimitPatch = Joi.object<Partial<RateLimit>>({
-  max: Joi.number().integer().min(1).max(1_000_000),
-  perSeconds: Joi.number().integer().min(1).max(86_400),
-});
+export const rateLimitPatch = Joi.object<Partial<RateLimit>>(rateLimitFields);
 
 export interface RateLimit {
   max: number;

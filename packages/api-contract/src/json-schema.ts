@@ -45,7 +45,13 @@ export function withReferences(
     const name = names.get(identity(part));
     if (name === undefined || name === within) return mapParts(part, refer);
     const reference = { $ref: `#/components/schemas/${name}` };
-    return isNullable(part) ? { anyOf: [reference, { type: 'null' }] } : reference;
+    const { description, default: value } = part;
+    // What belongs to the place, where it says something else than the component.
+    const own = {
+      ...(description !== components[name]?.description && { description }),
+      ...(value !== undefined && { default: value }),
+    };
+    return isNullable(part) ? { anyOf: [reference, { type: 'null' }], ...own } : { ...reference, ...own };
   };
   return refer(schema);
 }

@@ -32,11 +32,11 @@ export const ledgerResource = Joi.object<LedgerResource>({
   accepted: count.description(
     'Deliveries promised: the fan-out counts stored with the events, and what replays added. Of one endpoint: its deliveries.',
   ),
-  delivered: count,
-  pending: count,
-  held: count,
-  deadLettered: count,
-  cancelled: count,
+  delivered: count.description('Of those, delivered.'),
+  pending: count.description('On their way.'),
+  held: count.description('Their endpoint is paused or disabled.'),
+  deadLettered: count.description('Not tried again by themselves.'),
+  cancelled: count.description('Cancelled, or their endpoint was deleted.'),
   unmatchedEvents: Joi.number()
     .integer()
     .min(0)

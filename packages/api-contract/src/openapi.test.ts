@@ -6,6 +6,7 @@ import type { OpenApiResponse } from './openapi-document.js';
 import { operationList } from './operations.js';
 import { problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
+import { schemaRows } from './reference/schema-rows.js';
 import { validateValue } from './validate-value.js';
 
 const document = buildOpenApi({ version: '1.2.3' });
@@ -87,6 +88,23 @@ describe('what a developer reads of each operation', () => {
       ...parameters.filter((one) => !one.description).map(({ name }) => `${operationId} ${name}`),
     ]);
     expect(missing).toEqual([]);
+  });
+
+  it('is a description of every member that is sent or answered', () => {
+    const { schemas } = document.components;
+    const contents = described.flatMap(({ operationId, requestBody, responses }) =>
+      [requestBody, ...Object.values(responses)].flatMap((one) =>
+        one && !('$ref' in one)
+          ? Object.values(one.content ?? {}).map(({ schema }) => [operationId, schema] as const)
+          : [],
+      ),
+    );
+    const rows = contents.flatMap(([id, schema]) =>
+      schemaRows(schema, schemas).map((row) => ({ id, ...row })),
+    );
+    expect(rows.length).toBeGreaterThan(500);
+    const missing = rows.filter(({ description }) => description === '');
+    expect(missing.map(({ id, name }) => `${id} ${name}`)).toEqual([]);
   });
 
   it.each(operationList.map(({ operationId }) => operationId))(

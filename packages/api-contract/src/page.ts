@@ -34,7 +34,7 @@ export const pageQuery = Joi.object<PageQuery>(pageFields);
 
 export function pageOf<T>(item: joi.ObjectSchema<T>): joi.ObjectSchema<Page<T>> {
   return Joi.object<Page<T>>({
-    data: Joi.array().items(item).required(),
+    data: Joi.array().items(item).required().description('This page, newest first.'),
     nextCursor: Joi.string().allow(null).required().description('Null on the last page.'),
   });
 }

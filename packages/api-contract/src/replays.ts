@@ -79,14 +79,18 @@ export const replayMatchesResource = Joi.object<ReplayMatchesResource>({
 export const replayResource = Joi.object<ReplayResource>({
   id: idText('replay').required(),
   customerId: customerId.required(),
-  endpointId: idText('endpoint').allow(null).required(),
-  status: status.required(),
+  endpointId: idText('endpoint')
+    .allow(null)
+    .required()
+    .description('The only endpoint; null: every one of the customer.'),
+  status: status.required().description('What it opens: deliveries that ended like this.'),
   type: eventType.allow(null).required(),
   since: time.allow(null).required(),
   until: time.allow(null).required(),
   state: Joi.string()
     .valid(...replayStates)
-    .required(),
+    .required()
+    .description('`completed` and `cancelled` are final.'),
   matched: count.description(
     'Deliveries it covers: those that matched when it was made, less those found to have been replayed by someone else.',
   ),

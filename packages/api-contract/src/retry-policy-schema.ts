@@ -7,18 +7,28 @@ import {
 import { Joi } from './strict-joi.js';
 
 const delay = Joi.number().min(limits.delaySecondsMin).max(limits.delaySecondsMax);
+const ofGrowth =
+  'With the other two instead of `delaysSeconds`: the wait before attempt n + 1 is `baseSeconds` · `factor`^(n − 1), `maxSeconds` at most.';
 
 const fields = {
-  preset: Joi.string().valid(...retryPresets),
+  preset: Joi.string()
+    .valid(...retryPresets)
+    .description(
+      'What the other fields override. `default`: 12 attempts in a day; `patient`: 10 in three days; `fast`: 8 in four minutes.',
+    ),
   delaysSeconds: Joi.array()
     .items(delay)
     .min(1)
     .max(limits.delaysMax)
     .description('Waits between attempts; past the end the last repeats.'),
-  baseSeconds: delay,
-  factor: Joi.number().min(limits.factorMin).max(limits.factorMax),
-  maxSeconds: delay,
-  maxAttempts: Joi.number().integer().min(limits.attemptsMin).max(limits.attemptsMax),
+  baseSeconds: delay.description(ofGrowth),
+  factor: Joi.number().min(limits.factorMin).max(limits.factorMax).description('See `baseSeconds`.'),
+  maxSeconds: delay.description('See `baseSeconds`.'),
+  maxAttempts: Joi.number()
+    .integer()
+    .min(limits.attemptsMin)
+    .max(limits.attemptsMax)
+    .description('How often it is tried at most, the first time included.'),
   jitter: Joi.number()
     .min(limits.jitterMin)
     .max(limits.jitterMax)

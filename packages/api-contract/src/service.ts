@@ -17,7 +17,9 @@ export interface ReadyCheckResource {
   detail?: string;
 }
 
-export const healthResource = Joi.object<HealthResource>({ status: Joi.string().valid('ok').required() });
+export const healthResource = Joi.object<HealthResource>({
+  status: Joi.string().valid('ok').required().description('It answers, so it is.'),
+});
 
 export const readyResource = Joi.object<ReadyResource>({
   status: Joi.string()
@@ -28,11 +30,12 @@ export const readyResource = Joi.object<ReadyResource>({
     .pattern(
       Joi.string(),
       Joi.object({
-        ok: Joi.boolean().required(),
-        required: Joi.boolean().required(),
-        latencyMs: Joi.number().min(0).required(),
-        detail: Joi.string(),
+        ok: Joi.boolean().required().description('Whether it passed.'),
+        required: Joi.boolean().required().description('Whether the process is not ready when it fails.'),
+        latencyMs: Joi.number().min(0).required().description('How long it took.'),
+        detail: Joi.string().description('What it found.'),
       }),
     )
-    .required(),
+    .required()
+    .description('By name.'),
 });

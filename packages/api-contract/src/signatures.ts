@@ -34,7 +34,7 @@ export const verifySignatureBody = Joi.object<VerifySignatureBody>({
 });
 
 export const verificationResource = Joi.object<VerificationResource>({
-  valid: Joi.boolean().required(),
+  valid: Joi.boolean().required().description('Whether a receiver should take it.'),
   reason: Joi.string()
     .valid(...signatureProblems)
     .description(

@@ -55,16 +55,19 @@ const statsBucketResource = Joi.object<StatsBucketResource>({
   attempts: count.description(
     'Attempts that started in it; test sends and overlapped attempts are not counted.',
   ),
-  successes: count,
-  failures: count,
-  latencyMs: Joi.object({ p50: latency, p95: latency })
+  successes: count.description('Of those, the delivered ones.'),
+  failures: count.description('The others.'),
+  latencyMs: Joi.object({
+    p50: latency.description('Half of them were no longer.'),
+    p95: latency.description('19 of 20 were no longer.'),
+  })
     .allow(null)
     .required()
     .description('How long the attempts took, failed ones too, within 10 %; null when there were none.'),
   deliveries: Joi.object({
     delivered: count.description('By attempts that started in it.'),
-    deadLettered: count,
-    cancelled: count,
+    deadLettered: count.description('Not tried again by themselves.'),
+    cancelled: count.description('Cancelled, or their endpoint was deleted.'),
   })
     .required()
     .description('Deliveries that ended in it. One that is replayed ends again.'),
@@ -73,7 +76,8 @@ const statsBucketResource = Joi.object<StatsBucketResource>({
 export const statsResource = Joi.object<StatsResource>({
   bucket: Joi.string()
     .valid(...statsBuckets)
-    .required(),
+    .required()
+    .description('As asked for.'),
   since: time.required(),
   until: time.required(),
   countedUntil: time

@@ -1,5 +1,6 @@
 import { type DeliveryStatus, deliveryStatuses, type RetryPolicyInput } from '@posthorn/domain';
 
+import { attemptError } from './deliveries.js';
 import { deliveryHeaders } from './delivery-headers-schema.js';
 import { endpointUrl } from './endpoint-url.js';
 import { customerId, idInput, idText, time } from './fields.js';
@@ -40,7 +41,10 @@ export const deliverWebhookBody = Joi.object<DeliverWebhookBody>({
     .description('Any JSON value: the whole body of the request, as the bytes that were received.'),
   customerId: customerId.description('Whose it is; the key’s own customer when left out.'),
   headers: deliveryHeaders.default({}),
-  retryPolicy: retryPolicy.allow(null).default(null),
+  retryPolicy: retryPolicy
+    .allow(null)
+    .default(null)
+    .description('When failed attempts are made again; null: the preset `default`.'),
 });
 
 const webhookId = idText('delivery')
@@ -49,21 +53,22 @@ const webhookId = idText('delivery')
 
 export const acceptedWebhookResource = Joi.object<AcceptedWebhookResource>({
   id: webhookId,
-  status: Joi.string().valid('pending').required(),
+  status: Joi.string().valid('pending').required().description('It is on its way.'),
 });
 
 export const webhookStatusResource = Joi.object<WebhookStatusResource>({
   id: webhookId,
-  url: Joi.string().required(),
+  url: Joi.string().required().description('Where it goes.'),
   status: Joi.string()
     .valid(...deliveryStatuses)
-    .required(),
+    .required()
+    .description('Of the delivery.'),
   reason: Joi.string().allow(null).required().description('Why it ended undelivered.'),
-  attempts: Joi.number().integer().min(0).required(),
+  attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
   lastAttemptAt: time.allow(null).required(),
   nextAttemptAt: time.allow(null).required().description('While it is pending.'),
   deliveredAt: time.allow(null).required(),
-  error: Joi.object({ code: Joi.string().required(), message: Joi.string().allow('').required() })
+  error: attemptError
     .allow(null)
     .required()
     .description('What the last attempt failed with; null once delivered, and before the first.'),

@@ -6,7 +6,7 @@ import type {
 } from '../openapi-document.js';
 import { problemCodes } from '../problem.js';
 import { curlExample } from './curl-example.js';
-import { constraintsOf, schemaRows, typeOf } from './schema-rows.js';
+import { constraintsOf, type SchemaRow, schemaRows, typeOf } from './schema-rows.js';
 
 /** The document as Markdown, for `docs/api/reference.md`; `npm run openapi:docs` writes it. */
 export function referencePage(document: OpenApiDocument): string {
@@ -74,7 +74,7 @@ function describeSection({ method, path, operation }: Section, document: OpenApi
             rows.map((row) => [
               `\`${row.name}\`${row.required ? ' (required)' : ''}`,
               row.type,
-              row.description,
+              describe(row),
             ]),
           ),
         ]
@@ -85,6 +85,10 @@ function describeSection({ method, path, operation }: Section, document: OpenApi
     ),
     problemsLine(operation, document),
   ].filter((part) => part !== '');
+}
+
+function describe({ description, constraints }: SchemaRow): string {
+  return [description, constraints].filter((part) => part !== '').join(' ');
 }
 
 function parameterRow(parameter: OpenApiParameter, { components }: OpenApiDocument): string[] {
@@ -130,7 +134,7 @@ function webhooksSection({ webhooks, tags, components }: OpenApiDocument): strin
         `${post.summary}. ${post.description}`,
         table(
           ['Member', 'Type', ''],
-          rows.map((row) => [`\`${row.name}\``, row.type, row.description]),
+          rows.map((row) => [`\`${row.name}\``, row.type, describe(row)]),
         ),
       ];
     }),

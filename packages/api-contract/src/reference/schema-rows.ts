@@ -6,6 +6,7 @@ export interface SchemaRow {
   type: string;
   required: boolean;
   description: string;
+  constraints: string;
 }
 
 type Schemas = Readonly<Record<string, JsonSchema>>;
@@ -21,9 +22,8 @@ export function schemaRows(schema: JsonSchema, schemas: Schemas, within = ''): S
       name,
       type: typeOf(whole, schemas),
       required: required.includes(member),
-      description: [description ?? whole.description, constraintsOf(whole, schemas)]
-        .filter((part) => part !== undefined && part !== '')
-        .join(' '),
+      description: description ?? whole.description ?? '',
+      constraints: constraintsOf(unresolved, schemas),
     };
     return [row, ...rowsWithin(whole, schemas, name)];
   });

@@ -21,6 +21,8 @@ export function docsPage(document: OpenApiDocument): DocsPage {
   };
 }
 
+type Webhooks = readonly [string, OpenApiDocument['webhooks'][string]][];
+
 interface Entry {
   method: string;
   path: string;
@@ -44,7 +46,7 @@ function page(document: OpenApiDocument): Html {
     <body>
       <nav aria-label="Contents">
         <a class="brand" href="#top">${title} <small>${version}</small></a>
-        ${groups.map(({ name, entries }) => navGroup(name, entries))}
+        ${groups.map(({ name, entries, webhooks }) => navGroup(name, entries, webhooks))}
         <h2><a href="#problems">Problems</a></h2>
         <h2><a href="#schemas">Schemas</a></h2>
         <h2><a href="/openapi.json">openapi.json</a></h2>
@@ -71,7 +73,7 @@ function entriesOf({ paths }: OpenApiDocument, tag: string): Entry[] {
   );
 }
 
-function navGroup(name: string, entries: Entry[]): Html {
+function navGroup(name: string, entries: Entry[], webhooks: Webhooks): Html {
   return html`<h2><a href="#${groupAnchor(name)}">${name}</a></h2>
     <ul>
       ${entries.map(
@@ -82,6 +84,7 @@ function navGroup(name: string, entries: Entry[]): Html {
             >
           </li>`,
       )}
+      ${webhooks.map(([type]) => html`<li><a href="#event-${type}">${type.replace('posthorn.', '')}</a></li>`)}
     </ul>`;
 }
 
@@ -89,7 +92,7 @@ function groupSection(
   name: string,
   description: string,
   entries: Entry[],
-  webhooks: [string, OpenApiDocument['webhooks'][string]][],
+  webhooks: Webhooks,
   components: OpenApiDocument['components'],
 ): Html {
   return html`<section id="${groupAnchor(name)}">

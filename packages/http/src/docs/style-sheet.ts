@@ -76,4 +76,10 @@ details > :not(summary) { margin-left: 1.1rem; }
   main { padding: 1.75rem 1.25rem 4rem; }
   td:first-child { min-width: 8rem; }
 }
+@media (max-width: 40rem) {
+  tr { display: block; padding: 0.6rem 0; border-top: 1px solid var(--line); }
+  td { display: inline; padding: 0 0.6rem 0 0; border: 0; }
+  td:last-child { display: block; }
+  thead { display: none; }
+}
 `;
