@@ -22,6 +22,7 @@ export function endpointResource(endpoint: Endpoint): EndpointResource {
       openUntil: endpoint.breaker.openUntil?.toISOString() ?? null,
     },
     healthScore: endpoint.healthScore,
+    failingSince: endpoint.failingSince?.toISOString() ?? null,
     secrets: endpoint.secrets.map(({ createdAt, expiresAt }) => ({
       createdAt: createdAt.toISOString(),
       expiresAt: expiresAt?.toISOString() ?? null,

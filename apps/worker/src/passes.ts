@@ -11,11 +11,14 @@ import {
 import {
   createAttemptReading,
   createDeliveryEnqueuer,
+  createEndpointDisabler,
   createEventAcceptor,
   createHeldReconciler,
   createNoticeTeller,
   createReplayRunner,
   createSweep,
+  disableFailing,
+  type EndpointCache,
   heldForMs,
   keepHeldLimit,
   parkingMs,
@@ -50,10 +53,14 @@ export interface PassSettings {
   retentionDays: number;
   auditRetentionDays: number;
   idempotencyWindowHours: number;
+  failingWarnSeconds: number;
+  /** 0: never. */
+  failingDisableSeconds: number;
 }
 
 export interface PassDeps {
   database: Database;
+  endpoints: EndpointCache;
   routes: RouteCache;
   queue: QueueProducer;
   /** Goes on with endpoints whose owner died while their backlog was brought forward. */
@@ -69,7 +76,15 @@ export interface Passes {
 }
 
 /** What every worker does from time to time. Each pass may run in several processes at once, or makes sure that it does not. */
-export function createPasses({ database, routes, queue, recovery, logger, settings }: PassDeps): Passes {
+export function createPasses({
+  database,
+  endpoints,
+  routes,
+  queue,
+  recovery,
+  logger,
+  settings,
+}: PassDeps): Passes {
   const { pool, clock } = database;
   const { retentionDays, idempotencyWindowHours } = settings;
   const heldMs = heldForMs(retentionDays);
@@ -85,7 +100,10 @@ export function createPasses({ database, routes, queue, recovery, logger, settin
   const portalLinks = createPortalLinkStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
-  const reading = createAttemptReading({ pool, clock, retentionDays });
+  const warnAfterMs = settings.failingWarnSeconds * 1_000;
+  const disableAfterMs = settings.failingDisableSeconds === 0 ? null : settings.failingDisableSeconds * 1_000;
+  const reading = createAttemptReading({ pool, clock, retentionDays, warnAfterMs, disableAfterMs });
+  const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs: heldMs });
   const acceptor = createEventAcceptor({
     pool,
     clock,
@@ -122,6 +140,12 @@ export function createPasses({ database, routes, queue, recovery, logger, settin
     if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
   }
 
+  /** By what was read just now, so that no success is overlooked. */
+  async function readAttempts(): Promise<void> {
+    await reading.run(stopping.signal);
+    await disableFailing({ pool, disabler, disableAfterMs });
+  }
+
   return {
     start() {
       const every = (intervalMs: number, name: string, pass: () => Promise<unknown>) =>
@@ -136,7 +160,7 @@ export function createPasses({ database, routes, queue, recovery, logger, settin
         every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
         every(NOTICES_EVERY_MS, 'telling notices', () => teller.run(stopping.signal)),
-        every(ATTEMPTS_EVERY_MS, 'reading of attempts', () => reading.run(stopping.signal)),
+        every(ATTEMPTS_EVERY_MS, 'reading of attempts', readAttempts),
         every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
         every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
         every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),

@@ -101,7 +101,7 @@ export function createWorker({
     jobLockMs: settings.jobLockMs,
     stalledIntervalMs: settings.stalledCheckMs,
   });
-  const passes = createPasses({ database, routes, queue, recovery, logger, settings });
+  const passes = createPasses({ database, endpoints, routes, queue, recovery, logger, settings });
   let stopped = false;
 
   return {

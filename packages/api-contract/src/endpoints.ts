@@ -69,6 +69,7 @@ export interface EndpointResource {
   disabledReason: string | null;
   breaker: { state: BreakerState; openUntil: string | null };
   healthScore: number;
+  failingSince: string | null;
   /** Signing secrets without values; the one without an expiry is current. */
   secrets: { createdAt: string; expiresAt: string | null }[];
   createdAt: string;
@@ -173,7 +174,12 @@ export const endpointResource = Joi.object<EndpointResource>({
     .valid(...endpointStatuses)
     .required()
     .description('Its deliveries are sent while it is enabled, and held otherwise.'),
-  disabledReason: Joi.string().allow(null).required().description('Why it is disabled.'),
+  disabledReason: Joi.string()
+    .allow(null)
+    .required()
+    .description(
+      'Why it is disabled. `gone`: it answered 410. `failing`: no attempt had been delivered for days.',
+    ),
   breaker: Joi.object({
     state: Joi.string()
       .valid(...breakerStates)
@@ -194,6 +200,13 @@ export const endpointResource = Joi.object<EndpointResource>({
     .description(
       'The share of attempts that are delivered, in percent, newer ones weighing more: each moves it by 5 % of the way ' +
         'to 100 or to 0. 100 at first. Attempts answered with 429 do not count.',
+    ),
+  failingSince: time
+    .allow(null)
+    .required()
+    .description(
+      'When the first of the attempts started that have all failed since; null while it works. After 5 days it is disabled, ' +
+        'unless the operator has set another time.',
     ),
   secrets: Joi.array()
     .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))

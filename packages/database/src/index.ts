@@ -18,6 +18,7 @@ export {
 export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
 export { expireParkedDeliveries } from './hot/expire-parked-deliveries.js';
 export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
+export { findFailingFor, type JudgedEndpoint, saveFailingEndpoints } from './hot/failing-endpoints.js';
 export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
 export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
 export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';
@@ -43,7 +44,7 @@ export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
 export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
 export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
 export { reviewReplay } from './hot/review-replay.js';
-export { rollUpAttempts } from './hot/roll-up-attempts.js';
+export { type EndpointSeen, rollUpAttempts } from './hot/roll-up-attempts.js';
 export { rollUpEnds } from './hot/roll-up-ends.js';
 export { settleAttempts, type AttemptToSettle, type SettleOutcome } from './hot/settle-attempts.js';
 export { settleConflictedAttempt, type ConflictOutcome } from './hot/settle-conflicted-attempt.js';

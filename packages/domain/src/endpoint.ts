@@ -10,5 +10,5 @@ export type Audience = Extract<EndpointKind, 'registered' | 'notification'>;
 export const endpointStatuses = ['enabled', 'paused', 'disabled'] as const;
 export type EndpointStatus = (typeof endpointStatuses)[number];
 
-/** `gone`: the endpoint answered 410. */
-export type EndpointDisabledReason = 'gone';
+/** `gone`: the endpoint answered 410. `failing`: no attempt had been delivered for days. */
+export type EndpointDisabledReason = 'gone' | 'failing';

@@ -85,4 +85,5 @@ export {
   type OperationalEventType,
   operatorCustomerId,
 } from './operational-events.js';
+export { type AttemptsSeen, type Failing, type FailingNews, nextFailing } from './failing-endpoint.js';
 export { latencyBounds, latencyPercentile } from './latency-histogram.js';

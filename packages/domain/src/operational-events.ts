@@ -48,11 +48,18 @@ export type Notice = { customerId: string } & (
 
 export type OperationalEventType = Notice['type'];
 
-/** The `data` of the event, with TypeIDs. */
+/** As Postgres writes them. */
+const times = new Set(['lastAt', 'failingSince', 'lastAttemptAt', 'disabledAt']);
+
+/** The `data` of the event, with TypeIDs, and times in UTC. */
 export function operationalEventData(notice: Notice): Record<string, unknown> {
   const { type: _, ...facts } = notice;
+  const entries = Object.entries(facts).map(([name, value]) => [
+    name,
+    times.has(name) && typeof value === 'string' ? new Date(value).toISOString() : value,
+  ]);
   return {
-    ...facts,
+    ...(Object.fromEntries(entries) as Record<string, unknown>),
     ...('endpointId' in notice && { endpointId: encodeId('ep', notice.endpointId) }),
     ...('deliveryIds' in notice && { deliveryIds: notice.deliveryIds.map((id) => encodeId('dlv', id)) }),
     ...('replayId' in notice && { replayId: encodeId('rpl', notice.replayId) }),

@@ -112,7 +112,7 @@ export function createDeliveryAttempter(
     });
     // There is no endpoint to disable where others go over the same lane, and no test disables one.
     if (step.kind === 'disable_endpoint' && (target.oneShots || delivery.test))
-      step = { kind: 'dead_letter', reason: step.reason };
+      step = { kind: 'dead_letter', reason: 'gone' };
     // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
     if (step.kind === 'disable_endpoint') {
       const { reason } = step;

@@ -36,6 +36,8 @@ export { createReplayRunner } from './replay-many.js';
 export { resumeEndpoint } from './resume-endpoint.js';
 export { createEndpointHealthKeeper, type EndpointHealthKeeper } from './keep-endpoint-health.js';
 export { createEndpointRecovery } from './recover-endpoint.js';
+export { createEndpointDisabler } from './disable-endpoint.js';
+export { disableFailing } from './disable-failing.js';
 export { createNoticeTeller } from './tell-notices.js';
 export { sendTest, type SentTest, type TestDeps } from './send-test.js';
 export { createAttemptReading } from './read-attempts.js';

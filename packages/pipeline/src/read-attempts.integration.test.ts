@@ -30,7 +30,14 @@ beforeEach(async () => {
 
 /** A process that reads. */
 const readerOn = (of: pg.Pool) =>
-  createAttemptReading({ pool: of, clock: pipeline.database.clock, retentionDays: 30, notWithinMs: 0 });
+  createAttemptReading({
+    pool: of,
+    clock: pipeline.database.clock,
+    retentionDays: 30,
+    warnAfterMs: 86_400_000,
+    disableAfterMs: null,
+    notWithinMs: 0,
+  });
 const read = () => readerOn(pool).run(ALL);
 
 const STATISTICS = `

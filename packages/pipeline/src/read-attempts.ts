@@ -1,11 +1,15 @@
 import {
+  type EndpointSeen,
   inTransaction,
+  type JudgedEndpoint,
   oldestDayKept,
   rollUpAttempts,
   rollUpEnds,
+  saveFailingEndpoints,
   takeAttemptReader,
   tellExhausted,
 } from '@posthorn/database';
+import { nextFailing } from '@posthorn/domain';
 import type { Clock } from '@posthorn/runtime';
 import type pg from 'pg';
 
@@ -17,6 +21,10 @@ export interface AttemptReadingDeps {
   pool: pg.Pool;
   clock: Clock;
   retentionDays: number;
+  /** An endpoint all of whose attempts have failed over that long is told of, */
+  warnAfterMs: number;
+  /** and told when it will be disabled; null: never. */
+  disableAfterMs: number | null;
   /** A pass does nothing when another was this recently. Default 1 s. */
   notWithinMs?: number;
   /** Of an endpoint's dead letters one notice is made in this time. Default 1 minute. */
@@ -31,11 +39,16 @@ export interface AttemptReading {
   run(signal: AbortSignal): Promise<number>;
 }
 
-/** Makes the statistics from attempts and ends of deliveries, see docs/adr/0014-reading-attempts.md. */
+/**
+ * Makes the statistics from attempts and ends of deliveries, keeps which endpoints fail, and notes what is to be told of
+ * both, see docs/adr/0016-reading-attempts.md. All of it is committed together.
+ */
 export function createAttemptReading({
   pool,
   clock,
   retentionDays,
+  warnAfterMs,
+  disableAfterMs,
   notWithinMs = NOT_WITHIN_MS,
   exhaustedEveryMs = EXHAUSTED_EVERY_MS,
 }: AttemptReadingDeps): AttemptReading {
@@ -56,8 +69,21 @@ export function createAttemptReading({
     if (!reader) return null;
     const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
     const read = await rollUpAttempts(client, reader, oldestMs);
+    await saveFailingEndpoints(client, judge(read.endpoints, warnAfterMs), disableAfterMs);
     const moreEnds = await rollUpEnds(client, oldestMs);
     await tellExhausted(client, exhaustedEveryMs);
     return { attempts: read.attempts, behind: read.behind || moreEnds };
   }
+}
+
+/** Those of which something is to be kept otherwise than before. */
+function judge(endpoints: readonly EndpointSeen[], warnAfterMs: number): JudgedEndpoint[] {
+  return endpoints.flatMap(({ endpointId, epoch, kept: before, ...seen }): JudgedEndpoint[] => {
+    const { kept, news } = nextFailing(before, seen, warnAfterMs);
+    if (kept === null) return [{ endpointId, epoch, failing: null, news }];
+    const { sinceMs } = kept;
+    return kept === before || sinceMs === null
+      ? []
+      : [{ endpointId, epoch, failing: { ...kept, sinceMs }, news }];
+  });
 }

@@ -39,6 +39,9 @@ export async function resumeEndpoint(
                SET status = 'enabled', disabled_reason = NULL, updated_at = now(),
                    held_cancel_before = CASE WHEN $3 = 'cancel' THEN clock_timestamp() END
               FROM before WHERE e.id = before.id AND before.status = $2
+          ), forgotten AS (
+            DELETE FROM endpoint_failing
+             WHERE endpoint_id IN (SELECT id FROM before WHERE status = 'disabled' AND $2 = 'disabled')
           ), ${NOTE_ENABLED}
      SELECT status AS was, retry_policy AS "retryPolicy" FROM before`,
     [endpointId, from, held],

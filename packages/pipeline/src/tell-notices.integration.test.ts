@@ -46,6 +46,8 @@ const read = (exhaustedEveryMs = 60_000) =>
     pool,
     clock: pipeline.database.clock,
     retentionDays: 30,
+    warnAfterMs: 86_400_000,
+    disableAfterMs: null,
     notWithinMs: 0,
     exhaustedEveryMs,
   }).run(ALL);

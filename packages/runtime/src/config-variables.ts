@@ -187,6 +187,16 @@ export const configVariables: readonly ConfigVariable[] = [
     meaning: 'Attempts in flight at once for one endpoint, unless the endpoint has a limit of its own.',
   }),
 
+  number('POSTHORN_FAILING_WARN_SECONDS', 'failingWarnSeconds', 'Delivery', 86_400, 1, 2_592_000, {
+    unit: 'seconds',
+    meaning:
+      'An endpoint all of whose attempts have failed over that long is told of. Less than POSTHORN_FAILING_DISABLE_SECONDS. [What is told](operational-events.md).',
+  }),
+  number('POSTHORN_FAILING_DISABLE_SECONDS', 'failingDisableSeconds', 'Delivery', 432_000, 0, 2_592_000, {
+    unit: 'seconds',
+    meaning: 'An endpoint all of whose attempts have failed over that long is disabled; 0: never.',
+  }),
+
   number('POSTHORN_JOB_LOCK_MS', 'jobLockMs', 'Recovery', 30_000, 1000, 300_000, {
     unit: 'milliseconds',
     meaning: 'How long a job stays locked when its worker no longer renews the lock.',

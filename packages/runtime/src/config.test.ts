@@ -60,6 +60,8 @@ describe('configuration', () => {
       inFlightMax: 10_000,
       customerInFlightMax: 20,
       endpointInFlightMax: 10,
+      failingWarnSeconds: 86_400,
+      failingDisableSeconds: 432_000,
       jobLockMs: 30_000,
       stalledCheckMs: 10_000,
       sweepIntervalMs: 5_000,

@@ -57,6 +57,9 @@ export interface Config {
   readonly inFlightMax: number;
   readonly customerInFlightMax: number;
   readonly endpointInFlightMax: number;
+  readonly failingWarnSeconds: number;
+  /** 0: never. */
+  readonly failingDisableSeconds: number;
 
   readonly jobLockMs: number;
   readonly stalledCheckMs: number;
@@ -182,6 +185,12 @@ function problemsBetween(settings: Settings): string[] {
   if (settings.idempotencyWindowHours > settings.retentionDays * 24) {
     problems.push(
       `POSTHORN_IDEMPOTENCY_WINDOW_HOURS must not be longer than events are kept (POSTHORN_RETENTION_DAYS, ${settings.retentionDays * 24} hours); it is ${settings.idempotencyWindowHours}.`,
+    );
+  }
+  const { failingWarnSeconds, failingDisableSeconds } = settings;
+  if (failingDisableSeconds !== 0 && failingWarnSeconds >= failingDisableSeconds) {
+    problems.push(
+      `POSTHORN_FAILING_WARN_SECONDS must be less than POSTHORN_FAILING_DISABLE_SECONDS (${failingDisableSeconds}), so that there is a warning; it is ${failingWarnSeconds}.`,
     );
   }
   return problems;

@@ -1,4 +1,4 @@
-import { latencyBounds } from '@posthorn/domain';
+import { type AttemptsSeen, type Failing, latencyBounds } from '@posthorn/domain';
 import type pg from 'pg';
 
 import type { AttemptReader } from './attempt-reader.js';
@@ -8,13 +8,22 @@ export interface AttemptsRead {
   attempts: number;
   /** More are there already. */
   behind: boolean;
+  /** Endpoints with attempts that were not delivered, now or before. */
+  endpoints: EndpointSeen[];
+}
+
+/** What the attempts that were read say of an endpoint that takes deliveries, and what was kept of it so far. */
+export interface EndpointSeen extends AttemptsSeen {
+  endpointId: string;
+  epoch: number;
+  kept: Failing | null;
 }
 
 /**
  * Reads every attempt that was recorded since the last time, once, adds it to the statistics, and notes how far it came:
  * one statement, hence one snapshot. What this snapshot does not show was recorded by transactions it calls open, whose
  * numbers are kept; so nothing that is committed late is missed, and nothing is counted twice. Days whose statistics are
- * gone (before `oldestMs`) are left out.
+ * gone (before `oldestMs`) are left out. What endpoints are to be judged by comes back.
  */
 export async function rollUpAttempts(
   client: pg.ClientBase,
@@ -34,6 +43,10 @@ export async function rollUpAttempts(
 const RECORDED = `
   SELECT delivery_id, status = 'delivered' AS delivered, latency_ms, started_at FROM attempt
    WHERE trigger <> 'test' AND status <> 'overlapped' AND started_at >= $4`;
+
+function ms(time: string): string {
+  return `(extract(epoch FROM ${time}) * 1000)::bigint`;
+}
 
 // Endpoint and customer stand with the delivery: one look-up for each attempt, which OFFSET 0 keeps from becoming a join
 // over whole partitions.
@@ -56,6 +69,24 @@ WITH fresh AS MATERIALIZED (
    WHERE started_at >= $5
    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
   ON CONFLICT (span, customer_id, endpoint_id, starts_at, measure, latency) DO UPDATE SET count = s.count + excluded.count
+), delivered AS (
+  SELECT endpoint_id, max(started_at) FILTER (WHERE delivered) AS at FROM seen GROUP BY endpoint_id
+), signs AS (
+  SELECT s.endpoint_id, d.at AS delivered_at, min(s.started_at) FILTER (WHERE NOT s.delivered AND later) AS failed_first,
+         max(s.started_at) FILTER (WHERE NOT s.delivered AND later) AS failed_last
+    FROM seen s JOIN delivered d ON d.endpoint_id = s.endpoint_id
+   CROSS JOIN LATERAL (SELECT d.at IS NULL OR s.started_at > d.at AS later) AS compared
+   GROUP BY s.endpoint_id, d.at
+), judged AS (
+  SELECT s.endpoint_id AS "endpointId", e.health_epoch AS epoch, ${ms('s.delivered_at')} AS "deliveredAtMs",
+         ${ms('s.failed_first')} AS "failedFirstMs", ${ms('s.failed_last')} AS "failedLastMs",
+         CASE WHEN f.endpoint_id IS NOT NULL THEN json_build_object(
+           'sinceMs', CASE WHEN f.epoch = e.health_epoch THEN ${ms('f.since')} END, 'lastAtMs', ${ms('f.last_at')},
+           'warned', f.warned) END AS kept
+    FROM signs s
+    JOIN endpoint e ON e.id = s.endpoint_id AND e.kind = 'registered' AND e.status = 'enabled' AND e.deleted_at IS NULL
+    LEFT JOIN endpoint_failing f ON f.endpoint_id = e.id
+   WHERE s.failed_last IS NOT NULL OR f.endpoint_id IS NOT NULL
 ), reached AS MATERIALIZED (
   SELECT LEAST($3::xid8, pg_snapshot_xmax(shown)) AS xid, shown FROM pg_current_snapshot() AS shown
 )
@@ -63,4 +94,5 @@ UPDATE attempt_reader
    SET next_xid = r.xid, open_xids = ARRAY(SELECT x FROM pg_snapshot_xip(r.shown) AS x WHERE x < r.xid),
        read_at = clock_timestamp(), behind = r.xid < pg_snapshot_xmax(r.shown)
   FROM reached r
-RETURNING (SELECT count(*)::int FROM fresh) AS attempts, behind`;
+RETURNING (SELECT count(*)::int FROM fresh) AS attempts, behind,
+          (SELECT COALESCE(json_agg(j), '[]') FROM judged j) AS endpoints`;

@@ -2,6 +2,7 @@ import {
   type BreakerState,
   breakerStateAt,
   type DigestAlgorithm,
+  type EndpointDisabledReason,
   type EndpointStatus,
   type RetryPolicyInput,
   type Signing,
@@ -38,6 +39,8 @@ export interface Endpoint extends Omit<EndpointSettings, 'headers'> {
   breaker: { state: BreakerState; openUntil: Date | null };
   /** 0 to 100. */
   healthScore: number;
+  /** When the first of the attempts started that have all failed since; null while it works. */
+  failingSince: Date | null;
   /** Those that still sign, the current one (without expiry) first, the oldest last. */
   secrets: SecretDescription[];
   createdAt: Date;
@@ -49,11 +52,13 @@ export interface SecretDescription {
   expiresAt: Date | null;
 }
 
-export type EndpointRow = Prisma.EndpointGetPayload<{ include: { secrets: true; health: true } }>;
+export type EndpointRow = Prisma.EndpointGetPayload<{
+  include: { secrets: true; health: true; failing: true };
+}>;
 
 /** What belongs to an endpoint as its owner sees it. */
 export function withParts(nowMs: number) {
-  return { secrets: liveSecrets(nowMs), health: true } satisfies Prisma.EndpointInclude;
+  return { secrets: liveSecrets(nowMs), health: true, failing: true } satisfies Prisma.EndpointInclude;
 }
 
 /** Secrets that sign now. */
@@ -84,10 +89,18 @@ export function endpointOf(row: EndpointRow, secretBox: SecretBox, nowMs: number
     disabledReason: row.disabledReason,
     breaker: { state, openUntil: state === 'open' ? (health?.openUntil ?? null) : null },
     healthScore: Math.round(health?.score ?? soundHealth.score),
+    failingSince: failingSince(row),
     secrets: currentFirst(row.secrets).map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
   };
+}
+
+/** Also of one that was disabled for it, which makes it another one for its breaker. */
+function failingSince({ failing, healthEpoch, disabledReason }: EndpointRow): Date | null {
+  const counts =
+    failing?.epoch === healthEpoch || disabledReason === ('failing' satisfies EndpointDisabledReason);
+  return counts ? (failing?.since ?? null) : null;
 }
 
 export function settingsOf(row: Prisma.EndpointModel, secretBox: SecretBox): EndpointSettings {
