@@ -41,7 +41,7 @@ export interface AttemptReading {
 
 /**
  * Makes the statistics from attempts and ends of deliveries, keeps which endpoints fail, and notes what is to be told of
- * both, see docs/adr/0016-reading-attempts.md. All of it is committed together.
+ * both, see docs/adr/0014-reading-attempts.md. All of it is committed together.
  */
 export function createAttemptReading({
   pool,
