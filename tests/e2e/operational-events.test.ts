@@ -106,7 +106,7 @@ describe('a dead letter', () => {
     });
     const [toOwner] = await waitUntil(() => {
       const events = verified('/owner', body.notificationSecret);
-      return events.length > 0 && events;
+      return events.length > 0 ? events : undefined;
     }, PATIENT);
     expect(toOwner).toMatchObject({ type: told.type, data: told.data });
     expect(receiver.requests.filter(({ path }) => path === '/dead')).toHaveLength(1);

@@ -53,6 +53,7 @@ export interface PassSettings {
   retentionDays: number;
   auditRetentionDays: number;
   idempotencyWindowHours: number;
+  /** 0: nobody is. */
   failingWarnSeconds: number;
   /** 0: never. */
   failingDisableSeconds: number;
@@ -100,9 +101,11 @@ export function createPasses({
   const portalLinks = createPortalLinkStore(database);
   const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
   const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
-  const warnAfterMs = settings.failingWarnSeconds * 1_000;
-  const disableAfterMs = settings.failingDisableSeconds === 0 ? null : settings.failingDisableSeconds * 1_000;
-  const reading = createAttemptReading({ pool, clock, retentionDays, warnAfterMs, disableAfterMs });
+  const failingLimits = {
+    warnAfterMs: msUnlessZero(settings.failingWarnSeconds),
+    disableAfterMs: msUnlessZero(settings.failingDisableSeconds),
+  };
+  const reading = createAttemptReading({ pool, clock, retentionDays, failingLimits });
   const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs: heldMs });
   const acceptor = createEventAcceptor({
     pool,
@@ -143,7 +146,7 @@ export function createPasses({
   /** By what was read just now, so that no success is overlooked. */
   async function readAttempts(): Promise<void> {
     await reading.run(stopping.signal);
-    await disableFailing({ pool, disabler, disableAfterMs });
+    await disableFailing({ pool, endpoints, disabler, logger, failingLimits });
   }
 
   return {
@@ -173,4 +176,8 @@ export function createPasses({
       await acceptor.close();
     },
   };
+}
+
+function msUnlessZero(seconds: number): number | null {
+  return seconds === 0 ? null : seconds * 1_000;
 }

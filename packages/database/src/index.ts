@@ -18,7 +18,12 @@ export {
 export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
 export { expireParkedDeliveries } from './hot/expire-parked-deliveries.js';
 export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
-export { findFailingFor, type JudgedEndpoint, saveFailingEndpoints } from './hot/failing-endpoints.js';
+export {
+  disableFailingEndpoints,
+  type FailingLimits,
+  type JudgedEndpoint,
+  saveFailingEndpoints,
+} from './hot/failing-endpoints.js';
 export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
 export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
 export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';

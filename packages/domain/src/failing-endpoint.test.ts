@@ -31,9 +31,12 @@ const next = (kept: Failing | null, ...attempts: Attempt[]) => nextFailing(kept,
 describe('an endpoint that fails', () => {
   it('is told of once, when its attempts have failed for long enough, and again when one is delivered', () => {
     let { kept, news } = next(null, failed(10), failed(50));
-    expect({ kept, news }).toEqual({ kept: { sinceMs: 10, lastAtMs: 50, warned: false }, news: [] });
+    expect({ kept, news }).toEqual({ kept: { sinceMs: 10, lastAtMs: 50, warnedAtMs: null }, news: [] });
     ({ kept, news } = next(kept, failed(110)));
-    expect({ kept, news }).toEqual({ kept: { sinceMs: 10, lastAtMs: 110, warned: true }, news: ['failing'] });
+    expect({ kept, news }).toEqual({
+      kept: { sinceMs: 10, lastAtMs: 110, warnedAtMs: 110 },
+      news: ['failing'],
+    });
     ({ kept, news } = next(kept, failed(300)));
     expect(news).toEqual([]);
     ({ kept, news } = next(kept, delivered(310)));
@@ -43,22 +46,36 @@ describe('an endpoint that fails', () => {
 
   it('has not failed while nothing was sent to it', () => {
     const { kept } = next(null, failed(10));
-    expect(next(kept)).toEqual({ kept: { sinceMs: 10, lastAtMs: 10, warned: false }, news: [] });
+    expect(next(kept)).toEqual({ kept: { sinceMs: 10, lastAtMs: 10, warnedAtMs: null }, news: [] });
   });
 
   it('begins anew after an attempt that was delivered in between, in whatever order they are read', () => {
     expect(next(null, failed(10), delivered(20), failed(30)).kept).toMatchObject({ sinceMs: 30 });
     const { kept } = next(null, failed(10), failed(60));
-    expect(next(kept, delivered(20)).kept).toEqual({ sinceMs: 60, lastAtMs: 60, warned: false });
+    expect(next(kept, delivered(20)).kept).toEqual({ sinceMs: 60, lastAtMs: 60, warnedAtMs: null });
     // Recorded late, and nothing to this.
     expect(next(kept, delivered(5)).kept).toEqual(kept);
   });
 
-  it('that has become another one counts from its next failure, and is still told of as recovered', () => {
-    const another: Failing = { sinceMs: null, lastAtMs: 500, warned: true };
-    expect(next(another, failed(600)).kept).toEqual({ sinceMs: 600, lastAtMs: 600, warned: true });
+  it('that has become another one counts from its next failure, is told of again, and as recovered', () => {
+    const another: Failing = { sinceMs: null, lastAtMs: 500, warnedAtMs: 500 };
+    let { kept, news } = next(another, failed(600));
+    expect({ kept, news }).toEqual({ kept: { sinceMs: 600, lastAtMs: 600, warnedAtMs: 500 }, news: [] });
+    ({ kept, news } = next(kept, failed(700)));
+    expect({ kept, news }).toEqual({
+      kept: { sinceMs: 600, lastAtMs: 700, warnedAtMs: 700 },
+      news: ['failing'],
+    });
+    expect(next(kept, failed(800)).news).toEqual([]);
     expect(next(another, delivered(600))).toEqual({ kept: null, news: ['recovered'] });
-    expect(next({ ...another, warned: false }, delivered(600)).news).toEqual([]);
+    expect(next({ ...another, warnedAtMs: null }, delivered(600)).news).toEqual([]);
+  });
+
+  it('is told of to nobody where that is turned off', () => {
+    expect(nextFailing(null, seen([failed(10), failed(1_000)]), null)).toEqual({
+      kept: { sinceMs: 10, lastAtMs: 1_000, warnedAtMs: null },
+      news: [],
+    });
   });
 
   it('is what a look at all attempts says, however they are split, while they come in order', () => {

@@ -34,8 +34,7 @@ const readerOn = (of: pg.Pool) =>
     pool: of,
     clock: pipeline.database.clock,
     retentionDays: 30,
-    warnAfterMs: 86_400_000,
-    disableAfterMs: null,
+    failingLimits: { warnAfterMs: null, disableAfterMs: null },
     notWithinMs: 0,
   });
 const read = () => readerOn(pool).run(ALL);

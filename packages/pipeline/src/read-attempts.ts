@@ -1,5 +1,6 @@
 import {
   type EndpointSeen,
+  type FailingLimits,
   inTransaction,
   type JudgedEndpoint,
   oldestDayKept,
@@ -21,10 +22,7 @@ export interface AttemptReadingDeps {
   pool: pg.Pool;
   clock: Clock;
   retentionDays: number;
-  /** An endpoint all of whose attempts have failed over that long is told of, */
-  warnAfterMs: number;
-  /** and told when it will be disabled; null: never. */
-  disableAfterMs: number | null;
+  failingLimits: FailingLimits;
   /** A pass does nothing when another was this recently. Default 1 s. */
   notWithinMs?: number;
   /** Of an endpoint's dead letters one notice is made in this time. Default 1 minute. */
@@ -47,8 +45,7 @@ export function createAttemptReading({
   pool,
   clock,
   retentionDays,
-  warnAfterMs,
-  disableAfterMs,
+  failingLimits,
   notWithinMs = NOT_WITHIN_MS,
   exhaustedEveryMs = EXHAUSTED_EVERY_MS,
 }: AttemptReadingDeps): AttemptReading {
@@ -69,7 +66,7 @@ export function createAttemptReading({
     if (!reader) return null;
     const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
     const read = await rollUpAttempts(client, reader, oldestMs);
-    await saveFailingEndpoints(client, judge(read.endpoints, warnAfterMs), disableAfterMs);
+    await saveFailingEndpoints(client, judge(read.endpoints, failingLimits.warnAfterMs), failingLimits);
     const moreEnds = await rollUpEnds(client, oldestMs);
     await tellExhausted(client, exhaustedEveryMs);
     return { attempts: read.attempts, behind: read.behind || moreEnds };
@@ -77,7 +74,7 @@ export function createAttemptReading({
 }
 
 /** Those of which something is to be kept otherwise than before. */
-function judge(endpoints: readonly EndpointSeen[], warnAfterMs: number): JudgedEndpoint[] {
+function judge(endpoints: readonly EndpointSeen[], warnAfterMs: number | null): JudgedEndpoint[] {
   return endpoints.flatMap(({ endpointId, epoch, kept: before, ...seen }): JudgedEndpoint[] => {
     const { kept, news } = nextFailing(before, seen, warnAfterMs);
     if (kept === null) return [{ endpointId, epoch, failing: null, news }];

@@ -46,8 +46,7 @@ const read = (exhaustedEveryMs = 60_000) =>
     pool,
     clock: pipeline.database.clock,
     retentionDays: 30,
-    warnAfterMs: 86_400_000,
-    disableAfterMs: null,
+    failingLimits: { warnAfterMs: null, disableAfterMs: null },
     notWithinMs: 0,
     exhaustedEveryMs,
   }).run(ALL);

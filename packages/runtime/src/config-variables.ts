@@ -187,10 +187,10 @@ export const configVariables: readonly ConfigVariable[] = [
     meaning: 'Attempts in flight at once for one endpoint, unless the endpoint has a limit of its own.',
   }),
 
-  number('POSTHORN_FAILING_WARN_SECONDS', 'failingWarnSeconds', 'Delivery', 86_400, 1, 2_592_000, {
+  number('POSTHORN_FAILING_WARN_SECONDS', 'failingWarnSeconds', 'Delivery', 86_400, 0, 2_592_000, {
     unit: 'seconds',
     meaning:
-      'An endpoint all of whose attempts have failed over that long is told of. Less than POSTHORN_FAILING_DISABLE_SECONDS. [What is told](operational-events.md).',
+      'An endpoint all of whose attempts have failed over that long is told of; 0: never. Less than POSTHORN_FAILING_DISABLE_SECONDS. [What is told](operational-events.md).',
   }),
   number('POSTHORN_FAILING_DISABLE_SECONDS', 'failingDisableSeconds', 'Delivery', 432_000, 0, 2_592_000, {
     unit: 'seconds',

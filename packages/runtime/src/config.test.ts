@@ -247,6 +247,16 @@ describe('configuration', () => {
     ]);
   });
 
+  it('refuses to disable endpoints before their owners were warned, and takes 0 as never', () => {
+    const failing = (warn: string, disable: string) =>
+      load({ POSTHORN_FAILING_WARN_SECONDS: warn, POSTHORN_FAILING_DISABLE_SECONDS: disable });
+    expect(problemsOf(() => failing('3600', '3600'))).toEqual([
+      'POSTHORN_FAILING_WARN_SECONDS must be less than POSTHORN_FAILING_DISABLE_SECONDS (3600), so that there is a warning; it is 3600.',
+    ]);
+    expect(failing('0', '3600')).toMatchObject({ failingWarnSeconds: 0, failingDisableSeconds: 3600 });
+    expect(failing('3600', '0')).toMatchObject({ failingWarnSeconds: 3600, failingDisableSeconds: 0 });
+  });
+
   it('reports all problems at once', () => {
     const env = { REDIS_URL: '', POSTHORN_PORT: 'x', POSTHORN_TIMEOUT_MS: '0' };
     const problems = problemsOf(() => load(env));

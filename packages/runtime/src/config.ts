@@ -57,8 +57,8 @@ export interface Config {
   readonly inFlightMax: number;
   readonly customerInFlightMax: number;
   readonly endpointInFlightMax: number;
+  /** 0: never; the same for disabling. */
   readonly failingWarnSeconds: number;
-  /** 0: never. */
   readonly failingDisableSeconds: number;
 
   readonly jobLockMs: number;

@@ -8,6 +8,6 @@ CREATE TABLE endpoint_failing (
   -- When the first and the last of these attempts started.
   since        timestamptz(3) NOT NULL,
   last_at      timestamptz(3) NOT NULL CHECK (last_at >= since),
-  -- It was told, and that it is over is to be told as well.
-  warned       boolean NOT NULL
+  -- The last of them when it was told, null while it was not. That it is over is to be told as well then.
+  warned_at    timestamptz(3)
 ) WITH (fillfactor = 70);

@@ -82,7 +82,7 @@ WITH fresh AS MATERIALIZED (
          ${ms('s.failed_first')} AS "failedFirstMs", ${ms('s.failed_last')} AS "failedLastMs",
          CASE WHEN f.endpoint_id IS NOT NULL THEN json_build_object(
            'sinceMs', CASE WHEN f.epoch = e.health_epoch THEN ${ms('f.since')} END, 'lastAtMs', ${ms('f.last_at')},
-           'warned', f.warned) END AS kept
+           'warnedAtMs', ${ms('f.warned_at')}) END AS kept
     FROM signs s
     JOIN endpoint e ON e.id = s.endpoint_id AND e.kind = 'registered' AND e.status = 'enabled' AND e.deleted_at IS NULL
     LEFT JOIN endpoint_failing f ON f.endpoint_id = e.id
