@@ -16,7 +16,7 @@ import {
   createStatisticsStore,
   type Database,
 } from '@posthorn/database';
-import { heldForMs, type ReplayDeps } from '@posthorn/pipeline';
+import { type EraseCustomerDeps, heldForMs, type ReplayDeps } from '@posthorn/pipeline';
 import type { CheckTargetUrl } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import { type RequestHandler, Router } from 'express';
@@ -44,8 +44,8 @@ export interface ConsoleRouterDeps {
   database: Pick<Database, 'pool' | 'lookUps' | 'prisma' | 'clock'>;
   secretBox: SecretBox;
   checkTargetUrl: CheckTargetUrl;
-  /** Gets what a replay or a resume makes due; while it is away the sweep does its work. */
-  queue: ReplayDeps['queue'];
+  /** Gets what a replay or a resume makes due, while it is away the sweep does its work; and forgets erased customers. */
+  queue: ReplayDeps['queue'] & EraseCustomerDeps['queue'];
   logger: Logger;
   retentionDays: number;
   /** What an endpoint without a limit of its own may have in flight. */
@@ -88,7 +88,7 @@ export function createConsoleRouter({
   const reopening = { pool, queue, logger, heldForMs: heldMs };
 
   const router = Router({ caseSensitive: true });
-  mountCustomers(router, { authentication, database, secretBox, customers, checkTargetUrl });
+  mountCustomers(router, { authentication, database, secretBox, customers, checkTargetUrl, queue, logger });
   mountEndpoints(router, {
     authentication,
     pool,

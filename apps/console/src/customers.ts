@@ -22,8 +22,8 @@ import {
   requireCustomer,
   requireTarget,
 } from '@posthorn/http';
-import { eraseCustomer, type ErasureReceipt } from '@posthorn/pipeline';
-import type { SecretBox } from '@posthorn/runtime';
+import { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from '@posthorn/pipeline';
+import type { Logger, SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { customerCursor, pageResource, readCursor } from './cursor.js';
 
@@ -33,7 +33,11 @@ export interface CustomersDeps {
   secretBox: SecretBox;
   customers: CustomerStore;
   checkTargetUrl: CheckTargetUrl;
+  queue: EraseCustomerDeps['queue'];
+  logger: Logger;
 }
+
+const BEING_ERASED = 'The customer of this id is being erased; ask again when that is done.';
 
 export function mountCustomers(router: Router, deps: CustomersDeps): void {
   const { authentication, database, customers } = deps;
@@ -61,9 +65,15 @@ export function mountCustomers(router: Router, deps: CustomersDeps): void {
     if (params.customerId === operatorCustomerId) {
       throw new AppError({ code: 'conflict', detail: 'Operational events need this customer.' });
     }
-    const receipt = await eraseCustomer(database.pool, params.customerId);
-    if (!receipt) throw notFound();
-    return { status: 200, body: receiptResource(receipt) };
+    const outcome = await eraseCustomer({ ...deps, pool: database.pool }, params.customerId);
+    switch (outcome.kind) {
+      case 'erased':
+        return { status: 200, body: receiptResource(outcome.receipt) };
+      case 'underway':
+        throw new AppError({ code: 'conflict', detail: BEING_ERASED });
+      case 'not_found':
+        throw notFound();
+    }
   });
 }
 
@@ -85,10 +95,7 @@ async function putCustomer(
   return database.prisma.$transaction(async (tx) => {
     const outcome = await customers.put(id, settings, tx);
     if (outcome.kind === 'erased') {
-      throw new AppError({
-        code: 'conflict',
-        detail: 'The customer of this id is being erased; ask again when that is done.',
-      });
+      throw new AppError({ code: 'conflict', detail: BEING_ERASED });
     }
     const made = { secretBox, clock: database.clock };
     const notificationSecret = await keepNotificationEndpoint(tx, made, id, settings.notificationUrl);
@@ -146,6 +153,6 @@ function customerResource(customer: Customer): CustomerResource {
   };
 }
 
-function receiptResource({ customerId, erasedAt, ...removed }: ErasureReceipt): ErasureReceiptResource {
+function receiptResource({ customerId, erasedAt, removed }: ErasureReceipt): ErasureReceiptResource {
   return { customerId, erasedAt: erasedAt.toISOString(), removed };
 }

@@ -19,6 +19,7 @@ import {
   createSweep,
   disableFailing,
   type EndpointCache,
+  finishErasures,
   heldForMs,
   keepHeldLimit,
   parkingMs,
@@ -44,6 +45,8 @@ const PORTAL_LINKS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
 const ATTEMPTS_EVERY_MS = 2_000;
+/** Only for those that were cut short. */
+const ERASURES_EVERY_MS = 10_000;
 const NOTICES_EVERY_MS = 2_000;
 
 export interface PassSettings {
@@ -164,6 +167,7 @@ export function createPasses({
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
         every(NOTICES_EVERY_MS, 'telling notices', () => teller.run(stopping.signal)),
         every(ATTEMPTS_EVERY_MS, 'reading of attempts', readAttempts),
+        every(ERASURES_EVERY_MS, 'erasures', () => finishErasures({ pool, queue, logger }, stopping.signal)),
         every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
         every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
         every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),

@@ -96,5 +96,8 @@ export const erasureReceiptResource = Joi.object<ErasureReceiptResource>({
   removed: Joi.object()
     .pattern(Joi.string(), Joi.number().integer().min(0))
     .required()
-    .description('Rows per table.'),
+    .description(
+      'How many of each kind: `events`, `deliveries`, `attempts`, `statistics`, and so on. `operationalEvents` are those that told the ' +
+        'operator about this customer, `notices` what was still to be told.',
+    ),
 });

@@ -68,7 +68,10 @@ export const customerOperations = {
     summary: 'Erase a customer',
     description:
       'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and their ' +
-      'sessions. Not reversible. The customer `posthorn`, which gets the operational events, cannot be erased.',
+      'sessions, also what is in flight. Not reversible. From the beginning on the customer is not there; the answer comes when ' +
+      'the last row is gone. Asked again meanwhile it answers 409. An erasure that was cut short is gone on with by itself, or ' +
+      'when asked again; the receipt counts all of it. ' +
+      'The customer `posthorn`, which gets the operational events, cannot be erased.',
     params: customerParams,
     query: noQuery,
     body: null,

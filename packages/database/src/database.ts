@@ -4,6 +4,7 @@ import pg from 'pg';
 
 import { createDatabaseClock, type DatabaseClock } from './database-clock.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
+import { connectionName } from './older-transactions.js';
 
 /** The Prisma client inside a transaction. */
 export type Transaction = Prisma.TransactionClient;
@@ -68,6 +69,17 @@ function withoutTableScans(url: string): string {
   return adapted.href;
 }
 
+/** All our connections are known by their name, see `untilOlderTransactionsEnd`; one given in the URL comes behind ours. */
+function named(url: string): { connectionString: string; name: string } {
+  const adapted = new URL(url);
+  const given = adapted.searchParams.get('application_name');
+  adapted.searchParams.delete('application_name');
+  return {
+    connectionString: adapted.href,
+    name: given ? `${connectionName} ${given}` : connectionName,
+  };
+}
+
 function openPool({
   url,
   max,
@@ -79,14 +91,15 @@ function openPool({
   logger: Logger;
   statementTimeoutMs: number;
 }): pg.Pool {
+  const { connectionString, name } = named(url);
   const pool = new pg.Pool({
-    connectionString: url,
+    connectionString,
     max,
     connectionTimeoutMillis: 5_000,
     statement_timeout: statementTimeoutMs,
     // The server's timeout says nothing when the server is cut off without a word.
     query_timeout: statementTimeoutMs + 5_000,
-    application_name: 'posthorn',
+    application_name: name,
     keepAlive: true,
     // The hot statements are prepared for each day anew; a connection that ends takes its own along.
     maxLifetimeSeconds: 6 * 3_600,

@@ -70,6 +70,7 @@ export {
   readMigrationNames,
   type MigrationStatus,
 } from './migrate.js';
+export { untilOlderTransactionsEnd } from './older-transactions.js';
 export { ensurePartitions, partitionDaysAhead } from './partitions.js';
 export { reencrypt, type Reencrypted } from './reencrypt.js';
 export { countSealed, type SealedCount, sealedKinds } from './sealed-columns.js';

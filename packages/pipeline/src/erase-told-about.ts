@@ -3,14 +3,13 @@ import { firstUuidAt, lastUuidAt, operatorCustomerId, uuidTimeMs } from '@postho
 import type pg from 'pg';
 
 import { eraseDeliveryRows } from './erase-delivery-rows.js';
+import type { Erasure } from './erasure.js';
 
 const BATCH = 1_000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
-/** Removes what the operator was told about a customer, and what was still to be told: both name it. */
-export async function eraseToldAbout(pool: pg.Pool, customerId: string): Promise<void> {
-  await pool.query('DELETE FROM notice WHERE customer_id = $1', [customerId]);
-  await pool.query('DELETE FROM exhaustion WHERE customer_id = $1', [customerId]);
+/** Removes what the operator was told about a customer, because it names it; with its deliveries and their attempts. */
+export async function eraseToldAbout(pool: pg.Pool, erasure: Erasure): Promise<void> {
   for (let after = BEFORE_ALL; ;) {
     const { rows } = await pool.query<{ id: string; about: string | null }>(
       `SELECT id, body::json #>> '{data,customerId}' AS about FROM event
@@ -19,25 +18,33 @@ export async function eraseToldAbout(pool: pg.Pool, customerId: string): Promise
     );
     const last = rows.at(-1);
     if (!last) return;
-    await eraseEvents(
-      pool,
-      rows.filter(({ about }) => about === customerId).map(({ id }) => id),
-    );
+    const ids = rows.filter(({ about }) => about === erasure.customerId).map(({ id }) => id);
+    if (ids.length > 0) await erasure.part((client) => eraseOperationalEvents(client, ids));
     after = last.id;
   }
 }
 
-async function eraseEvents(pool: pg.Pool, ids: string[]): Promise<void> {
-  if (ids.length === 0) return;
+async function eraseOperationalEvents(
+  client: pg.PoolClient,
+  ids: readonly string[],
+): Promise<{ operationalEvents: number }> {
   const { min, max } = idBounds(ids);
   // Deliveries carry the time of their event.
-  const { rows } = await pool.query<{ id: string }>(
+  const { rows } = await client.query<{ id: string }>(
     'SELECT id FROM delivery WHERE customer_id = $1 AND id BETWEEN $2 AND $3 AND event_id = ANY ($4::uuid[])',
     [operatorCustomerId, firstUuidAt(uuidTimeMs(min)), lastUuidAt(uuidTimeMs(max)), ids],
   );
   await eraseDeliveryRows(
-    pool,
+    client,
     rows.map(({ id }) => id),
   );
-  await pool.query('DELETE FROM event WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3', [ids, min, max]);
+  await client.query('DELETE FROM idempotency_key WHERE customer_id = $1 AND event_id = ANY ($2::uuid[])', [
+    operatorCustomerId,
+    ids,
+  ]);
+  const { rowCount } = await client.query(
+    'DELETE FROM event WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3',
+    [ids, min, max],
+  );
+  return { operationalEvents: rowCount ?? 0 };
 }

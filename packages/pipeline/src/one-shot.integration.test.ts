@@ -12,7 +12,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Webhook } from 'standardwebhooks';
 
 import type { OneShotAcceptor, OneShotToAccept } from './accept-one-shot.js';
-import { eraseCustomer } from './erase-customer.js';
 import { replayDelivery, replayEvent } from './replay-delivery.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
 import { createReplayRunner } from './replay-many.js';
@@ -356,11 +355,8 @@ describe('the customer of a one-shot', () => {
     await pipeline.addCustomer(staying);
     await accept({ customerId: staying });
     const before = await rowsOf('SELECT FROM one_shot');
-    expect(await eraseCustomer(pipeline.database.pool, customerId)).toMatchObject({
-      events: 2,
-      deliveries: 2,
-      attempts: 1,
-      endpoints: 0,
+    expect(await pipeline.erase(customerId)).toMatchObject({
+      receipt: { removed: { events: 2, oneShots: 2, deliveries: 2, attempts: 1, endpoints: 0 } },
     });
     expect(await rowsOf('SELECT FROM one_shot')).toHaveLength(before.length - 2);
     expect(await rowsOf('SELECT FROM one_shot_secret WHERE customer_id = $1', customerId)).toEqual([]);

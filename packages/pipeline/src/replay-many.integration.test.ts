@@ -11,7 +11,6 @@ import type { DeliveryJob } from '@posthorn/queue';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { deleteEndpoint } from './delete-endpoint.js';
-import { eraseCustomer } from './erase-customer.js';
 import { heldForMs } from './held-for.js';
 import { pauseEndpoint } from './pause-endpoint.js';
 import { replayDelivery } from './replay-delivery.js';
@@ -331,7 +330,9 @@ describe('a bulk replay', () => {
     const replay = await start(world);
     await world.runner.run(signal);
     const passes = Promise.all(Array.from({ length: 10 }, () => world.runner.run(signal)));
-    expect(await eraseCustomer(pool, world.customerId)).toMatchObject({ deliveries: 40 });
+    expect(await pipeline.erase(world.customerId)).toMatchObject({
+      receipt: { removed: { deliveries: 40, replays: 1 } },
+    });
     await passes;
     await world.runner.run(signal);
     expect(await replays.get(replay.id)).toBeNull();

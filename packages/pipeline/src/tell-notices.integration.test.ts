@@ -7,7 +7,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type pg from 'pg';
 
 import type { EventAcceptor } from './accept-event.js';
-import { eraseCustomer } from './erase-customer.js';
 import { heldForMs } from './held-for.js';
 import { createAttemptReading } from './read-attempts.js';
 import { createReplayRunner } from './replay-many.js';
@@ -297,7 +296,7 @@ describe('telling', () => {
     await pipeline.addCustomer(customerId);
     await note();
     await tell();
-    await eraseCustomer(pool, other);
+    await pipeline.erase(other);
     // One that was noted by what had begun before.
     await note(other);
     await tell();

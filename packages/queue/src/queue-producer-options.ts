@@ -30,6 +30,11 @@ export interface QueueProducer {
   bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
   /** How many jobs of an endpoint's lane wait to be fetched. */
   waiting(endpoint: Pick<DeliveryJob, 'customerId' | 'endpointId'>): Promise<number>;
+  /**
+   * Removes whatever the queue holds of a customer, also what is being sent. Its events have to be gone: what comes after
+   * that finds nothing to send.
+   */
+  eraseCustomer(customerId: string): Promise<void>;
   /** For the sweep: whether Redis may have lost jobs since the marker was left there. */
   renewLossMarker: LossMarker['renew'];
   status(): 'ready' | 'down';

@@ -108,6 +108,9 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
       await this.enqueue(missing);
       await this.announce(jobs);
     },
+    async eraseCustomer(customerId) {
+      while (await index.eraseCustomer(customerId, jobsPerCall));
+    },
     waiting: (endpoint) => redis.llen(lanes.of(endpoint).keys['wait'] ?? ''),
     renewLossMarker: (known) => lossMarker.renew(known),
     status: () => (redis.status === 'ready' ? 'ready' : 'down'),

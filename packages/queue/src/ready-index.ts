@@ -4,6 +4,7 @@ import { announce } from './lua/announce.js';
 import { claim } from './lua/claim.js';
 import { countActive } from './lua/count-active.js';
 import { countDelayed } from './lua/count-delayed.js';
+import { eraseCustomer } from './lua/erase-customer.js';
 import { existingJobs } from './lua/existing-jobs.js';
 import { liveLanes } from './lua/live-lanes.js';
 import { park } from './lua/park.js';
@@ -70,6 +71,8 @@ export interface ReadyIndex {
   countActive(lanes: readonly string[]): Promise<number[]>;
   /** Delayed jobs of the customer, in all its lanes. */
   countDelayed(customerId: string): Promise<number>;
+  /** Removes `jobsMax` of the customer's jobs, and lanes that hold no more; whether there are more. */
+  eraseCustomer(customerId: string, jobsMax: number): Promise<boolean>;
   /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
   liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
   /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
@@ -117,6 +120,7 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     readLanes: define('readLanes', readLanes),
     countActive: define('countActive', countActive),
     countDelayed: define('countDelayed', countDelayed),
+    eraseCustomer: define('eraseCustomer', eraseCustomer),
     liveLanes: define('liveLanes', liveLanes),
     existing: define('existing', existingJobs),
   };
@@ -188,6 +192,9 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     },
     async countDelayed(customerId) {
       return (await scripts.countDelayed([customerId])) as number;
+    },
+    async eraseCustomer(customerId, jobsMax) {
+      return (await scripts.eraseCustomer([customerId, jobsMax])) === 1;
     },
     async existing(jobs) {
       const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];

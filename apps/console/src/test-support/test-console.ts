@@ -114,6 +114,7 @@ export async function startTestConsole(
         enqueued.push(...jobs);
         return Promise.resolve();
       },
+      eraseCustomer: () => Promise.resolve(),
     },
     logger,
     retentionDays: 30,
@@ -155,7 +156,7 @@ export async function startTestConsole(
     },
     async clear() {
       await database.pool.query(
-        'TRUNCATE event, one_shot, one_shot_secret, delivery, attempt, endpoint_secret, endpoint_health, endpoint_failing, endpoint, replay, replay_lane, replay_delivery, idempotent_answer',
+        'TRUNCATE event, one_shot, one_shot_secret, delivery, attempt, endpoint_secret, endpoint_health, endpoint_failing, endpoint, replay, replay_lane, replay_delivery, idempotent_answer, erasure',
       );
       await database.pool.query('DELETE FROM api_key WHERE hint <> $1', [adminKey.slice(0, 10)]);
       await database.pool.query('DELETE FROM customer');

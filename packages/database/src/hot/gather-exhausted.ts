@@ -26,13 +26,17 @@ export const GATHER_EXHAUSTED = `placed AS (
          last_at = GREATEST(x.last_at, excluded.last_at)
 )`;
 
-/** Notes what was gathered, of each endpoint and reason at most once in `everyMs`. */
+/**
+ * Notes what was gathered, of each endpoint and reason at most once in `everyMs`. The rows are locked first: an erasure
+ * removes them before the notices.
+ */
 export async function tellExhausted(client: pg.ClientBase, everyMs: number): Promise<void> {
   await client.query({
     name: 'tell_exhausted',
     text: `
       WITH due AS MATERIALIZED (
         SELECT * FROM exhaustion WHERE deliveries > 0 AND (told_at IS NULL OR told_at <= now() - $1 * interval '1 millisecond')
+           FOR UPDATE
       ), ${noteSql('told', 'posthorn.delivery.exhausted', FACTS, 'due')}, emptied AS (
         UPDATE exhaustion x SET deliveries = 0, delivery_ids = '{}', told_at = now()
           FROM due WHERE x.endpoint_id = due.endpoint_id AND x.reason = due.reason

@@ -39,7 +39,7 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: database.url, max: 1 });
   for (let day = DAYS; day >= 0; day -= 10)
     await ensurePartitions(pool, { nowMs: Date.now() - day * DAY_MS });
-  await pool.query("INSERT INTO customer (id) VALUES ('acme')");
+  await pool.query("INSERT INTO customer (id, endpoints_version) VALUES ('acme', 0)");
   for (let day = 0; day < DAYS; day += 1) {
     const events = Array.from({ length: PER_DAY }, (_, index) =>
       eventAt(Date.now() - day * DAY_MS, keyHashOf(day * PER_DAY + index)),

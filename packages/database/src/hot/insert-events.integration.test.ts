@@ -19,7 +19,7 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: database.url, max: 8 });
   await ensurePartitions(pool, { nowMs: Date.now() - DAY_MS });
   await ensurePartitions(pool, { nowMs: Date.now() });
-  await pool.query("INSERT INTO customer (id) VALUES ('acme')");
+  await pool.query("INSERT INTO customer (id, endpoints_version) VALUES ('acme', 0)");
 });
 
 afterAll(async () => {

@@ -27,6 +27,7 @@ import { createOneShotAcceptor, type OneShotAcceptor } from '../accept-one-shot.
 import { createDeliveryAttempter } from '../attempt-delivery.js';
 import { createEndpointCache, type EndpointCache } from '../endpoint-cache.js';
 import { createDeliveryEnqueuer } from '../enqueue-deliveries.js';
+import { eraseCustomer, type EraseCustomerOutcome } from '../erase-customer.js';
 import { heldForMs } from '../held-for.js';
 import { createRouteCache, type RouteCache } from '../route-cache.js';
 import { createDeliverySettler } from '../settle-delivery.js';
@@ -58,6 +59,7 @@ export interface OpenPipeline {
   jobOf(eventId: string, endpointId: string): LaneJob;
   delivery(eventId: string, endpointId: string): Promise<Record<string, unknown>>;
   attempts(eventId: string, endpointId: string): Promise<Record<string, unknown>[]>;
+  erase(customerId: string, signal?: AbortSignal): Promise<EraseCustomerOutcome>;
   close(): Promise<void>;
 }
 
@@ -212,6 +214,11 @@ export async function openPipeline(
       );
       return rows;
     },
+    erase: (customerId, signal) =>
+      eraseCustomer(
+        { pool, queue: { eraseCustomer: () => Promise.resolve() }, logger, ...(signal && { signal }) },
+        customerId,
+      ),
     async close() {
       await acceptor.close();
       await sender.close();

@@ -1,0 +1,104 @@
+import { inTransaction } from '@posthorn/database';
+import type pg from 'pg';
+
+/** What an erasure removes. */
+export const erasedKinds = [
+  'events',
+  'oneShots',
+  'deliveries',
+  'attempts',
+  'idempotencyKeys',
+  'idempotentAnswers',
+  'statistics',
+  'operationalEvents',
+  'notices',
+  'replays',
+  'endpoints',
+  'secrets',
+  'apiKeys',
+  'portalLinks',
+  'auditEntries',
+] as const;
+
+export type ErasedKind = (typeof erasedKinds)[number];
+export type ErasedCounts = Record<ErasedKind, number>;
+
+/** The customer is gone, and perhaps another one is there under its id. */
+export class ErasureOver extends Error {}
+
+/** One customer's erasure, from its tombstone to the end, by however many processes it is gone on with. */
+export interface Erasure {
+  readonly customerId: string;
+  readonly erasedAt: Date;
+  /**
+   * Does part of the work in one transaction, and adds to the counts what it says it has removed. Throws `ErasureOver`
+   * when the erasure was finished by somebody else: nothing is removed of a customer that was made since.
+   */
+  part(work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>): Promise<Partial<ErasedCounts>>;
+  /** The last part: the customer's own row goes, too. Returns the counts of all parts. */
+  finish(work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>): Promise<ErasedCounts>;
+}
+
+/** Sets the tombstone, or finds it set. Null when there is no such customer. No part begins after the signal. */
+export async function beginErasure(
+  pool: pg.Pool,
+  customerId: string,
+  signal?: AbortSignal,
+): Promise<Erasure | null> {
+  const { rows } = await pool.query<{ id: string; erasedAt: Date }>(
+    `WITH marked AS (
+       UPDATE customer SET erased_at = COALESCE(erased_at, now()), updated_at = now() WHERE id = $1
+       RETURNING id, erased_at
+     ), begun AS (
+       INSERT INTO erasure (customer_id) SELECT id FROM marked
+       ON CONFLICT (customer_id) DO UPDATE SET customer_id = excluded.customer_id RETURNING id
+     )
+     SELECT begun.id, marked.erased_at AS "erasedAt" FROM marked, begun`,
+    [customerId],
+  );
+  const [begun] = rows;
+  if (!begun) return null;
+
+  async function counted(
+    client: pg.PoolClient,
+    work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>,
+  ) {
+    const before = await client.query<{ removed: Partial<ErasedCounts> }>(
+      'SELECT removed FROM erasure WHERE customer_id = $1 AND id = $2 FOR UPDATE',
+      [customerId, begun?.id],
+    );
+    const [row] = before.rows;
+    if (!row) throw new ErasureOver();
+    const now = await work(client);
+    return { now, total: sum(row.removed, now) };
+  }
+
+  return {
+    customerId,
+    erasedAt: begun.erasedAt,
+
+    part: (work) =>
+      inTransaction(pool, async (client) => {
+        signal?.throwIfAborted();
+        const { now, total } = await counted(client, work);
+        await client.query('UPDATE erasure SET removed = $2 WHERE customer_id = $1', [
+          customerId,
+          JSON.stringify(total),
+        ]);
+        return now;
+      }),
+
+    finish: (work) =>
+      inTransaction(pool, async (client) => {
+        const { total } = await counted(client, work);
+        await client.query('DELETE FROM erasure WHERE customer_id = $1', [customerId]);
+        await client.query('DELETE FROM customer WHERE id = $1', [customerId]);
+        return total;
+      }),
+  };
+}
+
+function sum(one: Partial<ErasedCounts>, other: Partial<ErasedCounts>): ErasedCounts {
+  const counts = erasedKinds.map((kind) => [kind, (one[kind] ?? 0) + (other[kind] ?? 0)]);
+  return Object.fromEntries(counts) as ErasedCounts;
+}
