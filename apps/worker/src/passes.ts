@@ -4,8 +4,6 @@ import {
   dropOldAnswers,
   dropOldPartitions,
   ensurePartitions,
-  expireHeldDeliveries,
-  expireParkedDeliveries,
   type Database,
 } from '@posthorn/database';
 import {
@@ -19,6 +17,8 @@ import {
   createSweep,
   disableFailing,
   type EndpointCache,
+  expireHeld,
+  expireParked,
   finishErasures,
   heldForMs,
   keepHeldLimit,
@@ -137,8 +137,8 @@ export function createPasses({
     while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
   }
 
-  async function expireParked(): Promise<void> {
-    const expired = await expireParkedDeliveries(pool, {
+  async function expireWhatIsParked(): Promise<void> {
+    const expired = await expireParked(pool, {
       nowMs: clock.nowMs(),
       graceMs: EXPIRY_GRACE_MS,
       youngestMs: parkingMs,
@@ -159,8 +159,8 @@ export function createPasses({
       const tasks = [
         every(PARTITIONS_EVERY_MS, 'partitions', keepPartitions),
         every(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries),
-        every(EXPIRY_EVERY_MS, 'expiry', () => expireHeldDeliveries(pool)),
-        every(EXPIRY_EVERY_MS, 'expiry of the parked', expireParked),
+        every(EXPIRY_EVERY_MS, 'expiry', () => expireHeld(pool)),
+        every(EXPIRY_EVERY_MS, 'expiry of the parked', expireWhatIsParked),
         every(RECOVERY_EVERY_MS, 'recovery', () => recovery.resumeLeft()),
         every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
         every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),

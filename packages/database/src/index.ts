@@ -15,8 +15,12 @@ export {
   saveEndpointHealth,
   touchDraining,
 } from './hot/endpoint-health.js';
-export { expireHeldDeliveries } from './hot/expire-held-deliveries.js';
-export { expireParkedDeliveries } from './hot/expire-parked-deliveries.js';
+export { expireHeldDeliveries, findExpiredHeld } from './hot/expire-held-deliveries.js';
+export {
+  expireParkedDeliveries,
+  findExpiredParked,
+  type ParkedCursor,
+} from './hot/expire-parked-deliveries.js';
 export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
 export {
   disableFailingEndpoints,

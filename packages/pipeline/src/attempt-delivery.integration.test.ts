@@ -1,4 +1,3 @@
-import { expireHeldDeliveries } from '@posthorn/database';
 import type { JobVerdict } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
@@ -6,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
 import { deleteEndpoint } from './delete-endpoint.js';
+import { expireHeld } from './expire-deliveries.js';
 import { heldForMs } from './held-for.js';
 import { pauseEndpoint } from './pause-endpoint.js';
 import { resumeEndpoint } from './resume-endpoint.js';
@@ -463,11 +463,11 @@ describe('attempting a delivery', () => {
       created_at: Date;
     };
     expect(Math.round((expiresAt.getTime() - createdAt.getTime()) / 86_400_000)).toBe(28);
-    expect(await expireHeldDeliveries(pipeline.database.pool)).toBe(0);
+    expect(await expireHeld(pipeline.database.pool)).toBe(0);
     await pipeline.database.pool.query('UPDATE delivery SET expires_at = now() WHERE event_id = $1', [
       eventId,
     ]);
-    expect(await expireHeldDeliveries(pipeline.database.pool)).toBe(1);
+    expect(await expireHeld(pipeline.database.pool)).toBe(1);
     expect(await delivery()).toMatchObject({ status: 'dead_lettered', reason: 'expired' });
   });
 

@@ -17,6 +17,7 @@ export { deleteEndpoint } from './delete-endpoint.js';
 export { createEndpointCache, type EndpointCache } from './endpoint-cache.js';
 export { createDeliveryEnqueuer, type DeliveryEnqueuer } from './enqueue-deliveries.js';
 export { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from './erase-customer.js';
+export { expireHeld, expireParked } from './expire-deliveries.js';
 export { finishErasures } from './finish-erasures.js';
 export { heldForMs } from './held-for.js';
 export { createRouteCache, type RouteCache } from './route-cache.js';

@@ -1,7 +1,6 @@
 import {
   createLedgerStore,
   createReplayStore,
-  expireHeldDeliveries,
   type Ledger,
   type Replay,
   type ReplayFilter,
@@ -13,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { cancelDelivery, cancelMatchingDeliveries } from './cancel-delivery.js';
 import { deleteEndpoint } from './delete-endpoint.js';
+import { expireHeld } from './expire-deliveries.js';
 import { heldForMs } from './held-for.js';
 import { pauseEndpoint } from './pause-endpoint.js';
 import { keepHeldLimit } from './keep-held-limit.js';
@@ -173,7 +173,7 @@ async function openWorld(customerId: string, seed: number) {
       withDelivery((id) =>
         pool.query("UPDATE delivery SET expires_at = now() - interval '1 s' WHERE id = $1", [id]),
       ),
-    () => expireHeldDeliveries(pool),
+    () => expireHeld(pool),
     () => reconciler.run(),
     keepLimit,
     startAnyReplay,

@@ -1,6 +1,5 @@
 import {
   ensurePartitions,
-  expireParkedDeliveries,
   loadEndpointHealth,
   saveEndpointHealth,
   type KeptEndpointHealth,
@@ -11,6 +10,7 @@ import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { expireParked } from './expire-deliveries.js';
 import { createEndpointHealthKeeper } from './keep-endpoint-health.js';
 import { createEndpointRecovery } from './recover-endpoint.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
@@ -210,7 +210,7 @@ describe('deliveries that nobody came to attempt', () => {
     );
     const { pool } = pipeline.database;
     const within = { nowMs: Date.now(), graceMs: 60_000 };
-    expect(await expireParkedDeliveries(pool, { ...within, youngestMs: -DAY_MS })).toBe(1_200);
+    expect(await expireParked(pool, { ...within, youngestMs: -DAY_MS })).toBe(1_200);
     const { rows } = await query(
       `SELECT status, reason, count(*)::int FROM delivery GROUP BY 1, 2 ORDER BY 1`,
     );
@@ -223,7 +223,7 @@ describe('deliveries that nobody came to attempt', () => {
   it('are left alone while their time lasts, a little longer than it, and where nothing can have expired yet', async () => {
     const { pool } = pipeline.database;
     const expire = (youngestMs: number) =>
-      expireParkedDeliveries(pool, { nowMs: Date.now(), graceMs: 60_000, youngestMs });
+      expireParked(pool, { nowMs: Date.now(), graceMs: 60_000, youngestMs });
     await addPending(30, -HOUR_MS, HOUR_MS);
     expect(await expire(-DAY_MS)).toBe(0);
     await query("UPDATE delivery SET expires_at = now() - interval '30 seconds'");

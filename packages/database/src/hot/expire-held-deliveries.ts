@@ -3,25 +3,18 @@ import type pg from 'pg';
 import { idBounds } from './id-bounds.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
-const BATCH = 1_000;
-
-/** Held deliveries whose time is over become dead letters: nothing is held past its partition. Returns how many. */
-export async function expireHeldDeliveries(pool: pg.Pool): Promise<number> {
-  for (let expired = 0; ;) {
-    const { rows } = await pool.query<{ id: string }>(
-      `SELECT id FROM delivery WHERE status = 'held' AND expires_at <= now() ORDER BY expires_at LIMIT ${BATCH}`,
-    );
-    if (rows.length > 0) {
-      expired += await expire(
-        pool,
-        rows.map(({ id }) => id),
-      );
-    }
-    if (rows.length < BATCH) return expired;
-  }
+/** Ids of held deliveries whose time is over, those that expired first. */
+export async function findExpiredHeld(pool: pg.Pool, limit: number): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    "SELECT id FROM delivery WHERE status = 'held' AND expires_at <= now() ORDER BY expires_at LIMIT $1",
+    [limit],
+  );
+  return rows.map(({ id }) => id);
 }
 
-async function expire(pool: pg.Pool, ids: string[]): Promise<number> {
+/** Makes them dead letters if they are still held and expired, or delivered again where they were before. Returns how many. */
+export async function expireHeldDeliveries(pool: pg.Pool, ids: readonly string[]): Promise<number> {
+  if (ids.length === 0) return 0;
   const { min, max } = idBounds(ids);
   const { rowCount } = await pool.query(
     `WITH locked AS MATERIALIZED (
