@@ -223,16 +223,16 @@ describe('erasing a customer', () => {
         kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
       }
     });
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 1; round <= 5; round += 1) {
       await waitUntil(async () => (await rowsOf('event')) >= 20);
       expect(await pipeline.erase(customerId)).toMatchObject({ kind: 'erased' });
-      if (round === 9) break;
+      if (round === 5) break;
       await pipeline.addCustomer(customerId);
       await pipeline.addEndpoint(customerId, { url: NOBODY });
     }
     posting = false;
     await Promise.all(posters);
-    expect(kinds.get('accepted')).toBeGreaterThanOrEqual(200);
+    expect(kinds.get('accepted')).toBeGreaterThanOrEqual(100);
     expect(kinds.get('unknown_customer')).toBeGreaterThan(0);
     for (const table of ['event', 'delivery', 'endpoint']) expect(await rowsOf(table)).toBe(0);
     await acceptor.close();
@@ -242,7 +242,7 @@ describe('erasing a customer', () => {
 describe('an erasure', () => {
   it('that was cut short is gone on with, and counts what it removed before', async () => {
     await pipeline.addEndpoint(customerId, { url: NOBODY });
-    const ids = await Promise.all(Array.from({ length: 1_500 }, () => pipeline.accept({ customerId })));
+    const ids = await Promise.all(Array.from({ length: 1_200 }, () => pipeline.accept({ customerId })));
     await stranger.query('SELECT FROM delivery WHERE event_id = $1 FOR UPDATE', [ids.toSorted().at(-1)]);
     const stopping = new AbortController();
     const cut = pipeline.erase(customerId, stopping.signal);
@@ -253,7 +253,7 @@ describe('an erasure', () => {
     await stranger.query('COMMIT');
     await expect(cut).rejects.toThrow();
     expect(await rowsOf('delivery')).toBe(0);
-    expect(await rowsOf('event')).toBe(1_500);
+    expect(await rowsOf('event')).toBe(1_200);
 
     const lines: object[] = [];
     const write = () => undefined;
@@ -269,7 +269,7 @@ describe('an erasure', () => {
       {
         event: 'customer.erased',
         customerId,
-        removed: expect.objectContaining({ deliveries: 1_500, events: 1_500, endpoints: 1 }),
+        removed: expect.objectContaining({ deliveries: 1_200, events: 1_200, endpoints: 1 }),
       },
     ]);
     expect(await count(`customer WHERE id = '${customerId}'`)).toBe(0);
@@ -310,7 +310,7 @@ describe('an erasure', () => {
   });
 
   it('never removes a customer that was made again under the same id, however many were asked for', async () => {
-    for (let round = 0; round < 15; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       await pipeline.addCustomer(customerId);
       await pipeline.addEndpoint(customerId, { url: NOBODY });
       const erasures = Array.from({ length: 4 }, () => pipeline.erase(customerId));
