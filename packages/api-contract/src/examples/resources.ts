@@ -47,6 +47,7 @@ export const endpoint: EndpointResource = {
   disabledReason: null,
   breaker: { state: 'closed', openUntil: null },
   healthScore: 100,
+  failingSince: null,
   secrets: [{ createdAt: madeAt, expiresAt: null }],
   createdAt: madeAt,
   updatedAt: madeAt,
