@@ -93,7 +93,12 @@ describe('a test', () => {
       endpointId: endpoint.id,
     });
     expect([accepted, deadLettered]).toEqual([0, 0]);
-    const reading = createAttemptReading({ ...pipeline.database, retentionDays: 30, notWithinMs: 0 });
+    const reading = createAttemptReading({
+      ...pipeline.database,
+      retentionDays: 30,
+      failingLimits: { warnAfterMs: null, disableAfterMs: null },
+      notWithinMs: 0,
+    });
     await reading.run(new AbortController().signal);
     expect(await rowsOf('SELECT * FROM statistic WHERE customer_id = $1', customerId)).toEqual([]);
   });
