@@ -2,6 +2,7 @@ import { DelayedTally, delayedMaxDefault } from './delayed-tally.js';
 import type { LaneLimits } from './dispatcher-options.js';
 import { EndpointGates, type EndpointGatesContext } from './endpoint-gates.js';
 import type { SlotHolder } from './in-flight-slots.js';
+import type { Squeezable } from './cpu-squeeze.js';
 import { Lane, type LaneContext } from './lane.js';
 import type { LaneGate } from './lane-gate.js';
 import { parseLaneName } from './lane-name.js';
@@ -22,10 +23,12 @@ export interface LeaseContext extends LaneContext, EndpointGatesContext {
 export const keepMs = 5000;
 
 /** A customer that this process owns: its open lanes, and when those that are not open have something due. */
-export class CustomerLease implements SlotHolder {
+export class CustomerLease implements SlotHolder, Squeezable {
   readonly customerId: string;
   fence: string;
-  slotsMax = defaultLimits.customerMaxInFlight;
+  starts = 0;
+  limit = defaultLimits.customerMaxInFlight;
+  squeezedTo = Infinity;
   /** The lease is lost or given up: nothing opens, what runs may end. */
   ended = false;
   /** Somebody else owns the customer. */
@@ -50,6 +53,21 @@ export class CustomerLease implements SlotHolder {
     this.#gates = new EndpointGates(context, customerId);
     const { countDelayed, delayedMax = delayedMaxDefault, logger } = context;
     this.#delayed = new DelayedTally({ count: () => countDelayed(customerId), delayedMax, logger });
+  }
+
+  get slotsMax(): number {
+    return Math.min(this.limit, this.squeezedTo);
+  }
+
+  get inFlight(): number {
+    return this.#context.slots.usedBy(this);
+  }
+
+  squeeze(inFlightMax: number): void {
+    if (inFlightMax === this.squeezedTo) return;
+    this.squeezedTo = inFlightMax;
+    this.#context.slots.admit(this);
+    this.laneChanged();
   }
 
   /** Whether a retry is to wait in Redis, rather than in Postgres alone. */
@@ -224,7 +242,7 @@ export class CustomerLease implements SlotHolder {
   }
 
   #applyLimits({ customerMaxInFlight }: LaneLimits): void {
-    this.slotsMax = customerMaxInFlight;
+    this.limit = customerMaxInFlight;
     this.#context.slots.admit(this);
   }
 

@@ -3,6 +3,7 @@ import { createClaimLoop } from './claim-loop.js';
 import { createClockSkew } from './clock-skew.js';
 import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
 import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
+import { createLoopMeter, squeezeByCpu } from './cpu-squeeze.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks } from './job-locks.js';
 import { LaneGrowth } from './lane-growth.js';
@@ -216,6 +217,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       redis.on('ready', () => void renew().catch(() => undefined));
       balancer.run().catch((error: unknown) => logger.warn('queue.task_failed', { task: 'balance', error }));
       repeat(balanceMs, 'balance', balancer.run);
+      const utilization = createLoopMeter();
+      repeat(squeezeEveryMs, 'squeeze', async () => squeezeByCpu(leases.values(), utilization()));
       repeat(leaseMs / 3, 'renew', renew);
       // A subscriber only listens: without a question it would never notice that the other end is gone.
       repeat(leaseMs / 3, 'ping', async () => {
@@ -275,6 +278,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 }
 
 const scriptBatchMax = 200;
+const squeezeEveryMs = 500;
 const abortGraceMs = 1000;
 const graceLeastMs = 200;
 

@@ -45,7 +45,7 @@ describe('a lane', () => {
         onStalled: () => undefined,
       },
       name,
-      { customerId: 'acme', slotsMax: 10, laneChanged: () => undefined, takesRetry: () => true },
+      { customerId: 'acme', slotsMax: 10, starts: 0, laneChanged: () => undefined, takesRetry: () => true },
       { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
       new LaneGate(
         {

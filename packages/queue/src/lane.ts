@@ -52,6 +52,7 @@ export class Lane {
     readonly name: string,
     private readonly owner: SlotHolder & {
       readonly customerId: string;
+      starts: number;
       laneChanged(): void;
       takesRetry(delayMs: number): boolean;
     },
@@ -162,6 +163,7 @@ export class Lane {
         this.#queued.add(lock.abort);
         await turn.finally(() => this.#queued.delete(lock.abort));
       }
+      this.owner.starts++;
       try {
         const { deliveryId, eventId, endpointId, generation } = job.data;
         const laneJob: LaneJob = {

@@ -1,0 +1,69 @@
+import { performance } from 'node:perf_hooks';
+
+/** A customer that this process delivers for. */
+export interface Squeezable {
+  /** Sends begun since they were last looked at; set to 0 then. */
+  starts: number;
+  /** Sends in flight now. */
+  readonly inFlight: number;
+  /** In flight at most, by its limits alone. */
+  readonly limit: number;
+  /** In flight at most for the sake of others; Infinity when it is not squeezed. */
+  readonly squeezedTo: number;
+  squeeze(inFlightMax: number): void;
+}
+
+/** Above it what is due waits for the event loop noticeably, and longer the nearer it comes to 1. */
+const busyFrom = 0.85;
+/** Below it there is room for more. */
+const idleFrom = 0.7;
+/** A customer that begins so many times what each of the others does, on average, takes their CPU. */
+const timesTheOthers = 2;
+/** One is needed, and a second for what lies between two sends. */
+const leastInFlight = 2;
+
+/**
+ * A customer whose endpoint is fast can keep a whole CPU busy within its limits of sends in flight. While the event loop
+ * has hardly a pause, and others have something due, whoever begins more than twice what they do gets a quarter fewer in
+ * flight, down to 2; with room again, a quarter more, up to its limits. Sends that hang cost no CPU, and are not counted. Alone, or
+ * among equals, nobody is squeezed: the backlog is worked off at full speed.
+ */
+export function squeezeByCpu(customers: Iterable<Squeezable>, utilization: number): void {
+  const busy: Squeezable[] = [];
+  const squeezed: Squeezable[] = [];
+  let total = 0;
+  const started = new Map<Squeezable, number>();
+  for (const customer of customers) {
+    const { starts } = customer;
+    customer.starts = 0;
+    if (customer.squeezedTo < Infinity) squeezed.push(customer);
+    if (starts === 0) continue;
+    busy.push(customer);
+    started.set(customer, starts);
+    total += starts;
+  }
+  if (busy.length > 1 && utilization > busyFrom) {
+    for (const customer of busy) {
+      const own = started.get(customer) ?? 0;
+      if (own <= (timesTheOthers * (total - own)) / (busy.length - 1)) continue;
+      const now = Math.min(customer.squeezedTo, Math.max(customer.inFlight, leastInFlight));
+      customer.squeeze(Math.max(leastInFlight, Math.floor(now * 0.75)));
+    }
+  } else if (busy.length < 2 || utilization < idleFrom) {
+    for (const customer of squeezed) {
+      const more = Math.ceil(customer.squeezedTo * 1.25);
+      customer.squeeze(more < customer.limit ? more : Infinity);
+    }
+  }
+}
+
+/** How much of the time since its last call the event loop had something to do, 0 to 1. */
+export function createLoopMeter(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
