@@ -47,6 +47,9 @@ it('takes places from a customer that keeps the CPU busy while others have work,
   await waitUntil(() => Math.max(...last(20)) === 10);
   await Promise.all(['quiet-1', 'quiet-2', 'quiet-3'].map(oneMore));
   await waitUntil(() => Math.max(...last(20)) <= 2, { timeoutMs: 20_000 });
+  const before = underWay.length;
   othersHaveWork = false;
   await waitUntil(() => Math.max(...last(20)) === 10, { timeoutMs: 20_000 });
+  // It went on all the time.
+  expect(underWay.length).toBeGreaterThan(before);
 }, 90_000);

@@ -1,16 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import { squeezeByCpu, type Squeezable } from './cpu-squeeze.js';
 
-function customer(starts: number, inFlight = 10, squeezedTo = Infinity) {
-  return {
+function customer(starts: number, inFlight = 10, squeezedTo = Infinity): Squeezable {
+  const self = {
     starts,
     inFlight,
     limit: 20,
     squeezedTo,
     squeeze(inFlightMax: number) {
-      this.squeezedTo = inFlightMax;
+      self.squeezedTo = inFlightMax;
     },
-  } satisfies Squeezable;
+  };
+  return self;
 }
 
 describe('squeezing by CPU', () => {

@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks';
-
 /** A customer that this process delivers for. */
 export interface Squeezable {
   /** Sends begun since they were last looked at; set to 0 then. */
@@ -55,15 +53,4 @@ export function squeezeByCpu(customers: Iterable<Squeezable>, utilization: numbe
       customer.squeeze(more < customer.limit ? more : Infinity);
     }
   }
-}
-
-/** How much of the time since its last call the event loop had something to do, 0 to 1. */
-export function createLoopMeter(): () => number {
-  let last = performance.eventLoopUtilization();
-  return () => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, last);
-    last = now;
-    return utilization;
-  };
 }

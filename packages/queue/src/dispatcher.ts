@@ -3,13 +3,14 @@ import { createClaimLoop } from './claim-loop.js';
 import { createClockSkew } from './clock-skew.js';
 import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
 import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
-import { createLoopMeter, squeezeByCpu } from './cpu-squeeze.js';
+import { squeezeByCpu } from './cpu-squeeze.js';
 import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
 import { createJobLocks } from './job-locks.js';
 import { LaneGrowth } from './lane-growth.js';
 import { LaneOpenings } from './lane-openings.js';
 import { stopping } from './lane.js';
 import { createLeaseBalancer } from './lease-balancer.js';
+import { createLoopMeter } from './loop-meter.js';
 import { defaultPrefix } from './prefix.js';
 import {
   createReadyIndex,
@@ -40,7 +41,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const index = createReadyIndex(redis, prefix);
   const slots = createInFlightSlots<SlotHolder>(inFlightMax);
   const locks = createJobLocks({ lockMs: jobLockMs, logger });
-  const growth = new LaneGrowth();
+  const growth = new LaneGrowth(createLoopMeter());
   const leases = new Map<string, CustomerLease>();
   const ends: (() => void)[] = [];
   const counts = { claimed: 0, released: 0, leasesLost: 0, stalled: 0 };
@@ -218,7 +219,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       balancer.run().catch((error: unknown) => logger.warn('queue.task_failed', { task: 'balance', error }));
       repeat(balanceMs, 'balance', balancer.run);
       const utilization = createLoopMeter();
-      repeat(squeezeEveryMs, 'squeeze', async () => squeezeByCpu(leases.values(), utilization()));
+      repeat(squeezeEveryMs, 'squeeze', () => {
+        squeezeByCpu(leases.values(), utilization());
+        return Promise.resolve();
+      });
       repeat(leaseMs / 3, 'renew', renew);
       // A subscriber only listens: without a question it would never notice that the other end is gone.
       repeat(leaseMs / 3, 'ping', async () => {

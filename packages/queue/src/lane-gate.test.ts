@@ -8,7 +8,7 @@ import { LaneGate, type Permit } from './lane-gate.js';
 describe('the gate of a lane', () => {
   let growth: LaneGrowth;
   beforeEach(() => {
-    growth = new LaneGrowth();
+    growth = new LaneGrowth(() => 0);
   });
   afterEach(() => growth.close());
 

@@ -5,7 +5,7 @@ import { type GrowingLane, growthFigures, LaneGrowth } from './lane-growth.js';
 describe('the growth of lanes', () => {
   let growth: LaneGrowth;
   beforeEach(() => {
-    growth = new LaneGrowth();
+    growth = new LaneGrowth(() => 0);
   });
   afterEach(() => growth.close());
 
@@ -46,6 +46,20 @@ describe('the growth of lanes', () => {
     expect(total()).toBe(300);
     expect(total() / seconds).toBeLessThan(growthFigures.startsPerSecond * 1.1);
     expect(new Set(grown.slice(0, 100).map(({ name }) => name)).size).toBe(100);
+  });
+
+  it('lets lanes that have something under way grow ten times as slowly while the loop is busy, and the others as ever', async () => {
+    growth.close();
+    growth = new LaneGrowth(() => 0.9);
+    const startedMs = performance.now();
+    for (let n = 0; n < 40; n++) growth.waitForMore(hanging(`more ${n}`, 2), Date.now() - 1000);
+    while (growth.takeFirst());
+    growth.waitForFirst(hanging('first', 2));
+    await waitUntil(() => total() === 41, { timeoutMs: 20_000 });
+    const seconds = (performance.now() - startedMs) / 1000;
+    expect(grown[0]?.name).toBe('first');
+    // Of 40, 10 have room from before.
+    expect(30 / seconds).toBeLessThan(growthFigures.startsPerSecondBusy * 1.1);
   });
 
   it('serves lanes with nothing under way first, and at once while there is room', async () => {

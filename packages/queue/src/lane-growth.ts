@@ -8,14 +8,19 @@ export interface GrowingLane {
 export const growthFigures = {
   /** After so long without an answer a lane may have twice as many under way. */
   patienceMs: 200,
-  /** In this process, over all lanes. Starting a send that hangs costs half a millisecond of CPU. */
+  /** In this process, over all lanes, while it has little else to do. Starting a send that hangs costs half a millisecond. */
   startsPerSecond: 500,
+  /** While it is busy, of lanes that have something under way. */
+  startsPerSecondBusy: 50,
   /** One lane at a time, so that a large one does not stall the others. */
   mostAtOnce: 25,
 } as const;
 
 const tickMs = 20;
 const startsPerTick = (growthFigures.startsPerSecond * tickMs) / 1000;
+const startsPerTickBusy = (growthFigures.startsPerSecondBusy * tickMs) / 1000;
+/** Of the time, how much the event loop works: up to the one it has little to do, from the other on it is busy. */
+const [freeUntil, busyFrom] = [0.2, 0.7];
 
 /**
  * Sends to endpoints that have not answered yet, or have failed, beyond the first of each lane. Endpoints that answer let
@@ -28,6 +33,10 @@ export class LaneGrowth {
   readonly #more = new Map<GrowingLane, number>();
   #timer: NodeJS.Timeout | undefined;
   #room = startsPerTick;
+  #roomForMore = startsPerTick;
+
+  /** `utilization`: how much of the time since it was last asked the event loop worked, 0 to 1. */
+  constructor(private readonly utilization: () => number) {}
 
   /** One start for a lane with nothing under way, if there is room at once. */
   takeFirst(): boolean {
@@ -68,6 +77,7 @@ export class LaneGrowth {
     this.#timer = undefined;
     // Not by the clock: when the loop is late, there is less room in it.
     this.#room = Math.min(startsPerTick, this.#room + startsPerTick);
+    this.#roomForMore = Math.min(startsPerTick, this.#roomForMore + startsAt(this.utilization()));
     const nowMs = Date.now();
     for (const lane of this.#first) {
       if (this.#room <= 0) break;
@@ -75,10 +85,17 @@ export class LaneGrowth {
       this.#room -= lane.grow(1);
     }
     for (const [lane, atMs] of this.#more) {
-      if (this.#room <= 0 || atMs > nowMs) break;
+      if (this.#room <= 0 || this.#roomForMore <= 0 || atMs > nowMs) break;
       this.#more.delete(lane);
-      this.#room -= lane.grow(growthFigures.mostAtOnce);
+      const more = lane.grow(growthFigures.mostAtOnce);
+      this.#room -= more;
+      this.#roomForMore -= more;
     }
     if (this.#first.size + this.#more.size > 0 || this.#room < startsPerTick) this.#tickIn(tickMs);
   }
+}
+
+function startsAt(utilization: number): number {
+  const free = Math.min(1, Math.max(0, (busyFrom - utilization) / (busyFrom - freeUntil)));
+  return startsPerTickBusy + free * (startsPerTick - startsPerTickBusy);
 }

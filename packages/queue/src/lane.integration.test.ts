@@ -50,7 +50,7 @@ describe('a lane', () => {
       new LaneGate(
         {
           customerPace: new CustomerPace(),
-          growth: new LaneGrowth(),
+          growth: new LaneGrowth(() => 0),
           random: Math.random,
           keepPace: () => undefined,
           onHealth: () => undefined,

@@ -10,7 +10,7 @@ describe('the turn to be sent', () => {
   let growth: LaneGrowth;
   let gate: LaneGate;
   beforeEach(() => {
-    growth = new LaneGrowth();
+    growth = new LaneGrowth(() => 0);
     gate = new LaneGate(
       {
         customerPace: new CustomerPace(),
