@@ -115,6 +115,19 @@ describe('attempting a delivery', () => {
     expect(receiver.requests).toHaveLength(sent);
   });
 
+  it('sends nothing for a job that names another endpoint than its delivery, whoever put it there', async () => {
+    respond(200);
+    const { job, handle, delivery } = await open({ url: `${receiver.url}/own` });
+    await pipeline.addCustomer('eve');
+    const foreign = await pipeline.addEndpoint('eve', { url: `${receiver.url}/eve` });
+    const forged = { ...job, customerId: 'eve', endpointId: foreign.id };
+    expect(await pipeline.handle(forged, signal)).toEqual({ kind: 'done' });
+    expect(receiver.requests.filter(({ path }) => path === '/eve')).toEqual([]);
+    expect(await delivery()).toMatchObject({ status: 'pending', attempts: 0 });
+    expect(await handle()).toMatchObject({ kind: 'done', sign: 'success' });
+    expect(receiver.requests.at(-1)?.path).toBe('/own');
+  });
+
   it('waits by the policy after a failure, and keeps the webhook-id across retries', async () => {
     const { handle, delivery, attempts, makeDue } = await open({
       url: receiver.url,

@@ -86,6 +86,8 @@ export function createDeliveryAttempter(
   return async function attemptDelivery(job, signal, untilTurn) {
     const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
     if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
+    // Whoever can write to Redis can put a delivery into any lane; Postgres says where it goes.
+    if (delivery.endpointId !== job.endpointId) return DONE;
 
     const closing = closeInstead(delivery, endpoint, clock.nowMs());
     if (closing) return closeDelivery(closing, job.endpointId);
