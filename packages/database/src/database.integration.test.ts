@@ -56,12 +56,15 @@ describe('the pool', () => {
     const settings = async (pool: Database['pool']) =>
       (
         await pool.query(
-          "SELECT current_setting('enable_seqscan') AS scans, current_setting('work_mem') AS memory",
+          `SELECT current_setting('enable_seqscan') AS scans, current_setting('constraint_exclusion') AS checks,
+                  current_setting('work_mem') AS memory`,
         )
       ).rows[0] as unknown;
-    expect(await settings(own.lookUps)).toEqual({ scans: 'off', memory: '12MB' });
-    expect(await settings(own.pool)).toEqual({ scans: 'on', memory: '12MB' });
+    expect(await settings(own.lookUps)).toEqual({ scans: 'off', checks: 'off', memory: '12MB' });
+    expect(await settings(own.pool)).toEqual({ scans: 'on', checks: 'off', memory: '12MB' });
     expect([own.pool.options.max, own.lookUps.options.max]).toEqual([2, 1]);
+    // Longer than someone looks at a page before going to the next.
+    expect(own.pool.options.idleTimeoutMillis).toBeGreaterThan(60_000);
     expect(database.lookUps).toBe(database.pool);
     await own.close();
   });

@@ -42,9 +42,10 @@ export function openDatabase({
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
-  const open = (to: string, max: number): pg.Pool => openPool({ url: to, max, logger, statementTimeoutMs });
-  const pool = open(url, Math.max(1, poolMax - lookUpsMax));
-  const lookUps = lookUpsMax > 0 ? open(withoutTableScans(url), lookUpsMax) : pool;
+  const open = (settings: readonly string[], max: number): pg.Pool =>
+    openPool({ url: withSettings(url, settings), max, logger, statementTimeoutMs });
+  const pool = open([planWithoutChecks], Math.max(1, poolMax - lookUpsMax));
+  const lookUps = lookUpsMax > 0 ? open([planWithoutChecks, withoutTableScans], lookUpsMax) : pool;
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const clock = createDatabaseClock(pool);
   return {
@@ -61,10 +62,18 @@ export function openDatabase({
   };
 }
 
-/** The setting goes with the start of the connection; options that the URL has stay. */
-function withoutTableScans(url: string): string {
+/**
+ * Postgres leaves out partitions by their bounds, whatever this says. Unless it is off, it also tries to refute a
+ * statement's conditions by every CHECK of every partition that is left, which makes planning a list over a month of
+ * deliveries three to eight times as dear: 11 to 27 ms of CPU against 3, for a statement that then takes one.
+ */
+const planWithoutChecks = 'constraint_exclusion=off';
+const withoutTableScans = 'enable_seqscan=off';
+
+/** They go with the start of the connection; options that the URL has stay. */
+function withSettings(url: string, settings: readonly string[]): string {
   const adapted = new URL(url);
-  const options = [adapted.searchParams.get('options'), '-c enable_seqscan=off'];
+  const options = [adapted.searchParams.get('options'), ...settings.map((setting) => `-c ${setting}`)];
   adapted.searchParams.set('options', options.filter(Boolean).join(' '));
   return adapted.href;
 }
@@ -101,6 +110,8 @@ function openPool({
     query_timeout: statementTimeoutMs + 5_000,
     application_name: name,
     keepAlive: true,
+    // A new connection spends 30 ms on its first list over a month, on getting to know the partitions and their indexes.
+    idleTimeoutMillis: 5 * 60_000,
     // The hot statements are prepared for each day anew; a connection that ends takes its own along.
     maxLifetimeSeconds: 6 * 3_600,
   });
