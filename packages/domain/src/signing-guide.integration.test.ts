@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -21,18 +21,31 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 interface Language {
   fence: string;
-  program: string;
-  args: string[];
+  /** Tells whether the language is installed. */
+  probe: [program: string, argument: string];
+  /** Run one after the other; the last one gets the cases and prints an answer to each. */
+  commands: [program: string, ...args: string[]][];
   /** The guide's code goes to the first file, ours to the second. */
   files: [string, string];
   harness: string;
+  /** JSON unless told. */
+  inputOf?: (cases: Case[]) => string;
+}
+
+interface Case {
+  scheme: string;
+  algorithm: string;
+  secret: string;
+  headers: Record<string, string>;
+  body: string;
+  expected: boolean;
 }
 
 const languages: Language[] = [
   {
     fence: 'js',
-    program: process.execPath,
-    args: ['run.mjs'],
+    probe: [process.execPath, '--version'],
+    commands: [[process.execPath, 'run.mjs']],
     files: ['verify.mjs', 'run.mjs'],
     harness: `import { readFileSync } from 'node:fs';
 import { verifyWebhook } from './verify.mjs';
@@ -42,8 +55,8 @@ console.log(JSON.stringify(answers));`,
   },
   {
     fence: 'python',
-    program: 'python3',
-    args: ['run.py'],
+    probe: ['python3', '--version'],
+    commands: [['python3', 'run.py']],
     files: ['verify.py', 'run.py'],
     harness: `import json, sys
 from verify import verify_webhook
@@ -52,8 +65,8 @@ print(json.dumps([verify_webhook(c["scheme"], c["secret"], c["headers"], c["body
   },
   {
     fence: 'go',
-    program: 'go',
-    args: ['run', 'verify.go', 'run.go'],
+    probe: ['go', 'version'],
+    commands: [['go', 'run', 'verify.go', 'run.go']],
     files: ['verify.go', 'run.go'],
     harness: `package main
 
@@ -77,6 +90,65 @@ func main() {
 	json.NewEncoder(os.Stdout).Encode(answers)
 }`,
   },
+  {
+    fence: 'java',
+    probe: ['javac', '-version'],
+    commands: [
+      ['javac', 'WebhookVerifier.java', 'Run.java'],
+      ['java', '-cp', '.', 'Run'],
+    ],
+    files: ['WebhookVerifier.java', 'Run.java'],
+    // Java reads no JSON by itself.
+    inputOf: (cases) =>
+      cases
+        .map(({ scheme, secret: known, algorithm, body: sent, headers }) =>
+          [scheme, known, algorithm, sent, ...Object.entries(headers).flat()]
+            .map((field) => Buffer.from(field).toString('base64'))
+            .join(' '),
+        )
+        .join('\n'),
+    harness: `import java.nio.charset.StandardCharsets;
+import java.util.*;
+
+class Run {
+  public static void main(String[] args) throws Exception {
+    List<Boolean> answers = new ArrayList<>();
+    for (Scanner lines = new Scanner(System.in); lines.hasNextLine(); ) {
+      String[] fields = Arrays.stream(lines.nextLine().split(" "))
+          .map(field -> new String(Base64.getDecoder().decode(field), StandardCharsets.UTF_8))
+          .toArray(String[]::new);
+      Map<String, String> headers = new HashMap<>();
+      for (int i = 4; i < fields.length; i += 2) headers.put(fields[i], fields[i + 1]);
+      byte[] body = fields[3].getBytes(StandardCharsets.UTF_8);
+      answers.add(WebhookVerifier.verify(fields[0], fields[1], headers, body, fields[2]));
+    }
+    System.out.println(answers);
+  }
+}`,
+  },
+  {
+    fence: 'ruby',
+    probe: ['ruby', '--version'],
+    commands: [['ruby', 'run.rb']],
+    files: ['verify.rb', 'run.rb'],
+    harness: `require "json"
+require_relative "verify"
+cases = JSON.parse($stdin.binmode.read.force_encoding("UTF-8"))
+puts cases.map { |c| verify_webhook(c["scheme"], c["secret"], c["headers"], c["body"].b, c["algorithm"]) }.to_json`,
+  },
+  {
+    fence: 'php',
+    probe: ['php', '--version'],
+    commands: [['php', 'run.php']],
+    files: ['verify.php', 'run.php'],
+    harness: `<?php
+require 'verify.php';
+$cases = json_decode(file_get_contents('php://stdin'), true);
+echo json_encode(array_map(
+    fn ($c) => verify_webhook($c['scheme'], $c['secret'], $c['headers'], $c['body'], $c['algorithm']),
+    $cases,
+));`,
+  },
 ];
 
 const signings: Signing[] = [
@@ -86,7 +158,7 @@ const signings: Signing[] = [
   { scheme: 'digest', algorithm: 'sha512' },
 ];
 
-function casesOf(signing: Signing) {
+function casesOf(signing: Signing): Case[] {
   const now = Math.floor(Date.now() / 1000);
   const sign = (secrets: string[], timestampSeconds = now) =>
     signRequest(signing, { id: 'evt_1', timestampSeconds, body, secrets });
@@ -101,28 +173,33 @@ function casesOf(signing: Signing) {
     { ...one, body: `${body} `, expected: false },
     { ...one, headers: sign([secret], now - 900), expected: false },
     { ...one, headers: sign([secret], now + 900), expected: false },
+    { ...one, headers: sign([secret], NaN), expected: false },
     { ...one, headers: {}, expected: false },
   ];
 }
 
 describe('The guide to signing', () => {
-  for (const { fence, program, args, files, harness } of languages) {
-    const isThere = spawnSync(program, [fence === 'go' ? 'version' : '--version']).status === 0;
+  for (const { fence, probe, commands, files, harness, inputOf = JSON.stringify } of languages) {
+    const isThere = spawnSync(probe[0], [probe[1]]).status === 0;
     (isThere ? it : it.skip)(
       `verifies in ${fence} what is signed, and nothing else`,
       async () => {
         const code = new RegExp(`\`\`\`${fence}\\n([^]*?)\`\`\``).exec(text)?.[1] ?? '';
-        await writeFile(path.join(folder, files[0]), code);
-        await writeFile(path.join(folder, files[1]), harness);
+        const own = path.join(folder, fence);
+        await mkdir(own);
+        await writeFile(path.join(own, files[0]), code);
+        await writeFile(path.join(own, files[1]), harness);
         const cases = signings.flatMap(casesOf);
-        const run = spawnSync(program, args, {
-          cwd: folder,
-          input: JSON.stringify(cases),
-          encoding: 'utf8',
-          timeout: 100_000,
-        });
-        expect(run.stderr).toBe('');
-        expect(JSON.parse(run.stdout)).toEqual(cases.map(({ expected }) => expected));
+        const runs = commands.map(([program, ...args]) =>
+          spawnSync(program, args, {
+            cwd: own,
+            input: inputOf(cases),
+            encoding: 'utf8',
+            timeout: 100_000,
+          }),
+        );
+        expect(runs.map(({ stderr }) => stderr)).toEqual(runs.map(() => ''));
+        expect(JSON.parse(runs.at(-1)!.stdout)).toEqual(cases.map(({ expected }) => expected));
       },
       120_000,
     );
