@@ -87,12 +87,15 @@ export function createDeliveryStore({
   };
 }
 
-/** An event's deliveries are few; an endpoint's by status have an index of their own, which leaves out delivered ones. */
+/**
+ * An event's deliveries are few. By status there are indexes of what is held or has ended undelivered, of a customer and of
+ * all, and of everything that an endpoint has not delivered.
+ */
 function isIndexed({ endpointId, eventId, type, status }: ListDeliveriesQuery): boolean {
   if (eventId !== undefined) return true;
-  if (type !== undefined) return false;
-  if (endpointId === undefined) return status === undefined;
-  return status !== undefined && status !== 'delivered';
+  if (type !== undefined || status === 'delivered') return false;
+  if (status === undefined) return endpointId === undefined;
+  return endpointId !== undefined || status !== 'pending';
 }
 
 /** The schema's checks keep the column to these words. */

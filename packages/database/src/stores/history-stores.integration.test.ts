@@ -169,7 +169,7 @@ describe('deliveries', () => {
     expect(await list(names)).toEqual([wanted]);
   });
 
-  it('of a rare status are all found, however many others lie between', async () => {
+  it('of a rare status come in full pages, however many others lie between', async () => {
     const rare = [await insertDelivery({ atMs: nowMs, status: 'dead_lettered' })];
     await insertNoise('delivery', scannedRowsMax + 100);
     rare.push(await insertDelivery({ atMs: nowMs + 60_000, status: 'dead_lettered' }));
@@ -177,7 +177,17 @@ describe('deliveries', () => {
       const pages = await allPages((before) =>
         deliveries.list({ ...filter, status: 'dead_lettered', limit: 2, before }),
       );
-      expect(pages.flat()).toEqual(rare.toReversed());
+      expect(pages).toEqual([rare.toReversed()]);
+    }
+  });
+
+  it('of a rare type are all found, while no page looks at more than a bounded number of rows', async () => {
+    const rare = [await insertDelivery({ atMs: nowMs, type: 'rare' })];
+    await insertNoise('delivery', scannedRowsMax + 100);
+    rare.push(await insertDelivery({ atMs: nowMs + 60_000, type: 'rare' }));
+    for (const filter of [{ customerId: 'acme' }, { customerId: 'acme', endpointId }, {}]) {
+      const pages = await allPages((before) => deliveries.list({ ...filter, type: 'rare', limit: 2, before }));
+      expect(pages).toEqual([[rare[1]], [rare[0]]]);
     }
   });
 });
