@@ -1,6 +1,6 @@
 import { createUuidV7, decodeId, deliveryIdOf, encodeId } from '@posthorn/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { createTestDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';
 import { startTestConsole, type TestConsole } from './test-support/test-console.js';
 
 const nowMs = Date.now();
@@ -241,6 +241,32 @@ describe('GET /v1/ledger', () => {
       accepted: 0,
     });
     await app.admin.get('/v1/ledger?status=held').expect(400);
+  });
+
+  it('leaves connections to everybody else, however many are asked for and however long they take', async () => {
+    const holder = await app.database.pool.connect();
+    await holder.query('BEGIN; LOCK TABLE event');
+    const answered: string[] = [];
+    const asked = Array.from({ length: 60 }, async () => {
+      const { body } = await app.admin.get('/v1/ledger');
+      answered.push(body.code === 'unavailable' ? body.code : 'counted');
+    });
+    const counting = async () =>
+      (
+        await app.database.pool.query<{ n: number }>(
+          "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+      ).rows[0]!.n;
+    // Two are counted, fifty wait.
+    await waitUntil(() => answered.length === 8);
+    await waitUntil(async () => (await counting()) === 2);
+    expect(answered).toEqual(Array<string>(8).fill('unavailable'));
+    expect((await app.admin.get('/v1/customers').expect(200)).body.data).not.toEqual([]);
+    expect(await counting()).toBe(2);
+    await holder.query('ROLLBACK');
+    holder.release();
+    await Promise.all(asked);
+    expect(answered.filter((answer) => answer === 'counted')).toHaveLength(52);
   });
 });
 

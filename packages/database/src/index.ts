@@ -143,7 +143,7 @@ export {
   type IdempotentAnswerStore,
   type IdempotentOutcome,
 } from './stores/idempotent-answer-store.js';
-export { createLedgerStore, type Ledger, type LedgerStore } from './stores/ledger-store.js';
+export { createLedgerStore, type Ledger, type LedgerQuery, type LedgerStore } from './stores/ledger-store.js';
 export { keepNotificationEndpoint } from './stores/notification-endpoint.js';
 export type { Page } from './stores/page.js';
 export {
