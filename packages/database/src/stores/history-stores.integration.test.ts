@@ -186,7 +186,9 @@ describe('deliveries', () => {
     await insertNoise('delivery', scannedRowsMax + 100);
     rare.push(await insertDelivery({ atMs: nowMs + 60_000, type: 'rare' }));
     for (const filter of [{ customerId: 'acme' }, { customerId: 'acme', endpointId }, {}]) {
-      const pages = await allPages((before) => deliveries.list({ ...filter, type: 'rare', limit: 2, before }));
+      const pages = await allPages((before) =>
+        deliveries.list({ ...filter, type: 'rare', limit: 2, before }),
+      );
       expect(pages).toEqual([[rare[1]], [rare[0]]]);
     }
   });
