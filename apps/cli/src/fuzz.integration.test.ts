@@ -6,7 +6,7 @@ import { describeResult, runFuzz } from './test-support/fuzz/run-fuzz.js';
 
 // `npm run fuzz -- --requests 20000` sends more, with another seed each time.
 const seed = 20_261_121;
-const requests = 400;
+const requests = 300;
 
 let world: FuzzWorld;
 

@@ -75,10 +75,15 @@ async function openStage(world: PermissionWorld): Promise<Stage> {
   return { world, sender: createRawSender(world.port), callers };
 }
 
-async function send({ sender }: Stage, id: OperationId, request: OutcomeRequest): Promise<ReceivedAnswer> {
+async function send(
+  { sender }: Stage,
+  id: OperationId,
+  request: OutcomeRequest,
+  how: 'send' | 'sendUntilTaken' = 'sendUntilTaken',
+): Promise<ReceivedAnswer> {
   const { body, headers = {}, token } = request;
   const text = typeof body === 'string' ? body : body === undefined ? null : JSON.stringify(body);
-  const sent = sender.send({
+  const sent = sender[how]({
     method: operations[id].method.toUpperCase(),
     target: pathOf(id, request),
     headers: {
@@ -176,7 +181,7 @@ describe('an error of ours', () => {
   const guarded = operationIds.filter((id) => outcomes.get(id)!.list.some(({ status }) => status >= 500));
   const answers = async (id: OperationId, status: number) => {
     const outcome = outcomes.get(id)!.list.find((one) => one.status === status)!;
-    return judge(id, outcome, await send(faulty, id, await requestOf(id)));
+    return judge(id, outcome, await send(faulty, id, await requestOf(id), 'send'));
   };
   const requestOf = async (id: OperationId): Promise<OutcomeRequest> =>
     id === 'openPortalSession'

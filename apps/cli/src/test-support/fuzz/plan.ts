@@ -57,7 +57,10 @@ const hostileCursors = [
   cursorOf({}),
   cursorOf('x'),
   cursorOf([null]),
-  ...hostileTexts.slice(2, 12).flatMap((text) => [cursorOf([text]), cursorOf([text, text])]),
+  ...['\0', 'a\0b', ...hostileTexts.slice(2, 12)].flatMap((text) => [
+    cursorOf([text]),
+    cursorOf([text, text]),
+  ]),
   ...[
     '0',
     '-1',

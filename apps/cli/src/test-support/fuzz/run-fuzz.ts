@@ -56,7 +56,7 @@ export async function runFuzz(
       );
     const request = buildRequest(placed, plan, { values, authorization });
     try {
-      const answer = await sender.send(request);
+      const answer = await sender.sendUntilTaken(request);
       const { name, found } = judge(operations, placed, plan, request, answer, check);
       seen.set(`${name} ${answer.status}`, (seen.get(`${name} ${answer.status}`) ?? 0) + 1);
       for (const what of found) note(`${name}: ${what}`, at, request, describeAnswer(answer));

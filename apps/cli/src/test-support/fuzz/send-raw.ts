@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 
 /** A request as it goes over the wire: nothing about it is made right. */
@@ -18,10 +19,13 @@ export interface ReceivedAnswer {
 export interface RawSender {
   /** Rejects when no answer comes. Of an answer that never ends, such as a stream of events, only the head is read. */
   send(request: RawRequest): Promise<ReceivedAnswer>;
+  /** The same, and again while the server says that it has too much to do just now: on a slow machine it may. */
+  sendUntilTaken(request: RawRequest): Promise<ReceivedAnswer>;
   close(): void;
 }
 
 const answerTimeoutMs = 180_000;
+const triesMax = 60;
 
 export function createRawSender(port: number): RawSender {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -44,14 +48,24 @@ export function createRawSender(port: number): RawSender {
       outgoing.end(body ?? undefined);
     });
 
+  const send = async (raw: RawRequest): Promise<ReceivedAnswer> => {
+    try {
+      return await sendOnce(raw);
+    } catch (error) {
+      // The server may close a connection that was kept just as it is used again.
+      if ((error as { reused?: boolean }).reused === true) return sendOnce(raw);
+      throw error;
+    }
+  };
+
   return {
-    async send(raw) {
-      try {
-        return await sendOnce(raw);
-      } catch (error) {
-        // The server may close a connection that was kept just as it is used again.
-        if ((error as { reused?: boolean }).reused === true) return await sendOnce(raw);
-        throw error;
+    send,
+    async sendUntilTaken(raw) {
+      for (let tries = 1; ; tries += 1) {
+        const answer = await send(raw);
+        const seconds = Number(answer.headers['retry-after']);
+        if (answer.status !== 503 || !seconds || tries === triesMax) return answer;
+        await sleep(seconds * 1_000);
       }
     },
     close: () => agent.destroy(),

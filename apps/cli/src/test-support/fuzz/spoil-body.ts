@@ -5,7 +5,12 @@ export function spoilValue(value: unknown, fault: Fault, pick: number): unknown 
   if (fault.kind === 'member') return addMember(value, fault.name, fault.value, pick);
   if (fault.kind !== 'value' && fault.kind !== 'missing') return value;
   const places = placesIn(value);
-  const place = places[pick % places.length] ?? [];
+  // A text for a text, mostly: what is of the wrong type does not get far.
+  const alike = places.filter(
+    (place) => fault.kind === 'value' && typeof valueAt(value, place) === typeof fault.value,
+  );
+  const candidates = alike.length > 0 && pick % 4 !== 0 ? alike : places;
+  const place = candidates[Math.floor(pick / 4) % candidates.length] ?? [];
   return changeAt(value, place, () => (fault.kind === 'value' ? fault.value : absent));
 }
 
