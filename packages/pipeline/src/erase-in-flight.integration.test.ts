@@ -182,6 +182,7 @@ describe('erasing a customer', () => {
   it('gives the next customer of the same id nothing of it, in processes that were not told', async () => {
     const before = await pipeline.addEndpoint(customerId, { url: receiver.url });
     const { acceptor } = pipeline.openAcceptor();
+    const { acceptor: another } = pipeline.openAcceptor();
     const event = {
       customerId,
       type: 'invoice.paid',
@@ -191,8 +192,11 @@ describe('erasing a customer', () => {
       idempotencyKey: 'same',
     };
     const old = await acceptor.accept(event);
+    await another.accept({ ...event, idempotencyKey: 'other' });
     await pipeline.erase(customerId);
     await pipeline.addCustomer(customerId);
+    // While it has none, and when it has as many as the one before had.
+    expect(await another.accept({ ...event, idempotencyKey: 'other' })).toMatchObject({ deliveries: 0 });
     const after = await pipeline.addEndpoint(customerId, { url: receiver.url });
     expect(after.id).not.toBe(before.id);
     const outcome = await acceptor.accept(event);
@@ -202,7 +206,7 @@ describe('erasing a customer', () => {
       customerId,
     ]);
     expect(rows).toEqual([{ id: after.id }]);
-    await acceptor.close();
+    await Promise.all([acceptor.close(), another.close()]);
   });
 
   it('leaves none of the events that are posted all the while, or those of the next customer alone', async () => {
