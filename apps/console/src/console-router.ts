@@ -35,6 +35,7 @@ import { mountPortal, type PortalSettings } from './portal.js';
 import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
 import { mountStats } from './stats.js';
+import { mountStream, type StreamSettings } from './stream/stream.js';
 import { mountTestEndpoint } from './test-endpoint.js';
 
 export interface ConsoleRouterDeps {
@@ -55,6 +56,7 @@ export interface ConsoleRouterDeps {
   timeoutMs: number;
   /** Aborted when the process is to end: whoever waits is answered. */
   stopping: AbortSignal;
+  stream?: StreamSettings;
 }
 
 /** The management API: customers, endpoints, API keys, and the history of events, deliveries and attempts. */
@@ -71,6 +73,7 @@ export function createConsoleRouter({
   portal,
   timeoutMs,
   stopping,
+  stream,
 }: ConsoleRouterDeps): Router {
   const { pool, prisma, clock } = database;
   const customers = createCustomerStore({ prisma });
@@ -130,6 +133,14 @@ export function createConsoleRouter({
     settings: portal,
   });
   mountLedger(router, { authentication, customers, endpoints, ledger });
+  mountStream(router, {
+    authentication,
+    pool,
+    customers,
+    logger,
+    stopping,
+    ...(stream && { settings: stream }),
+  });
   mountStats(router, {
     authentication,
     customers,

@@ -1,3 +1,4 @@
+export type { StreamedDeliveryResource } from './stream.js';
 export { operationList, operations } from './operations.js';
 export type { Method, Operation, ResponseShape } from './operation.js';
 export {

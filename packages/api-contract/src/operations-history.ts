@@ -5,6 +5,8 @@ import { attemptResource, deliveryResource, listDeliveriesQuery } from './delive
 import { eventDetailResource, eventResource, listEventsQuery } from './events.js';
 import { idInput, noParams, noQuery } from './fields.js';
 import { ledgerQuery, ledgerResource } from './ledger.js';
+import { lastEventId } from './stream.js';
+import { customerParams } from './operations-customers.js';
 import { operation } from './operation.js';
 import { pageOf, pageQuery } from './page.js';
 import { statsBucketsMax, statsQuery, statsResource } from './stats.js';
@@ -79,6 +81,31 @@ export const historyOperations = {
     query: pageQuery,
     body: null,
     responses: { 200: { description: 'Newest first.', schema: pageOf(attemptResource) } },
+    problems: ['invalid_request', 'not_found'],
+  }),
+  streamDeliveries: operation({
+    operationId: 'streamDeliveries',
+    method: 'get',
+    path: '/v1/customers/{customerId}/stream',
+    group,
+    summary: 'Watch a customer’s deliveries',
+    description:
+      'Server-sent events, as things are recorded: `delivery.created`, `delivery.attempted`, and behind an attempt that ends ' +
+      'its delivery `delivery.delivered` or `delivery.dead_lettered`, each with `delivery` and, but for the first, ' +
+      '`attempt`. What ends without an attempt (expired, cancelled) is not told of. Send the last `id` as `Last-Event-ID` ' +
+      'to go on from there, up to an hour later; a message can come twice then, and `gap` says that some were left out. ' +
+      'A comment comes every 15 seconds. A reader that is too slow is cut off.',
+    params: customerParams,
+    query: noQuery,
+    headers: { 'Last-Event-ID': lastEventId },
+    body: null,
+    responses: {
+      200: {
+        description: 'The stream, until either side ends it or the caller may not see it any more.',
+        schema: Joi.string(),
+        mediaType: 'text/event-stream',
+      },
+    },
     problems: ['invalid_request', 'not_found'],
   }),
   replayEvent: operation({

@@ -69,6 +69,7 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
   replayDelivery: row('all', 'all', 'no', 'own', 'own'),
   cancelDelivery: row('all', 'all', 'no', 'own', 'own'),
   cancelDeliveries: row('all', 'all', 'no', 'own', 'own'),
+  streamDeliveries: row('all', 'all', 'no', 'own', 'own'),
   getLedger: row('all', 'all', 'no', 'own', 'own'),
   getStats: row('all', 'all', 'no', 'own', 'own'),
 

@@ -9,6 +9,8 @@ export interface Answer {
   body?: unknown;
   /** JSON text that is sent as it is, for payloads that must not be parsed and written again. Instead of `body`. */
   json?: string;
+  /** Instead of a body: gets the response with its head set, and ends it when it likes. */
+  begin?: (response: Response) => void;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;
   /** For the audit log: who it was, where authentication did not tell. */
@@ -17,9 +19,13 @@ export interface Answer {
   unchanged?: boolean;
 }
 
-export function sendAnswer(response: Response, { status, headers, body, json }: Answer): void {
+export function sendAnswer(response: Response, { status, headers, body, json, begin }: Answer): void {
   response.statusCode = status;
   if (headers) for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (begin) {
+    begin(response);
+    return;
+  }
   const text = json ?? (body === undefined ? undefined : JSON.stringify(body));
   if (text === undefined) {
     response.end();

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
 import { type AuditTrail, setAuditTrail } from './audit-trail.js';
-import { setCaller } from './caller.js';
+import { setCaller, setIdentification } from './caller.js';
 import type { Identities } from './identities.js';
 import type { FailedAttempts } from './limits/failed-attempts.js';
 import type { RequestLimits } from './limits/request-limits.js';
@@ -19,6 +19,7 @@ export function authenticate({ identities, limits, auditTrail }: AuthenticationD
     const caller = await identities.identify(request);
     await limits.count(caller, 'api', response);
     setCaller(response, caller);
+    setIdentification(response, () => identities.identify(request));
     if (auditTrail) setAuditTrail(response, auditTrail);
     next();
   };

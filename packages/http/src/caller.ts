@@ -57,6 +57,17 @@ export function setCaller(response: Response, caller: Caller): void {
   response.locals.caller = caller;
 }
 
+/** Keeps how to ask who it is, for requests that outlast what was found out at their start. */
+export function setIdentification(response: Response, identify: () => Promise<Caller>): void {
+  response.locals.identify = identify;
+}
+
+export function identificationOf(response: Response): () => Promise<Caller> {
+  const identify = response.locals.identify as (() => Promise<Caller>) | undefined;
+  if (!identify) throw new Error('The route is mounted without authentication');
+  return identify;
+}
+
 export function callerOf(response: Response): Caller {
   const caller = response.locals.caller as Caller | undefined;
   if (!caller) throw new Error('The route is mounted without authentication');

@@ -4,7 +4,7 @@ import type { Request, RequestHandler, Response, Router } from 'express';
 import { type Answer, sendAnswer } from './answer.js';
 import { recordChange } from './audit-trail.js';
 import { AppError, notFound } from './app-error.js';
-import { type Caller, callerOf } from './caller.js';
+import { type Caller, callerOf, identificationOf } from './caller.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import { permissionCheck } from './permission-check.js';
 import { jsonBytesMax, parseJson, readJsonText } from './read-json-text.js';
@@ -13,6 +13,8 @@ import { requestIdOf } from './request-id.js';
 /** A request that has passed everything the operation says. */
 export interface OperationRequest<P, Q, B> extends OpenOperationRequest<P, Q, B> {
   caller: Caller;
+  /** Who it is by now, if that is still allowed. Throws as at the start. */
+  identifyAgain(): Promise<Caller>;
 }
 
 /** One that anyone may send. */
@@ -22,6 +24,8 @@ export interface OpenOperationRequest<P, Q, B> {
   body: B;
   /** Null without one, and for an operation that takes none. */
   idempotencyKey: string | null;
+  /** Of a stream that is resumed; null without one. */
+  lastEventId: string | null;
   requestId: string;
   /** Where it was sent to, as its sender named it: `https://hooks.example.com`. */
   origin: string;
@@ -41,8 +45,13 @@ export function mountOperation<P, Q, B>(
   mount(router, operation, [keepFromCaches, authentication], async (request, response) => {
     const caller = callerOf(response);
     requirePermission(caller);
+    const identifyAgain = async () => {
+      const now = await identificationOf(response)();
+      requirePermission(now);
+      return now;
+    };
     const { sent, ...checked } = await checkedRequest(operation, request, response);
-    return { sent, answer: await handle({ ...checked, caller }) };
+    return { sent, answer: await handle({ ...checked, caller, identifyAgain }) };
   });
 }
 
@@ -91,7 +100,8 @@ async function checkedRequest<P, Q, B>(
   const idempotencyKey = operation.headers?.['Idempotency-Key'] ? readIdempotencyKey(request) : null;
   const { sent, body } = await checkedBody(operation, request);
   const origin = `${request.protocol}://${request.host}`;
-  return { params, query, sent, body, idempotencyKey, requestId: requestIdOf(response), origin };
+  const lastEventId = operation.headers?.['Last-Event-ID'] ? (request.get('last-event-id') ?? null) : null;
+  return { params, query, sent, body, idempotencyKey, lastEventId, requestId: requestIdOf(response), origin };
 }
 
 function checkedParams<P>(operation: Operation<P>, request: Request): P {

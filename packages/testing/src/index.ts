@@ -13,6 +13,7 @@ export {
   prepareTemplate,
   type TestDatabase,
 } from './test-database.js';
+export { openStream, type OpenStream, type StreamMessage } from './open-stream.js';
 export { redisCommand } from './redis-command.js';
 export { testRedis, type TestRedis } from './test-redis.js';
 export { waitUntil, type WaitUntilOptions } from './wait-until.js';

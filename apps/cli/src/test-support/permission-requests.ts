@@ -136,6 +136,7 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
   },
   cancelDelivery: { make: withDelivery },
   cancelDeliveries: { make: (_world, customerId) => ({ body: { customerId } }) },
+  streamDeliveries: { make: ofCustomer },
   getLedger: { make: byFilter },
   getStats: { make: byFilter },
 

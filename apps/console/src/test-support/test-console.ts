@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Scope } from '@posthorn/api-contract';
 import {
   createApiKeyStore,
@@ -22,6 +24,7 @@ import {
 import { createLogger, createSecretBox } from '@posthorn/runtime';
 import supertest from 'supertest';
 import { type ConsoleRouterDeps, createConsoleRouter } from '../console-router.js';
+import type { StreamSettings } from '../stream/stream.js';
 
 /** supertest's agent, with answers that are not `any`. */
 export interface Agent {
@@ -74,6 +77,10 @@ export interface TestConsole {
   database: Database;
   /** What the console handed to the queue. */
   enqueued: EnqueuedJob[];
+  /** For what supertest does not do. */
+  origin: string;
+  /** What the process does first when it is to end. */
+  stopWaiting(): void;
   /** Requests with this key. */
   as(key: string): Agent;
   admin: Agent;
@@ -88,7 +95,7 @@ export interface TestConsole {
 /** The real app on the real database. Targets at `refused.example` are refused. */
 export async function startTestConsole(
   databaseUrl: string,
-  { publicUrl = null }: { publicUrl?: string | null } = {},
+  { publicUrl = null, stream = {} }: { publicUrl?: string | null; stream?: StreamSettings } = {},
 ): Promise<TestConsole> {
   const logger = createLogger({ level: 'silent', role: 'test' });
   const database = openDatabase({ url: databaseUrl, poolMax: 10, logger });
@@ -100,6 +107,7 @@ export async function startTestConsole(
   const identities = createIdentities({ apiKeys: directory, portalSessions, failedAttempts });
   const auditTrail = createAuditTrail(createAuditStore(database), logger);
   const enqueued: EnqueuedJob[] = [];
+  const stopping = new AbortController();
   const router = createConsoleRouter({
     authentication: authenticate({ identities, limits: { count: () => undefined }, auditTrail }),
     admission: admitAnyone({ failedAttempts, auditTrail }),
@@ -121,13 +129,15 @@ export async function startTestConsole(
     endpointInFlightMax: 10,
     portal: { publicUrl, sessionSeconds: 3_600 },
     timeoutMs: 5_000,
-    stopping: new AbortController().signal,
+    stopping: stopping.signal,
+    stream,
   });
   const server: Server = createHttpApp({ logger, routers: [router], trustedProxies: ['127.0.0.1'] }).listen(
     0,
     '127.0.0.1',
   );
 
+  await once(server, 'listening');
   const anyone = supertest.agent(server) as unknown as Agent;
   const as = (key: string) =>
     supertest.agent(server).set('Authorization', `Bearer ${key}`) as unknown as Agent;
@@ -140,6 +150,8 @@ export async function startTestConsole(
   return {
     database,
     enqueued,
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stopWaiting: () => stopping.abort(),
     as,
     admin: as(adminKey),
     anyone,

@@ -1,0 +1,95 @@
+import type { NewsItem, NewsPlace, NewsQuestion } from '@posthorn/database';
+import { createLogger } from '@posthorn/runtime';
+import { waitUntil } from '@posthorn/testing';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { createNewsDesk, type NewsDesk } from './news-desk.js';
+
+const logger = createLogger({ level: 'silent', role: 'test' });
+let stop: AbortController;
+let asked: (readonly NewsQuestion[])[];
+let items: NewsItem[];
+let desk: NewsDesk;
+
+beforeEach(() => {
+  stop = new AbortController();
+  asked = [];
+  items = [];
+  desk = createNewsDesk({
+    read: (questions) => {
+      asked.push(questions);
+      return Promise.resolve({
+        place: placeAt(asked.length),
+        news: questions.map(() => ({ items, gap: false })),
+      });
+    },
+    logger,
+    stopping: stop.signal,
+    everyMs: 1,
+  });
+});
+afterEach(() => stop.abort());
+
+const placeAt = (n: number): NewsPlace => ({ nextXid: String(n), openXids: [], sinceMs: 0 });
+
+interface Told {
+  items: number;
+  place: string;
+  gap: boolean;
+}
+
+function listen(customerId: string, after: NewsPlace | null = null) {
+  const told: Told[] = [];
+  const leave = desk.subscribe({
+    customerId,
+    after,
+    tell: (news, { nextXid }, gap) => told.push({ items: news.length, place: nextXid, gap }),
+  });
+  return { told, leave };
+}
+
+const itemsOf = (customerId: string, count: number): NewsItem[] =>
+  Array.from({ length: count }, () => ({ delivery: { customerId }, attempt: null }) as NewsItem);
+
+describe('the news desk', () => {
+  it('asks once for all who listen, and tells each of its own customer', async () => {
+    const [one, same, other] = [listen('acme'), listen('acme'), listen('other')];
+    await waitUntil(() => asked.length > 1);
+    items = itemsOf('acme', 2);
+    await waitUntil(() => [one, same].every(({ told }) => told.some((news) => news.items === 2)));
+    expect(other.told.every((news) => news.items === 0)).toBe(true);
+    expect(asked.at(-1)).toEqual([{ after: placeAt(asked.length - 1), customerIds: ['acme', 'other'] }]);
+  });
+
+  it('asks for those who resume from where they left off, once', async () => {
+    listen('acme');
+    await waitUntil(() => asked.length > 1);
+    const left = { nextXid: '7', openXids: ['3'], sinceMs: 5 };
+    const { told } = listen('other', left);
+    await waitUntil(() => told.length > 3);
+    expect(asked.filter((questions) => questions.some(({ after }) => after === left))).toHaveLength(1);
+    const places = told.map(({ place }) => Number(place));
+    expect(places).toEqual(places.map((_, n) => (places[0] ?? 0) + n));
+  });
+
+  it('stops asking when nobody listens, and begins anew with the next', async () => {
+    const first = listen('acme');
+    await waitUntil(() => asked.length > 1);
+    first.leave();
+    await waitUntil(async () => {
+      const next = listen('acme');
+      await waitUntil(() => next.told.length > 0);
+      next.leave();
+      return asked.slice(1).some((questions) => questions.length === 0);
+    });
+  });
+
+  it('says that some were left out of what is too much', async () => {
+    const { told } = listen('acme');
+    await waitUntil(() => told.length > 0);
+    items = itemsOf('acme', 501);
+    const { gap } = await waitUntil(() => told.find((news) => news.items > 0));
+    expect(gap).toBe(true);
+    expect(told.every((news) => news.items <= 500)).toBe(true);
+  });
+});

@@ -1,0 +1,55 @@
+import { idPrefixes, type StreamedDeliveryResource } from '@posthorn/api-contract';
+import type { NewsAttempt, NewsDelivery, NewsItem } from '@posthorn/database';
+import { encodeId } from '@posthorn/domain';
+
+/** One thing that happened as the messages that tell of it. */
+export function messagesOf({ delivery, attempt }: NewsItem): string {
+  const facts = deliveryOf(delivery);
+  if (!attempt) return message('delivery.created', { delivery: facts });
+  const told = { delivery: facts, attempt: attemptOf(attempt) };
+  const end = endOf(delivery, attempt);
+  return message('delivery.attempted', told) + (end ? message(end, told) : '');
+}
+
+/** Data first would do for parsers; people who watch read the name first. */
+export function message(name: string, data: object): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function endOf(delivery: NewsDelivery, attempt: NewsAttempt): string | null {
+  if (attempt.status === 'delivered') return 'delivery.delivered';
+  const ended = delivery.status === 'dead_lettered' && attempt.number === delivery.attempts;
+  return ended && attempt.nextAttemptAt === null ? 'delivery.dead_lettered' : null;
+}
+
+function deliveryOf(delivery: NewsDelivery): StreamedDeliveryResource {
+  return {
+    id: encodeId(idPrefixes.delivery, delivery.id),
+    eventId: encodeId(idPrefixes.event, delivery.eventId),
+    endpointId: encodeId(idPrefixes.endpoint, delivery.endpointId),
+    customerId: delivery.customerId,
+    type: delivery.type,
+    status: delivery.status,
+    reason: delivery.reason,
+    attempts: delivery.attempts,
+    nextAttemptAt: delivery.nextAttemptAt?.toISOString() ?? null,
+    lastResponseCode: delivery.lastResponseCode,
+    createdAt: delivery.createdAt.toISOString(),
+    finishedAt: delivery.finishedAt?.toISOString() ?? null,
+    test: delivery.test,
+  };
+}
+
+function attemptOf(attempt: NewsAttempt) {
+  const { number, trigger, status, responseCode, latencyMs, errorCode, errorMessage } = attempt;
+  return {
+    number,
+    trigger,
+    status,
+    responseCode,
+    latencyMs,
+    error: errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' },
+    startedAt: attempt.startedAt.toISOString(),
+    nextAttemptAt: attempt.nextAttemptAt?.toISOString() ?? null,
+  };
+}

@@ -1,0 +1,96 @@
+import {
+  createTestDatabase,
+  openStream,
+  startReceiver,
+  testRedis,
+  waitUntil,
+  type Receiver,
+  type TestDatabase,
+} from '@posthorn/testing';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Webhook } from 'standardwebhooks';
+
+import {
+  addEndpoint,
+  expectStatus,
+  postEvent,
+  prepareDatabase,
+  startPosthorn,
+  type Posthorn,
+} from './support/start-posthorn.js';
+
+const customerId = 'watched';
+let database: TestDatabase;
+let receiver: Receiver;
+/** Who answers, and who sends. */
+let front: Posthorn;
+let worker: Posthorn;
+let endpoint: { id: string; secret: string };
+
+beforeAll(async () => {
+  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
+  await prepareDatabase(database.url);
+  const shared = { databaseUrl: database.url, redisUrl: testRedis().url };
+  front = await startPosthorn({ ...shared, roles: ['ingest', 'console'] });
+  const { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS } = front.env as Record<string, string> & {
+    POSTHORN_QUEUE_PREFIX: string;
+    POSTHORN_ENCRYPTION_KEYS: string;
+  };
+  worker = await startPosthorn({
+    ...shared,
+    roles: ['worker'],
+    env: { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS },
+  });
+  endpoint = await addEndpoint(front, customerId, { url: receiver.url });
+});
+afterAll(async () => {
+  await Promise.all([front.stop(), worker.stop(), receiver.close()]);
+  await database.drop();
+});
+
+const test = (body: object = { waitSeconds: 60 }) =>
+  front.call<Record<string, unknown>>('POST', `/v1/endpoints/${endpoint.id}/test`, body);
+const watch = (lastEventId?: string) =>
+  openStream(`${front.origin}/v1/customers/${customerId}/stream`, { token: front.adminKey, lastEventId });
+
+it('sends a test through the worker, also to a paused endpoint, and leaves the ledger as it was', async () => {
+  const first = await expectStatus(test(), 200);
+  expect(first.body).toMatchObject({ trigger: 'test', status: 'delivered', responseCode: 200, number: 1 });
+  const [request] = receiver.requests;
+  const headers = request!.headers as Record<string, string>;
+  expect(new Webhook(endpoint.secret).verify(request!.body.toString(), headers)).toMatchObject({
+    type: 'posthorn.test',
+  });
+
+  await expectStatus(front.call('POST', `/v1/endpoints/${endpoint.id}/pause`), 200);
+  receiver.respondWith(() => ({ status: 503 }));
+  const failed = await expectStatus(test(), 200);
+  expect(failed.body).toMatchObject({ status: 'failed', responseCode: 503, nextAttemptAt: null });
+  receiver.respondWith(() => ({ status: 200 }));
+  await expectStatus(front.call('POST', `/v1/endpoints/${endpoint.id}/resume`), 200);
+  const ledger = await front.call('GET', `/v1/ledger?customerId=${customerId}`);
+  expect(ledger.body).toMatchObject({ accepted: 0, delivered: 0, deadLettered: 0, unmatchedEvents: 0 });
+}, 240_000);
+
+it('tells of deliveries as they happen, goes on where it was left, and ends with the process', async () => {
+  const stream = await watch();
+  await waitUntil(() => stream.lastId(), { timeoutMs: 60_000 });
+  const first = await postEvent(front, customerId);
+  const of = (eventId: string, from: typeof stream) =>
+    from.messages.filter(({ data }) => data['delivery']?.['eventId'] === eventId).map(({ event }) => event);
+  const whole = ['delivery.created', 'delivery.attempted', 'delivery.delivered'];
+  const tellsAll = (eventId: string, from: typeof stream) =>
+    waitUntil(() => whole.every((event) => of(eventId, from).includes(event)), { timeoutMs: 60_000 });
+  await tellsAll(first, stream);
+  const left = stream.lastId();
+  stream.close();
+
+  const second = await postEvent(front, customerId);
+  await waitUntil(() => receiver.requests.some(({ body }) => body.toString().includes(second)), {
+    timeoutMs: 60_000,
+  });
+  const resumed = await watch(left);
+  await tellsAll(second, resumed);
+  expect(await front.stop()).toBe(0);
+  await waitUntil(() => resumed.ended(), { timeoutMs: 60_000 });
+}, 240_000);
