@@ -49,7 +49,7 @@ afterAll(async () => {
 });
 
 const test = (body: object = { waitSeconds: 60 }) =>
-  front.call<Record<string, unknown>>('POST', `/v1/endpoints/${endpoint.id}/test`, body);
+  front.call('POST', `/v1/endpoints/${endpoint.id}/test`, body);
 const watch = (lastEventId?: string) =>
   openStream(`${front.origin}/v1/customers/${customerId}/stream`, { token: front.adminKey, lastEventId });
 
