@@ -190,6 +190,7 @@ export async function startRoles({
         endpointInFlightMax: config.endpointInFlightMax,
         timeoutMs: config.timeoutMs,
         stopping: stopping.signal,
+        stream: { streamsMax: config.streamsMax },
         portal: { publicUrl: config.publicUrl, sessionSeconds: config.portalSessionSeconds },
       }),
     );
@@ -223,9 +224,12 @@ export async function startRoles({
     connectionsMax: config.connectionsMax,
     logger,
   });
-  shutdown.onClose('http', (deadlineMs) => server.close({ deadlineMs }));
-  // Before the server waits for the requests that it has.
-  shutdown.onClose('waiting requests', () => stopping.abort());
+  shutdown.onClose('http', (deadlineMs) => {
+    const closed = server.close({ deadlineMs });
+    // It waits for the requests that it has. Ended before, a stream would be cut before its end is sent.
+    stopping.abort();
+    return closed;
+  });
   worker?.start();
   return { port: server.port };
 }

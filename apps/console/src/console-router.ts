@@ -56,7 +56,7 @@ export interface ConsoleRouterDeps {
   timeoutMs: number;
   /** Aborted when the process is to end: whoever waits is answered. */
   stopping: AbortSignal;
-  stream?: StreamSettings;
+  stream: StreamSettings;
 }
 
 /** The management API: customers, endpoints, API keys, and the history of events, deliveries and attempts. */
@@ -133,14 +133,7 @@ export function createConsoleRouter({
     settings: portal,
   });
   mountLedger(router, { authentication, customers, endpoints, ledger });
-  mountStream(router, {
-    authentication,
-    pool,
-    customers,
-    logger,
-    stopping,
-    ...(stream && { settings: stream }),
-  });
+  mountStream(router, { authentication, pool, customers, logger, stopping, settings: stream });
   mountStats(router, {
     authentication,
     customers,

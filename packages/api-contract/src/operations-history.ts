@@ -92,9 +92,10 @@ export const historyOperations = {
     description:
       'Server-sent events, as things are recorded: `delivery.created`, `delivery.attempted`, and behind an attempt that ends ' +
       'its delivery `delivery.delivered` or `delivery.dead_lettered`, each with `delivery` and, but for the first, ' +
-      '`attempt`. What ends without an attempt (expired, cancelled) is not told of. Send the last `id` as `Last-Event-ID` ' +
-      'to go on from there, up to an hour later; a message can come twice then, and `gap` says that some were left out. ' +
-      'A comment comes every 15 seconds. A reader that is too slow is cut off.',
+      '`attempt`; what ends without an attempt is told by `delivery.cancelled`, `delivery.dead_lettered` (expired) or ' +
+      '`delivery.delivered` (once before), with `delivery` only. Send the last `id` as `Last-Event-ID` to go on from there, ' +
+      'up to an hour later; a message can come twice, and `gap` says that some were left out. A comment comes every 15 ' +
+      'seconds. A reader that is too slow is cut off. 429: too many streams of this customer are open, 503: of all.',
     params: customerParams,
     query: noQuery,
     headers: { 'Last-Event-ID': lastEventId },

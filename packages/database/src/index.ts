@@ -52,15 +52,9 @@ export { openReplayPage } from './hot/open-replay-page.js';
 export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
 export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
 export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
-export {
-  type News,
-  type NewsAttempt,
-  type NewsDelivery,
-  type NewsItem,
-  type NewsPlace,
-  type NewsQuestion,
-  readNews,
-} from './hot/read-news.js';
+export type { News, NewsAttempt, NewsDelivery, NewsItem, NewsPlace, NewsQuestion } from './hot/news.js';
+export { newsOfCustomerMax, readNews } from './hot/read-news.js';
+export { forgetClosings } from './hot/note-closings.js';
 export { reviewReplay } from './hot/review-replay.js';
 export { type EndpointSeen, rollUpAttempts } from './hot/roll-up-attempts.js';
 export { rollUpEnds } from './hot/roll-up-ends.js';

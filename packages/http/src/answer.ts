@@ -9,7 +9,7 @@ export interface Answer {
   body?: unknown;
   /** JSON text that is sent as it is, for payloads that must not be parsed and written again. Instead of `body`. */
   json?: string;
-  /** Instead of a body: gets the response with its head set, and ends it when it likes. */
+  /** Instead of a body: gets the response with its status and headers, and ends it when it likes. May refuse it. */
   begin?: (response: Response) => void;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;

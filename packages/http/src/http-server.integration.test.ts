@@ -41,6 +41,21 @@ describe('createHttpServer', () => {
     agent.destroy();
   });
 
+  it('does not wait for connections on which nothing came', async () => {
+    const server = await createHttpServer({
+      handler: (_request, response) => response.end('done'),
+      host: '127.0.0.1',
+      port: 0,
+    });
+    const silent = net.connect(server.port, '127.0.0.1');
+    silent.on('error', () => undefined).resume();
+    await new Promise((resolve) => silent.once('connect', resolve));
+    // Behind this one, the server knows the one before.
+    await get(server.port, new http.Agent());
+    await server.close({ deadlineMs: 3_600_000 });
+    await waitUntil(() => silent.closed);
+  });
+
   it('cuts what is left at the deadline', async () => {
     const server = await createHttpServer({ handler: () => undefined, host: '127.0.0.1', port: 0 });
     const hanging = get(server.port, new http.Agent());

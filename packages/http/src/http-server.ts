@@ -1,6 +1,6 @@
 import type { Logger } from '@posthorn/runtime';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 
 import { refuseMalformed, refuseMissingHost } from './refuse-malformed.js';
 import { refuseSlowBodies, type SlowBodyLimits } from './refuse-slow-bodies.js';
@@ -22,8 +22,8 @@ export interface HttpServerOptions {
 export interface HttpServer {
   readonly port: number;
   /**
-   * Stops taking connections, lets requests in flight finish and closes each connection behind its last one; what is
-   * left at the deadline is cut.
+   * Stops taking connections, lets requests in flight finish and closes each connection behind its last one, and those
+   * on which nothing came yet; what is left at the deadline is cut.
    */
   close(options?: { deadlineMs?: number }): Promise<void>;
 }
@@ -51,6 +51,7 @@ export async function createHttpServer({
   });
   refuseSlowBodies(server, refuseMalformed(server), slowBodies);
   limitConnections(server, connectionsMax, logger);
+  const closeSilent = silentConnections(server);
   let closing = false;
   server.on('request', (request, response) => {
     if (closing) response.setHeader('Connection', 'close');
@@ -73,8 +74,27 @@ export async function createHttpServer({
           clearTimeout(deadline);
           resolve();
         });
+        closeSilent();
       });
     },
+  };
+}
+
+/**
+ * Connections that were opened ahead of a request, as browsers and load balancers do. For Node they are not idle, and it
+ * looks at the time of none any more when it closes. Returns what closes them.
+ */
+function silentConnections(server: Server): () => void {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return () => {
+    // Behind the sockets' turn: what has arrived meanwhile is read first.
+    setImmediate(() => {
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    });
   };
 }
 

@@ -125,7 +125,8 @@ const COUNTED: Record<ErasedKind, string> = {
                 UNION ALL SELECT endpoint_id::text FROM delivery_end WHERE customer_id = $1`,
   operationalEvents: `SELECT id::text FROM event WHERE customer_id = 'posthorn' AND body LIKE '%"' || $1 || '"%'`,
   notices: `SELECT id::text FROM notice WHERE customer_id = $1
-             UNION ALL SELECT endpoint_id::text FROM exhaustion WHERE customer_id = $1`,
+             UNION ALL SELECT endpoint_id::text FROM exhaustion WHERE customer_id = $1
+             UNION ALL SELECT id::text FROM delivery_closing WHERE customer_id = $1`,
   replays: 'SELECT id::text FROM replay WHERE customer_id = $1',
   endpoints: `SELECT id::text FROM endpoint WHERE customer_id = $1 AND kind = 'registered'`,
   secrets: `SELECT s.id::text FROM endpoint_secret s JOIN endpoint e ON e.id = s.endpoint_id WHERE customer_id = $1

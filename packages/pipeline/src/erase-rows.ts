@@ -22,6 +22,8 @@ const inBatches: readonly [ErasedKind, string][] = [
       "AND span IN ('minute', 'hour', 'day')",
     ),
   ],
+  // For those who watch.
+  ['notices', batch('delivery_closing', 'id')],
   // Before the notices that are made from it.
   ['notices', batch('exhaustion', 'endpoint_id, reason')],
   ['notices', batch('notice', 'id')],

@@ -1,6 +1,7 @@
 import {
   type EndpointSeen,
   type FailingLimits,
+  forgetClosings,
   inTransaction,
   type JudgedEndpoint,
   oldestDayKept,
@@ -69,6 +70,7 @@ export function createAttemptReading({
     await saveFailingEndpoints(client, judge(read.endpoints, failingLimits.warnAfterMs), failingLimits);
     const moreEnds = await rollUpEnds(client, oldestMs);
     await tellExhausted(client, exhaustedEveryMs);
+    await forgetClosings(client);
     return { attempts: read.attempts, behind: read.behind || moreEnds };
   }
 }

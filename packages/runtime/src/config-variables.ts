@@ -73,6 +73,11 @@ export const configVariables: readonly ConfigVariable[] = [
     meaning:
       'Connections that one process keeps open at its port, each costing some 10 KB; more are closed at once, and idle ones make room.',
   }),
+  number('POSTHORN_STREAMS_MAX', 'streamsMax', 'Server', 500, 1, 100_000, {
+    unit: 'streams',
+    meaning:
+      'Live streams of deliveries that one process keeps open; more are answered 503. [What they cost](concepts/watching.md#limits).',
+  }),
   text('POSTHORN_LOG_LEVEL', 'logLevel', 'Server', {
     ...value.oneOf(logLevels),
     default: 'info',

@@ -40,6 +40,7 @@ describe('configuration', () => {
       logLevel: 'info',
       shutdownDeadlineMs: 25_000,
       connectionsMax: 10_000,
+      streamsMax: 500,
       adminKey: null,
       encryptionKeys: [{ id: 'k1', key: Buffer.from(key, 'base64') }],
       allowTargets: [],

@@ -31,6 +31,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly shutdownDeadlineMs: number;
   readonly connectionsMax: number;
+  readonly streamsMax: number;
 
   readonly adminKey: string | null;
   readonly encryptionKeys: readonly EncryptionKey[];

@@ -12,6 +12,8 @@ export interface OpenStream {
   /** All of it as it came. */
   text(): string;
   ended(): boolean;
+  /** Whether it was cut off rather than ended. */
+  failed(): boolean;
   close(): void;
 }
 
@@ -33,6 +35,7 @@ export async function openStream(
   let rest = '';
   let lastId: string | undefined;
   let ended = false;
+  let failed = false;
 
   const take = (block: string): void => {
     const field = (name: string) =>
@@ -56,7 +59,7 @@ export async function openStream(
     }
   };
   void read()
-    .catch(() => undefined)
+    .catch(() => (failed = true))
     .finally(() => (ended = true));
 
   return {
@@ -65,6 +68,7 @@ export async function openStream(
     lastId: () => lastId,
     text: () => text,
     ended: () => ended,
+    failed: () => failed,
     close: () => abort.abort(),
   };
 }

@@ -1,3 +1,4 @@
+import { createUuidV7 } from '@posthorn/domain';
 import type { NewsItem, NewsPlace, NewsQuestion } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 import { waitUntil } from '@posthorn/testing';
@@ -9,18 +10,21 @@ const logger = createLogger({ level: 'silent', role: 'test' });
 let stop: AbortController;
 let asked: (readonly NewsQuestion[])[];
 let items: NewsItem[];
+let gone: Set<string>;
 let desk: NewsDesk;
 
 beforeEach(() => {
   stop = new AbortController();
   asked = [];
   items = [];
+  gone = new Set();
   desk = createNewsDesk({
     read: (questions) => {
       asked.push(questions);
       return Promise.resolve({
         place: placeAt(asked.length),
         news: questions.map(() => ({ items, gap: false })),
+        gone,
       });
     },
     logger,
@@ -32,6 +36,23 @@ afterEach(() => stop.abort());
 
 const placeAt = (n: number): NewsPlace => ({ nextXid: String(n), openXids: [], sinceMs: 0 });
 
+const id = createUuidV7(Date.now());
+const delivery: NewsItem['delivery'] = {
+  id,
+  eventId: id,
+  endpointId: id,
+  customerId: 'acme',
+  type: 'a.b',
+  status: 'pending',
+  reason: null,
+  attempts: 0,
+  nextAttemptAt: null,
+  lastResponseCode: null,
+  createdAt: new Date(0),
+  finishedAt: null,
+  test: false,
+};
+
 interface Told {
   items: number;
   place: string;
@@ -40,16 +61,19 @@ interface Told {
 
 function listen(customerId: string, after: NewsPlace | null = null) {
   const told: Told[] = [];
+  let ended = false;
   const leave = desk.subscribe({
     customerId,
     after,
-    tell: (news, { nextXid }, gap) => told.push({ items: news.length, place: nextXid, gap }),
+    tell: (messages, { nextXid }, gap) =>
+      told.push({ items: messages.split('event: ').length - 1, place: nextXid, gap }),
+    end: () => (ended = true),
   });
-  return { told, leave };
+  return { told, leave, ended: () => ended };
 }
 
 const itemsOf = (customerId: string, count: number): NewsItem[] =>
-  Array.from({ length: count }, () => ({ delivery: { customerId }, attempt: null }) as NewsItem);
+  Array.from({ length: count }, () => ({ kind: 'created', delivery: { ...delivery, customerId } }));
 
 describe('the news desk', () => {
   it('asks once for all who listen, and tells each of its own customer', async () => {
@@ -82,6 +106,14 @@ describe('the news desk', () => {
       next.leave();
       return asked.slice(1).some((questions) => questions.length === 0);
     });
+  });
+
+  it('ends those whose customer is gone', async () => {
+    const [left, stays] = [listen('acme'), listen('other')];
+    await waitUntil(() => [left, stays].every(({ told }) => told.length > 0));
+    gone.add('acme');
+    await waitUntil(() => left.ended());
+    expect(stays.ended()).toBe(false);
   });
 
   it('says that some were left out of what is too much', async () => {

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { News, NewsItem, NewsPlace, NewsQuestion } from '@posthorn/database';
+import { type News, type NewsItem, newsOfCustomerMax, type NewsPlace, type NewsQuestion } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
-/** Of one customer and reading; what is past it is a gap. */
-const ITEMS_MAX = 500;
+import { messagesOf } from './stream-messages.js';
+
 /** Of those who resume, so many are caught up with in one reading. */
-const RESUMING_MAX = 5;
+const RESUMING_MAX = 3;
 
 export interface Subscriber {
   readonly customerId: string;
   /** Where it left off; null: from now on. */
   readonly after: NewsPlace | null;
-  /** What is new, empty too: the place moves on. */
-  tell(items: readonly NewsItem[], place: NewsPlace, gap: boolean): void;
+  /** What is new as messages, none too: the place moves on. `gap`: some were left out. */
+  tell(messages: string, place: NewsPlace, gap: boolean): void;
+  /** The customer is there no more. */
+  end(): void;
 }
 
 export interface NewsDesk {
@@ -21,7 +23,9 @@ export interface NewsDesk {
 }
 
 export interface NewsDeskDeps {
-  read(questions: readonly NewsQuestion[]): Promise<{ place: NewsPlace; news: News[] }>;
+  read(
+    questions: readonly NewsQuestion[],
+  ): Promise<{ place: NewsPlace; news: News[]; gone: ReadonlySet<string> }>;
   logger: Logger;
   stopping: AbortSignal;
   /** Between two readings. */
@@ -56,41 +60,44 @@ export function createNewsDesk({ read, logger, stopping, everyMs }: NewsDeskDeps
   }
 
   async function readOn(): Promise<void> {
-    const listening = place === null ? [] : [...current];
+    const listening = [...current];
     const fresh = [...joining].filter(({ after }) => after === null);
-    const resuming = [...joining].flatMap((subscriber) =>
-      subscriber.after === null ? [] : [{ subscriber, after: subscriber.after }],
-    );
-    const caughtUp = resuming.slice(0, RESUMING_MAX);
+    const resuming = [...joining].filter(({ after }) => after !== null).slice(0, RESUMING_MAX);
     const customerIds = [...new Set(listening.map(({ customerId }) => customerId))];
-    const questions = caughtUp.map(({ subscriber, after }) => ({
-      after,
-      customerIds: [subscriber.customerId],
-    }));
-    const asked = place === null ? questions : [{ after: place, customerIds }, ...questions];
-    const answered = await read(asked);
-    const ofAll = place === null ? undefined : answered.news.shift();
+    const answered = await read([
+      ...(place ? [{ after: place, customerIds }] : []),
+      ...resuming.flatMap(({ after, customerId }) => (after ? [{ after, customerIds: [customerId] }] : [])),
+    ]);
+    const ofAll = place ? answered.news.shift() : undefined;
     place = answered.place;
 
-    if (ofAll) {
-      const byCustomer = groupByCustomer(ofAll.items);
-      for (const subscriber of listening)
-        tell(subscriber, { items: byCustomer.get(subscriber.customerId) ?? [], gap: ofAll.gap });
+    if (ofAll) tellAll(listening, ofAll, place);
+    for (const subscriber of fresh) join(subscriber, { items: [], gap: false }, place);
+    for (const subscriber of resuming) {
+      const news = answered.news.shift();
+      if (news) join(subscriber, news, place);
     }
-    for (const subscriber of fresh) join(subscriber, { items: [], gap: false });
-    caughtUp.forEach(({ subscriber }, n) => join(subscriber, answered.news[n]));
+    for (const subscriber of [...current]) if (answered.gone.has(subscriber.customerId)) subscriber.end();
   }
 
-  function join(subscriber: Subscriber, news: News | undefined): void {
-    // It may have gone meanwhile.
+  function tellAll(listening: readonly Subscriber[], { items, gap }: News, at: NewsPlace): void {
+    const byCustomer = new Map(
+      [...groupByCustomer(items)].map(([customerId, theirs]) => [customerId, write({ items: theirs, gap })]),
+    );
+    const nothing = write({ items: [], gap });
+    for (const subscriber of listening) {
+      // It may have gone meanwhile.
+      if (!current.has(subscriber)) continue;
+      const told = byCustomer.get(subscriber.customerId) ?? nothing;
+      subscriber.tell(told.messages, at, told.gap);
+    }
+  }
+
+  function join(subscriber: Subscriber, news: News, at: NewsPlace): void {
     if (!joining.delete(subscriber)) return;
     current.add(subscriber);
-    tell(subscriber, news ?? { items: [], gap: true });
-  }
-
-  function tell(subscriber: Subscriber, { items, gap }: News): void {
-    if (!current.has(subscriber) || place === null) return;
-    subscriber.tell(items.slice(0, ITEMS_MAX), place, gap || items.length > ITEMS_MAX);
+    const { messages, gap } = write(news);
+    subscriber.tell(messages, at, gap);
   }
 
   return {
@@ -106,6 +113,12 @@ export function createNewsDesk({ read, logger, stopping, everyMs }: NewsDeskDeps
       };
     },
   };
+}
+
+/** One customer's news as text, which all of its streams share. */
+function write({ items, gap }: News): { messages: string; gap: boolean } {
+  const told = items.slice(0, newsOfCustomerMax);
+  return { messages: told.map(messagesOf).join(''), gap: gap || items.length > told.length };
 }
 
 function groupByCustomer(items: readonly NewsItem[]): Map<string, NewsItem[]> {

@@ -3,12 +3,19 @@ import type { NewsAttempt, NewsDelivery, NewsItem } from '@posthorn/database';
 import { encodeId } from '@posthorn/domain';
 
 /** One thing that happened as the messages that tell of it. */
-export function messagesOf({ delivery, attempt }: NewsItem): string {
-  const facts = deliveryOf(delivery);
-  if (!attempt) return message('delivery.created', { delivery: facts });
-  const told = { delivery: facts, attempt: attemptOf(attempt) };
-  const end = endOf(delivery, attempt);
-  return message('delivery.attempted', told) + (end ? message(end, told) : '');
+export function messagesOf(item: NewsItem): string {
+  const delivery = deliveryOf(item.delivery);
+  switch (item.kind) {
+    case 'created':
+      return message('delivery.created', { delivery });
+    case 'closed':
+      return message(`delivery.${delivery.status}`, { delivery });
+    case 'attempted': {
+      const told = { delivery, attempt: attemptOf(item.attempt) };
+      const end = endOf(item.delivery, item.attempt);
+      return message('delivery.attempted', told) + (end ? message(end, told) : '');
+    }
+  }
 }
 
 /** Data first would do for parsers; people who watch read the name first. */

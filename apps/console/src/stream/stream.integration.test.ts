@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { cancelDeliveries, closeDeliveries } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
 import {
   createTestDatabase,
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => testDatabase.drop());
 beforeEach(async () => {
   app = await startTestConsole(testDatabase.url, {
-    stream: { everyMs: 20, heartbeatMs: 100, recheckMs: 50, perCustomerMax: 2 },
+    stream: { everyMs: 20, heartbeatMs: 100, recheckMs: 50, perCustomerMax: 2, streamsMax: 3 },
   });
   await app.clear();
   await app.putCustomer('acme');
@@ -40,8 +41,8 @@ afterEach(async () => {
 });
 
 /** Open, and told where it stands. */
-async function listen(lastEventId?: string, token = key): Promise<OpenStream> {
-  const stream = await openStream(`${app.origin}${path}`, { token, lastEventId });
+async function listen(lastEventId?: string, token = key, at = path): Promise<OpenStream> {
+  const stream = await openStream(`${app.origin}${at}`, { token, lastEventId });
   streams.push(stream);
   expect(stream.status).toBe(200);
   await waitUntil(() => stream.lastId());
@@ -101,6 +102,42 @@ describe('GET /v1/customers/{customerId}/stream', () => {
       delivery: { status: 'delivered', customerId: 'acme', attempts: 1, test: false },
       attempt: { number: 1, trigger: 'automatic', status: 'delivered', responseCode: 200, latencyMs: 5 },
     });
+  });
+
+  it('tells what ended without an attempt, and not what another customer’s did', async () => {
+    const stream = await listen();
+    const ids = [await create(), await create(), await create()] as const;
+    const [cancelled, expired, reopened] = ids;
+    const theirs = await create(app.database.pool, 'other');
+    const { pool } = app.database;
+    await cancelDeliveries(pool, [theirs, cancelled], ['pending'], 'requested');
+    const closed = { id: expired, generation: 1, status: 'dead_lettered', reason: 'expired' } as const;
+    await closeDeliveries(pool, [closed, { ...closed, id: reopened, status: 'held', reason: 'endpoint_paused' }], 1);
+    await pool.query("UPDATE delivery SET status = 'pending', next_attempt_at = now() WHERE id = $1", [reopened]);
+    const ends = [say('cancelled', cancelled), say('dead_lettered', expired)];
+    await waitUntil(() => ends.every((line) => told(stream).includes(line)));
+    await attempt(reopened, 'delivered');
+    await waitUntil(() => told(stream).includes(say('delivered', reopened)));
+    expect(told(stream).filter((line) => !line.startsWith('delivery.created'))).toEqual([
+      ...ends,
+      say('attempted', reopened),
+      say('delivered', reopened),
+    ]);
+    expect(stream.messages.find(({ event }) => event === 'delivery.cancelled')?.data).toEqual({
+      delivery: expect.objectContaining({ status: 'cancelled', reason: 'requested', customerId: 'acme' }),
+    });
+    expect(stream.text()).not.toContain(encodeId('dlv', theirs));
+  });
+
+  it('tells streams of several customers each of its own only', async () => {
+    const [acme, other] = [await listen(), await listen(undefined, key, '/v1/customers/other/stream')];
+    const [ours, theirs] = [await create(), await create(app.database.pool, 'other')];
+    await attempt(ours, 'delivered');
+    await attempt(theirs, 'delivered');
+    await waitUntil(() => told(acme).includes(say('delivered', ours)));
+    await waitUntil(() => told(other).includes(say('delivered', theirs)));
+    expect(acme.text()).not.toContain(encodeId('dlv', theirs));
+    expect(other.text()).not.toContain(encodeId('dlv', ours));
   });
 
   it('goes on from the last id, with all that was recorded since and nothing from before', async () => {
@@ -173,6 +210,36 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     await waitUntil(() => stream.ended());
   });
 
+  it('ends when its reader’s key is revoked', async () => {
+    const { body } = await app.admin.post('/v1/api-keys').send({ scopes: ['read'] }).expect(201);
+    const stream = await listen(undefined, body.key);
+    await app.admin.delete(`/v1/api-keys/${body.id}`).expect(204);
+    app.forgetKeys();
+    await waitUntil(() => stream.ended());
+  });
+
+  it('ends when its reader’s session expires', async () => {
+    const { body: link } = await app.admin.post('/v1/customers/acme/portal-links').expect(201);
+    const token = new URL(link.url).hash.slice('#token='.length);
+    const { body: session } = await app.anyone.post('/v1/portal/session').send({ token }).expect(201);
+    const stream = await listen(undefined, session.token);
+    await app.database.pool.query("UPDATE portal_link SET session_expires_at = now() - interval '1 second'");
+    await waitUntil(() => stream.ended());
+  });
+
+  it('ends when the customer is erased, whoever reads', async () => {
+    const stream = await listen(undefined, app.adminKey);
+    const others = await listen(undefined, app.adminKey, '/v1/customers/other/stream');
+    await app.admin.delete('/v1/customers/acme').expect(200);
+    await waitUntil(() => stream.ended());
+    expect(others.ended()).toBe(false);
+  });
+
+  it('gives the head only to those who ask for that', async () => {
+    const response = await app.as(key).head(path).expect(200);
+    expect(response.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+  });
+
   it('ends when the process is to end', async () => {
     const stream = await listen();
     app.stopWaiting();
@@ -181,13 +248,22 @@ describe('GET /v1/customers/{customerId}/stream', () => {
 
   it('answers 429 past so many of one customer, and gives places back', async () => {
     const [one] = [await listen(), await listen()];
-    await app.as(key).get(path).expect(429);
+    const { body } = await app.as(key).get(path).expect(429);
+    expect(body).toMatchObject({ code: 'rate_limited' });
     one.close();
     await waitUntil(async () => {
       const next = await openStream(`${app.origin}${path}`, { token: key });
       next.close();
       return next.status === 200;
     });
+  });
+
+  it('answers 503 past so many of all', async () => {
+    const elsewhere = '/v1/customers/other/stream';
+    await Promise.all([listen(), listen(), listen(undefined, key, elsewhere)]);
+    const { body, headers } = await app.as(key).get(elsewhere).expect(503);
+    expect(body).toMatchObject({ code: 'unavailable' });
+    expect(headers['retry-after']).toBe('10');
   });
 
   it('cuts off a reader that does not read', async () => {

@@ -79,11 +79,14 @@ export interface TestConsole {
   enqueued: EnqueuedJob[];
   /** For what supertest does not do. */
   origin: string;
+  /** As when the change feed has missed something. */
+  forgetKeys(): void;
   /** What the process does first when it is to end. */
   stopWaiting(): void;
   /** Requests with this key. */
   as(key: string): Agent;
   admin: Agent;
+  adminKey: string;
   anyone: Agent;
   createKey(scopes: Scope[], customerId?: string): Promise<string>;
   putCustomer(id: string): Promise<void>;
@@ -95,7 +98,7 @@ export interface TestConsole {
 /** The real app on the real database. Targets at `refused.example` are refused. */
 export async function startTestConsole(
   databaseUrl: string,
-  { publicUrl = null, stream = {} }: { publicUrl?: string | null; stream?: StreamSettings } = {},
+  { publicUrl = null, stream = {} }: { publicUrl?: string | null; stream?: Partial<StreamSettings> } = {},
 ): Promise<TestConsole> {
   const logger = createLogger({ level: 'silent', role: 'test' });
   const database = openDatabase({ url: databaseUrl, poolMax: 10, logger });
@@ -130,7 +133,7 @@ export async function startTestConsole(
     portal: { publicUrl, sessionSeconds: 3_600 },
     timeoutMs: 5_000,
     stopping: stopping.signal,
-    stream,
+    stream: { streamsMax: 100, ...stream },
   });
   const server: Server = createHttpApp({ logger, routers: [router], trustedProxies: ['127.0.0.1'] }).listen(
     0,
@@ -151,9 +154,11 @@ export async function startTestConsole(
     database,
     enqueued,
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    forgetKeys: () => directory.onGap(),
     stopWaiting: () => stopping.abort(),
     as,
     admin: as(adminKey),
+    adminKey,
     anyone,
     createKey,
     async putCustomer(id) {
@@ -174,7 +179,10 @@ export async function startTestConsole(
       await database.pool.query('DELETE FROM customer');
     },
     async close() {
-      await new Promise((resolve) => server.close(resolve));
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
       await directory.close();
       await database.close();
     },

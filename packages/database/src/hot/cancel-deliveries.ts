@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 /**
@@ -27,7 +28,7 @@ export async function cancelDeliveries(
          FROM locked
         WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
        RETURNING ${ENDING_COLUMNS}
-     ), ${NOTE_ENDS}
+     ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
      SELECT FROM moved`,
     [ids, min, max, from, reason],
   );

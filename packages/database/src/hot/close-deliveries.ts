@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 export interface DeliveryToClose {
@@ -40,7 +41,7 @@ export async function closeDeliveries(
            AND l.status = 'pending' AND l.generation = i.generation
            AND (i.status <> 'held' OR (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled')
         RETURNING ${ENDING_COLUMNS}
-      ), ${NOTE_ENDS}
+      ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
       SELECT id FROM moved`,
     values: [
       ids,

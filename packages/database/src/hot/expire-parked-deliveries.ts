@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 export interface ParkedCursor {
@@ -59,7 +60,7 @@ export async function expireParkedDeliveries(
          WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
            AND l.status = 'pending' AND l.expires_at <= $4
         RETURNING ${ENDING_COLUMNS}
-      ), ${NOTE_ENDS}
+      ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
       SELECT FROM moved`,
     values: [ids, min, max, expiredAt],
   });

@@ -1,88 +1,60 @@
-import { type AttemptStatus, type AttemptTrigger, type DeliveryStatus, firstUuidAt } from '@posthorn/domain';
+import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
-/** Attempts of everybody that are looked through, and new deliveries of those asked about. */
-const READ_MAX = 20_000;
+import {
+  ATTEMPT_COLUMNS,
+  attemptOf,
+  type AttemptRow,
+  DELIVERY_COLUMNS,
+  deliveryOf,
+  type DeliveryRow,
+  type News,
+  type NewsItem,
+  type NewsPlace,
+  type NewsQuestion,
+} from './news.js';
+
+/** Attempts of everybody that are looked through. */
+const ATTEMPTS_MAX = 20_000;
+/** Young deliveries of those asked about that are looked through. */
+const YOUNG_MAX = 50_000;
+/** Notes of deliveries that ended without an attempt, each of up to a thousand. */
+const CLOSINGS_MAX = 1_000;
 /** An id is made this long before its transaction begins at most: whoever accepts may wait for a commit to join. */
 const ACCEPT_WAIT_MS = 10_000;
 /** What is committed later than this after its transaction began is told of by its first attempt only. */
-const LATE_MAX_MS = 600_000;
+const LATE_MAX_MS = 60_000;
 /** Nobody resumes from further back. */
 const RESUME_MAX_MS = 3_600_000;
 
-/** What a snapshot of Postgres shows, so that the next one tells what is new. Transactions are 64 bits wide, hence text. */
-export interface NewsPlace {
-  nextXid: string;
-  openXids: string[];
-  /** Since when the oldest of them was open. */
-  sinceMs: number;
-}
-
-export interface NewsDelivery {
-  id: string;
-  eventId: string;
-  endpointId: string;
-  customerId: string;
-  type: string;
-  status: DeliveryStatus;
-  reason: string | null;
-  attempts: number;
-  nextAttemptAt: Date | null;
-  lastResponseCode: number | null;
-  createdAt: Date;
-  finishedAt: Date | null;
-  test: boolean;
-}
-
-export interface NewsAttempt {
-  number: number;
-  trigger: AttemptTrigger;
-  status: AttemptStatus;
-  responseCode: number | null;
-  latencyMs: number;
-  errorCode: string | null;
-  errorMessage: string | null;
-  startedAt: Date;
-  nextAttemptAt: Date | null;
-}
-
-/** A delivery that was made (`attempt` null), or that an attempt was recorded of. The delivery is as it is when read. */
-export interface NewsItem {
-  delivery: NewsDelivery;
-  attempt: NewsAttempt | null;
-}
-
-export interface NewsQuestion {
-  after: NewsPlace;
-  customerIds: readonly string[];
-}
-
-export interface News {
-  items: NewsItem[];
-  /** Too much, or too long ago: `items` is not all of it. */
-  gap: boolean;
-}
+/** Of each kind, of one customer and reading; one more is there when some were left out. */
+export const newsOfCustomerMax = 500;
 
 /**
- * Answers each question with what was recorded since its place, and says where all of them stand then: one snapshot. What
- * this snapshot does not show was recorded by transactions it calls open, so nothing that is committed late is missed. See
- * docs/adr/0014-reading-attempts.md.
+ * Answers each question with what was recorded since its place, says where all of them stand then, and which of the
+ * customers are there no more: one snapshot. What this snapshot does not show was recorded by transactions it calls open,
+ * so nothing that is committed late is missed. See docs/adr/0014-reading-attempts.md.
  */
 export async function readNews(
   pool: pg.Pool,
   questions: readonly NewsQuestion[],
-): Promise<{ place: NewsPlace; news: News[] }> {
+): Promise<{ place: NewsPlace; news: News[]; gone: Set<string> }> {
   const client = await pool.connect();
   try {
     // Before the snapshot: what it calls open is older than this says by the accept wait at most.
     const openSinceMs = await readOpenSince(client);
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // A plan made while a partition was empty would read the whole of it later.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off');
     const place = await readPlace(client, openSinceMs);
+    const gone = await findGone(client, [...new Set(questions.flatMap(({ customerIds }) => customerIds))]);
     const news: News[] = [];
-    for (const question of questions) news.push(await answer(client, place, question));
+    for (const { after, customerIds } of questions) {
+      const there = customerIds.filter((id) => !gone.has(id));
+      news.push(await answer(client, place, { after, customerIds: there }));
+    }
     await client.query('COMMIT');
     client.release();
-    return { place, news };
+    return { place, news, gone };
   } catch (error) {
     client.release(true);
     throw error;
@@ -109,6 +81,16 @@ async function readPlace(client: pg.PoolClient, sinceMs: number): Promise<NewsPl
   return { ...row, sinceMs };
 }
 
+async function findGone(client: pg.PoolClient, customerIds: readonly string[]): Promise<Set<string>> {
+  if (customerIds.length === 0) return new Set();
+  const { rows } = await client.query<{ id: string }>(
+    `SELECT asked.id FROM unnest($1::text[]) AS asked (id)
+      WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = asked.id AND c.erased_at IS NULL)`,
+    [customerIds],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 async function answer(
   client: pg.PoolClient,
   now: NewsPlace,
@@ -118,143 +100,116 @@ async function answer(
   // Numbered from lower on: the database was restored from a dump.
   const restored = BigInt(after.nextXid) > BigInt(now.nextXid);
   if (restored || after.sinceMs < now.sinceMs - RESUME_MAX_MS) return { items: [], gap: true };
-  const created = await readCreated(client, now, after, customerIds);
-  const attempted = await readAttempted(client, after, customerIds);
-  return { items: [...created.items, ...attempted.items], gap: created.gap || attempted.gap };
-}
-
-const DELIVERY_COLUMNS = `id, event_id, endpoint_id, customer_id, type, status, reason, attempts,
-  next_attempt_at, last_response_code, created_at, finished_at, test`;
-
-interface DeliveryRow {
-  id: string;
-  event_id: string;
-  endpoint_id: string;
-  customer_id: string;
-  type: string;
-  status: DeliveryStatus;
-  reason: string | null;
-  attempts: number;
-  next_attempt_at: Date | null;
-  last_response_code: number | null;
-  created_at: Date;
-  finished_at: Date | null;
-  test: boolean;
+  // Nothing has been written meanwhile.
+  if (after.nextXid === now.nextXid && after.openXids.length === 0) return { items: [], gap: false };
+  const asked = [customerIds, after.nextXid, after.openXids, now.nextXid];
+  const parts = [
+    await readCreated(client, asked, after.sinceMs),
+    await readAttempted(client, asked),
+    await readClosed(client, asked),
+  ];
+  return { items: parts.flatMap(({ items }) => items), gap: parts.some(({ gap }) => gap) };
 }
 
 /**
- * By the transaction that wrote the event, which nothing but a replay to another endpoint changes: its deliveries are told
- * of again then, if they are that young. A row's `xmin` is the lower half of the transaction's number.
+ * By the transaction that wrote the event, which nothing but a replay to another endpoint changes: those of its deliveries
+ * that have changed as well are told of again then. A row's `xmin` is the lower half of the number of the transaction that
+ * wrote it last, and what wrote a delivery last is not older than what made it.
  */
-async function readCreated(
-  client: pg.PoolClient,
-  now: NewsPlace,
-  after: NewsPlace,
-  customerIds: readonly string[],
-): Promise<News> {
-  const { rows } = await client.query<DeliveryRow>({
+async function readCreated(client: pg.PoolClient, asked: unknown[], sinceMs: number): Promise<News> {
+  const { rows } = await client.query<Found<DeliveryRow>>({
     name: 'read_news_created',
     text: `
       WITH young AS MATERIALIZED (
-        SELECT ${DELIVERY_COLUMNS} FROM delivery WHERE customer_id = ANY ($1::text[]) AND id >= $2::uuid
+        SELECT ${DELIVERY_COLUMNS}, ${writtenIn('delivery')} AS written_in
+          FROM delivery WHERE customer_id = ANY ($1::text[]) AND id >= $5::uuid LIMIT ${YOUNG_MAX + 1}
+      ), made AS (
+        SELECT young.*, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS place
+          FROM young
+         CROSS JOIN LATERAL (
+           SELECT ${writtenIn('event')} AS made_in FROM event WHERE id = young.event_id OFFSET 0
+         ) e
+         WHERE ${isNew('written_in', 'bigint')} AND ${isNew('made_in', 'bigint')}
       )
-      SELECT young.* FROM young
-       CROSS JOIN LATERAL (
-         SELECT $3::bigint - (($3::bigint - e.xmin::text::bigint) & 4294967295) AS xid FROM event e WHERE e.id = young.event_id OFFSET 0
-       ) written
-       WHERE written.xid >= $4::bigint OR written.xid = ANY ($5::bigint[])
-       ORDER BY young.id LIMIT ${READ_MAX + 1}`,
-    values: [
-      customerIds,
-      firstUuidAt(Math.max(0, after.sinceMs - ACCEPT_WAIT_MS)),
-      now.nextXid,
-      after.nextXid,
-      after.openXids,
-    ],
+      SELECT made.*, counted.gap
+        FROM (SELECT count(*) > ${YOUNG_MAX} AS gap FROM young) counted
+        LEFT JOIN made ON place <= ${newsOfCustomerMax + 1} ORDER BY id`,
+    values: [...asked, firstUuidAt(Math.max(0, sinceMs - ACCEPT_WAIT_MS))],
   });
-  return {
-    items: rows.slice(0, READ_MAX).map((row) => ({ delivery: deliveryOf(row), attempt: null })),
-    gap: rows.length > READ_MAX,
-  };
+  return newsOf(rows, (row) => ({ kind: 'created', delivery: deliveryOf(row) }));
 }
 
-interface AttemptRow extends DeliveryRow {
-  number: number;
-  trigger: AttemptTrigger;
-  attempt_status: AttemptStatus;
-  response_code: number | null;
-  latency_ms: number;
-  error_code: string | null;
-  error_message: string | null;
-  started_at: Date;
-  attempt_next_at: Date | null;
-  /** How many attempts were looked through, of everybody. */
-  read: number;
-}
-
-async function readAttempted(
-  client: pg.PoolClient,
-  after: NewsPlace,
-  customerIds: readonly string[],
-): Promise<News> {
-  const { rows } = await client.query<AttemptRow | { id: null; read: number }>({
+async function readAttempted(client: pg.PoolClient, asked: unknown[]): Promise<News> {
+  const { rows } = await client.query<Found<AttemptRow>>({
     name: 'read_news_attempted',
     text: `
       WITH fresh AS MATERIALIZED (
-        (SELECT ${ATTEMPT_COLUMNS} FROM attempt WHERE settled_in >= $2::xid8 LIMIT ${READ_MAX + 1})
+        (SELECT ${ATTEMPT_COLUMNS} FROM attempt
+          WHERE settled_in >= $2::xid8 AND settled_in < $4::xid8 LIMIT ${ATTEMPTS_MAX + 1})
          UNION ALL
         SELECT ${ATTEMPT_COLUMNS} FROM attempt WHERE settled_in = ANY ($3::xid8[])
       ), theirs AS (
         SELECT d.*, f.number, f.trigger, f.status AS attempt_status, f.response_code, f.latency_ms, f.error_code,
-               f.error_message, f.started_at, f.next_attempt_at AS attempt_next_at, f.settled_in
+               f.error_message, f.started_at, f.next_attempt_at AS attempt_next_at, f.settled_in,
+               row_number() OVER (PARTITION BY d.customer_id ORDER BY f.settled_in) AS place
           FROM fresh f
          CROSS JOIN LATERAL (
            SELECT ${DELIVERY_COLUMNS} FROM delivery WHERE id = f.delivery_id AND customer_id = ANY ($1::text[]) OFFSET 0
          ) d
       )
-      SELECT t.*, counted.read FROM (SELECT count(*)::int AS read FROM fresh) counted LEFT JOIN theirs t ON true
-       ORDER BY t.settled_in, t.started_at, t.id, t.number`,
-    values: [customerIds, after.nextXid, after.openXids],
+      SELECT theirs.*, counted.gap
+        FROM (SELECT count(*) > ${ATTEMPTS_MAX} AS gap FROM fresh) counted
+        LEFT JOIN theirs ON place <= ${newsOfCustomerMax + 1} ORDER BY settled_in, started_at, id, number`,
+    values: asked,
   });
-  return {
-    items: rows.flatMap((row) =>
-      row.id === null ? [] : [{ delivery: deliveryOf(row), attempt: attemptOf(row) }],
-    ),
-    gap: (rows[0]?.read ?? 0) > READ_MAX,
-  };
+  return newsOf(rows, (row) => ({ kind: 'attempted', delivery: deliveryOf(row), attempt: attemptOf(row) }));
 }
 
-const ATTEMPT_COLUMNS = `delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message,
-  started_at, next_attempt_at, settled_in`;
-
-function deliveryOf(row: DeliveryRow): NewsDelivery {
-  return {
-    id: row.id,
-    eventId: row.event_id,
-    endpointId: row.endpoint_id,
-    customerId: row.customer_id,
-    type: row.type,
-    status: row.status,
-    reason: row.reason,
-    attempts: row.attempts,
-    nextAttemptAt: row.next_attempt_at,
-    lastResponseCode: row.last_response_code,
-    createdAt: row.created_at,
-    finishedAt: row.finished_at,
-    test: row.test,
-  };
+async function readClosed(client: pg.PoolClient, asked: unknown[]): Promise<News> {
+  const { rows } = await client.query<Found<DeliveryRow>>({
+    name: 'read_news_closed',
+    text: `
+      WITH fresh AS MATERIALIZED (
+        (SELECT customer_id, delivery_ids FROM delivery_closing
+          WHERE recorded_in >= $2::xid8 AND recorded_in < $4::xid8 AND customer_id = ANY ($1::text[])
+          LIMIT ${CLOSINGS_MAX + 1})
+         UNION ALL
+        SELECT customer_id, delivery_ids FROM delivery_closing
+         WHERE recorded_in = ANY ($3::xid8[]) AND customer_id = ANY ($1::text[])
+      ), closed AS (
+        SELECT delivery_id, row_number() OVER (PARTITION BY customer_id ORDER BY delivery_id) AS place
+          FROM fresh CROSS JOIN LATERAL unnest(delivery_ids) AS delivery_id
+      ), theirs AS (
+        SELECT d.* FROM closed
+         CROSS JOIN LATERAL (
+           SELECT ${DELIVERY_COLUMNS} FROM delivery
+            WHERE id = closed.delivery_id AND customer_id = ANY ($1::text[]) AND status NOT IN ('pending', 'held') OFFSET 0
+         ) d
+         WHERE closed.place <= ${newsOfCustomerMax + 1}
+      )
+      SELECT theirs.*, counted.gap
+        FROM (SELECT count(*) > ${CLOSINGS_MAX} AS gap FROM fresh) counted LEFT JOIN theirs ON true ORDER BY id`,
+    values: asked,
+  });
+  return newsOf(rows, (row) => ({ kind: 'closed', delivery: deliveryOf(row) }));
 }
 
-function attemptOf(row: AttemptRow): NewsAttempt {
-  return {
-    number: row.number,
-    trigger: row.trigger,
-    status: row.attempt_status,
-    responseCode: row.response_code,
-    latencyMs: row.latency_ms,
-    errorCode: row.error_code,
-    errorMessage: row.error_message,
-    startedAt: row.started_at,
-    nextAttemptAt: row.attempt_next_at,
-  };
+/** The whole number of the transaction whose lower half a row has: the last one with that half before the snapshot. */
+function writtenIn(table: string): string {
+  return `$4::bigint - (($4::bigint - ${table}.xmin::text::bigint) & 4294967295)`;
+}
+
+function isNew(column: string, type: string): string {
+  return `(${column} >= $2::${type} OR ${column} = ANY ($3::${type}[]))`;
+}
+
+/** Each row says whether there was too much to look through; without anything found there is one row. */
+type Found<Row> = (Row | { id: null }) & { gap: boolean };
+
+function newsOf<Row extends { id: string }>(
+  rows: readonly Found<Row>[],
+  toItem: (row: Row) => NewsItem,
+): News {
+  const found = rows.filter((row): row is Row & { gap: boolean } => row.id !== null);
+  return { items: found.map(toItem), gap: rows[0]?.gap ?? false };
 }

@@ -1,0 +1,85 @@
+import type { ServerResponse } from 'node:http';
+import type { NewsPlace } from '@posthorn/database';
+import { AppError } from '@posthorn/http';
+import type { Logger } from '@posthorn/runtime';
+import type { NewsDesk } from './news-desk.js';
+import { writeStreamCursor } from './stream-cursor.js';
+import { message } from './stream-messages.js';
+
+/** A reader that has not taken this much when more comes is cut off. */
+const UNREAD_BYTES_MAX = 256 * 1024;
+const GAP = message('gap', { detail: 'Some were left out here; the lists of deliveries have them.' });
+
+export interface StreamRun {
+  desk: NewsDesk;
+  customerId: string;
+  /** Where it goes on; null: with what comes. */
+  after: NewsPlace | null;
+  /** Throws when the caller may not any more. */
+  mayGoOn(): Promise<void>;
+  heartbeatMs: number;
+  recheckMs: number;
+  logger: Logger;
+  /** Aborted: the stream ends. */
+  stopping: AbortSignal;
+}
+
+/** Writes the stream until either side ends it. */
+export function runStream(
+  response: ServerResponse,
+  { desk, customerId, after, mayGoOn, heartbeatMs, recheckMs, logger, stopping }: StreamRun,
+): void {
+  // Whoever asks for the head only gets that.
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  let reached: NewsPlace | null = null;
+  const end = () => response.end();
+  const write = (text: string) => {
+    if (response.writableEnded || response.destroyed) return;
+    if (response.writableLength > UNREAD_BYTES_MAX) {
+      logger.info('stream.cut_off', { customerId, unreadBytes: response.writableLength });
+      response.destroy();
+      return;
+    }
+    response.write(text);
+  };
+  const idLine = () => (reached ? `id: ${writeStreamCursor(reached)}\n` : '');
+
+  const leave = desk.subscribe({
+    customerId,
+    after,
+    tell(messages, place, gap) {
+      const first = reached === null;
+      reached = place;
+      if (!first && messages === '' && !gap) return;
+      // The id goes last, on its own: whoever is cut off in between gets all of it again.
+      write(`${messages}${gap ? GAP : ''}${idLine()}\n`);
+    },
+    end,
+  });
+  const heartbeat = setInterval(() => write(`: heartbeat\n${idLine()}\n`), heartbeatMs);
+  let rechecking = false;
+  const recheck = setInterval(() => {
+    if (rechecking) return;
+    rechecking = true;
+    mayGoOn()
+      .catch((error: unknown) => {
+        // While nobody can tell it goes on, as requests with a known key do.
+        if (error instanceof AppError && refusals.has(error.status)) end();
+      })
+      .finally(() => (rechecking = false));
+  }, recheckMs);
+
+  stopping.addEventListener('abort', end, { once: true });
+  response.once('close', () => {
+    leave();
+    clearInterval(heartbeat);
+    clearInterval(recheck);
+    stopping.removeEventListener('abort', end);
+  });
+  response.write('retry: 2000\n\n');
+}
+
+const refusals: ReadonlySet<number> = new Set([401, 403, 404]);
