@@ -11,6 +11,7 @@ let stop: AbortController;
 let asked: (readonly NewsQuestion[])[];
 let items: NewsItem[];
 let gone: Set<string>;
+let failures: number;
 let desk: NewsDesk;
 
 beforeEach(() => {
@@ -18,9 +19,14 @@ beforeEach(() => {
   asked = [];
   items = [];
   gone = new Set();
+  failures = 0;
   desk = createNewsDesk({
     read: (questions) => {
       asked.push(questions);
+      if (failures > 0) {
+        failures -= 1;
+        return Promise.reject(new Error('away'));
+      }
       return Promise.resolve({
         place: placeAt(asked.length),
         news: questions.map(() => ({ items, gap: false })),
@@ -106,6 +112,18 @@ describe('the news desk', () => {
       next.leave();
       return asked.slice(1).some((questions) => questions.length === 0);
     });
+  });
+
+  it('goes on where it was when a reading has failed', async () => {
+    const { told } = listen('acme');
+    await waitUntil(() => told.length > 0);
+    failures = 2;
+    await waitUntil(() => failures === 0);
+    const before = told.length;
+    await waitUntil(() => told.length > before);
+    const places = asked.flatMap((questions) => questions.map(({ after }) => Number(after.nextXid)));
+    const [again] = places.filter((place, n) => places.indexOf(place) !== n);
+    expect(places.filter((place) => place === again)).toHaveLength(3);
   });
 
   it('ends those whose customer is gone', async () => {
