@@ -33,6 +33,7 @@ describe('docs/configuration.md', () => {
       'requests per second': /_REQUESTS_PER_SECOND$/,
       'failures per minute': /_FAILURES_PER_MINUTE$/,
       connections: /_(?:POOL|CONNECTIONS)_MAX$/,
+      streams: /_STREAMS_MAX$/,
     };
     for (const { name, unit } of configVariables) {
       if (unit !== null) expect(name).toMatch(endings[unit] ?? /^$/);

@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type News, type NewsItem, newsOfCustomerMax, type NewsPlace, type NewsQuestion } from '@posthorn/database';
+import {
+  type News,
+  type NewsItem,
+  newsOfCustomerMax,
+  type NewsPlace,
+  type NewsQuestion,
+} from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
 import { messagesOf } from './stream-messages.js';

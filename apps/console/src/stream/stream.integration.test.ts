@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { cancelDeliveries, closeDeliveries } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
@@ -112,8 +113,14 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     const { pool } = app.database;
     await cancelDeliveries(pool, [theirs, cancelled], ['pending'], 'requested');
     const closed = { id: expired, generation: 1, status: 'dead_lettered', reason: 'expired' } as const;
-    await closeDeliveries(pool, [closed, { ...closed, id: reopened, status: 'held', reason: 'endpoint_paused' }], 1);
-    await pool.query("UPDATE delivery SET status = 'pending', next_attempt_at = now() WHERE id = $1", [reopened]);
+    await closeDeliveries(
+      pool,
+      [closed, { ...closed, id: reopened, status: 'held', reason: 'endpoint_paused' }],
+      1,
+    );
+    await pool.query("UPDATE delivery SET status = 'pending', next_attempt_at = now() WHERE id = $1", [
+      reopened,
+    ]);
     const ends = [say('cancelled', cancelled), say('dead_lettered', expired)];
     await waitUntil(() => ends.every((line) => told(stream).includes(line)));
     await attempt(reopened, 'delivered');
@@ -211,7 +218,10 @@ describe('GET /v1/customers/{customerId}/stream', () => {
   });
 
   it('ends when its reader’s key is revoked', async () => {
-    const { body } = await app.admin.post('/v1/api-keys').send({ scopes: ['read'] }).expect(201);
+    const { body } = await app.admin
+      .post('/v1/api-keys')
+      .send({ scopes: ['read'] })
+      .expect(201);
     const stream = await listen(undefined, body.key);
     await app.admin.delete(`/v1/api-keys/${body.id}`).expect(204);
     app.forgetKeys();
@@ -269,7 +279,6 @@ describe('GET /v1/customers/{customerId}/stream', () => {
   it('cuts off a reader that does not read', async () => {
     await listen();
     const socket = connect(Number(new URL(app.origin).port), '127.0.0.1');
-    socket.pause();
     socket.write(`GET ${path} HTTP/1.1\r\nHost: posthorn\r\nAuthorization: Bearer ${key}\r\n\r\n`);
     const isFull = async () => {
       const probe = await openStream(`${app.origin}${path}`, { token: key });
@@ -277,7 +286,10 @@ describe('GET /v1/customers/{customerId}/stream', () => {
       return probe.status === 429;
     };
     try {
-      await waitUntil(isFull);
+      const [head] = (await once(socket, 'data')) as [Buffer];
+      socket.pause();
+      expect(head.toString()).toMatch(/^HTTP\/1\.1 200 /);
+      expect(await isFull()).toBe(true);
       await waitUntil(
         async () => {
           await createMany(400);

@@ -77,7 +77,10 @@ function createPlaces({ streamsMax, perCustomerMax = 20 }: StreamSettings): {
     take(customerId) {
       const theirs = taken.get(customerId) ?? 0;
       if (theirs >= perCustomerMax)
-        throw full('rate_limited', `The customer has ${perCustomerMax} streams open here, which is the most.`);
+        throw full(
+          'rate_limited',
+          `The customer has ${perCustomerMax} streams open here, which is the most.`,
+        );
       if (all >= streamsMax) throw full('unavailable', 'As many streams are open here as are allowed.');
       taken.set(customerId, theirs + 1);
       all += 1;

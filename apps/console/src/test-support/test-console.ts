@@ -29,6 +29,7 @@ import type { StreamSettings } from '../stream/stream.js';
 /** supertest's agent, with answers that are not `any`. */
 export interface Agent {
   get(path: string): Exchange;
+  head(path: string): Exchange;
   put(path: string): Exchange;
   post(path: string): Exchange;
   patch(path: string): Exchange;

@@ -130,7 +130,9 @@ describe('reading what is new', () => {
     const client = await pool.connect();
     await forgetClosings(client);
     client.release();
-    const { rows } = await pool.query<{ id: string }>('SELECT unnest(delivery_ids) AS id FROM delivery_closing');
+    const { rows } = await pool.query<{ id: string }>(
+      'SELECT unnest(delivery_ids) AS id FROM delivery_closing',
+    );
     const left = rows.map(({ id }) => id);
     expect(left).toContain(late);
     expect(left).not.toContain(early);
