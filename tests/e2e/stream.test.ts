@@ -42,11 +42,11 @@ beforeAll(async () => {
     env: { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS },
   });
   endpoint = await addEndpoint(front, customerId, { url: receiver.url });
-});
+}, 240_000);
 afterAll(async () => {
   await Promise.all([front.stop(), worker.stop(), receiver.close()]);
   await database.drop();
-});
+}, 120_000);
 
 const watch = (lastEventId?: string) =>
   openStream(`${front.origin}/v1/customers/${customerId}/stream`, { token: front.adminKey, lastEventId });

@@ -39,11 +39,11 @@ beforeAll(async () => {
     env: { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS },
   });
   endpoint = await addEndpoint(front, customerId, { url: receiver.url });
-});
+}, 240_000);
 afterAll(async () => {
   await Promise.all([front.stop(), worker.stop(), receiver.close()]);
   await database.drop();
-});
+}, 120_000);
 
 const test = (body: object = { waitSeconds: 60 }) =>
   front.call('POST', `/v1/endpoints/${endpoint.id}/test`, body);

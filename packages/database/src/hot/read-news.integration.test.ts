@@ -106,6 +106,15 @@ describe('reading what is new', () => {
     expect(await read()).toEqual({ items: [], gap: false });
   });
 
+  it('leaves out the end of what was opened again meanwhile', async () => {
+    const ids = await make('quiet', 2);
+    await read();
+    await cancelDeliveries(pool, ids, ['pending'], 'requested');
+    await pool.query("UPDATE delivery SET status = 'pending' WHERE id = $1", [ids[0]]);
+    const { items } = await read();
+    expect(items.map(({ kind, delivery }) => [kind, delivery.id])).toEqual([['closed', ids[1]]]);
+  });
+
   it('says so when more was attempted than is looked through', async () => {
     await attempt(await make('busy'), { each: 20_001 });
     expect(await read()).toEqual({ items: [], gap: true });
