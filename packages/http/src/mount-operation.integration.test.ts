@@ -98,6 +98,7 @@ describe('an operation', () => {
       query: { limit: 7, endpointId: endpointUuid, since: Date.UTC(2026, 0, 1) },
       caller: { kind: 'key', id: 'reader', scopes: ['read'], customerId: null, rateLimit: null },
       idempotencyKey: null,
+      lastEventId: null,
       requestId: 'abc-1',
       origin: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
     });

@@ -110,7 +110,10 @@ describe('reading what is new', () => {
     const ids = await make('quiet', 2);
     await read();
     await cancelDeliveries(pool, ids, ['pending'], 'requested');
-    await pool.query("UPDATE delivery SET status = 'pending' WHERE id = $1", [ids[0]]);
+    await pool.query(
+      "UPDATE delivery SET status = 'pending', next_attempt_at = now(), finished_at = NULL WHERE id = $1",
+      [ids[0]],
+    );
     const { items } = await read();
     expect(items.map(({ kind, delivery }) => [kind, delivery.id])).toEqual([['closed', ids[1]]]);
   });
