@@ -1,4 +1,5 @@
 import type { OperationId } from '../permissions.js';
+import { exampleParameters } from './parameters.js';
 import {
   apiKey,
   attempt,
@@ -16,6 +17,7 @@ import {
   replay,
   rotatedSecret,
   statsBucket,
+  streamedDelivery,
 } from './resources.js';
 
 const page = (item: unknown) => ({ data: [item], nextCursor: null });
@@ -102,6 +104,21 @@ export const exampleAnswers: Readonly<Record<OperationId, Readonly<Record<number
   replayDelivery: { 200: reopenedDelivery },
   cancelDelivery: { 200: { ...delivery, status: 'cancelled', reason: 'cancelled' } },
   cancelDeliveries: { 200: { cancelled: 42, more: false } },
+  streamDeliveries: {
+    200: [
+      'retry: 2000',
+      '',
+      'event: delivery.created',
+      `data: ${JSON.stringify({ delivery: streamedDelivery })}`,
+      '',
+      `id: ${String(exampleParameters['Last-Event-ID'])}`,
+      '',
+      ': heartbeat',
+      'id: 1769860815000.7431',
+      '',
+      '',
+    ].join('\n'),
+  },
   getLedger: {
     200: {
       accepted: 2_408,

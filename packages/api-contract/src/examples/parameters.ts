@@ -11,4 +11,5 @@ export const exampleParameters: Readonly<Record<string, string | number>> = {
   id: exampleId('delivery'),
   name: 'invoice.paid',
   'Idempotency-Key': 'invoice-1042-paid',
+  'Last-Event-ID': '1769860800000.7412.7409',
 };

@@ -9,6 +9,7 @@ import { idPrefixes } from '../fields.js';
 import type { PortalSessionResource } from '../portal.js';
 import type { ReplayResource } from '../replays.js';
 import type { StatsBucketResource } from '../stats.js';
+import type { StreamedDeliveryResource } from '../stream.js';
 
 /** An id of each kind, the same in every example, so that one leads to the next. */
 export const exampleId = (kind: keyof typeof idPrefixes): string =>
@@ -87,6 +88,23 @@ export const delivery: DeliveryResource = {
   lastError: null,
   createdAt: acceptedAt,
   finishedAt: '2026-01-31T12:00:00.050Z',
+  test: false,
+};
+
+/** As a stream tells of it when it was made. */
+export const streamedDelivery: StreamedDeliveryResource = {
+  id: delivery.id,
+  eventId: delivery.eventId,
+  endpointId: delivery.endpointId,
+  customerId: delivery.customerId,
+  type: delivery.type,
+  status: 'pending',
+  reason: null,
+  attempts: 0,
+  nextAttemptAt: acceptedAt,
+  lastResponseCode: null,
+  createdAt: acceptedAt,
+  finishedAt: null,
   test: false,
 };
 
