@@ -1,4 +1,5 @@
 import {
+  cancelDeliveries,
   createApiKeyStore,
   createAuditStore,
   createIdempotentAnswerStore,
@@ -85,6 +86,8 @@ async function addEverything(customerId: string): Promise<void> {
   await createReplayRunner({ pool, queue, logger, heldForMs: heldForMs(30), unfinishedMax: 1 }).run(ALL);
   // Not read yet, and noted but not told.
   await attempt();
+  const { deliveryId } = pipeline.jobOf(await pipeline.accept({ customerId }), fails.id);
+  await cancelDeliveries(pool, [deliveryId], ['pending'], 'cancelled');
   const disabler = createEndpointDisabler({
     pool,
     endpoints: pipeline.endpoints,

@@ -24,7 +24,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   pool = new pg.Pool({ connectionString: database.url, max: 1 });
   await ensurePartitions(pool, { nowMs: Date.now() });
-  await pool.query("INSERT INTO customer (id) VALUES ('quiet'), ('busy')");
+  await pool.query("INSERT INTO customer (id, endpoints_version) VALUES ('quiet', 0), ('busy', 0)");
 });
 afterAll(async () => {
   await pool.end();
