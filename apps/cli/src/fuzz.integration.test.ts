@@ -12,8 +12,8 @@ let world: FuzzWorld;
 
 beforeAll(async () => {
   world = await openFuzzWorld();
-});
-afterAll(() => world.close());
+}, 300_000);
+afterAll(() => world.close(), 300_000);
 
 describe('whatever is sent', () => {
   it('is answered as the OpenAPI document says, and never with an error of ours', async () => {

@@ -50,13 +50,13 @@ beforeAll(async () => {
     }),
   );
   faulty = await openStage(await openPermissionWorld({ reach: proxy.urlOf }));
-});
+}, 300_000);
 afterAll(async () => {
   for (const { sender, world } of [stage, strict, faulty]) {
     sender.close();
     await world.close();
   }
-});
+}, 300_000);
 
 async function openStage(world: PermissionWorld): Promise<Stage> {
   await world.admin('put', '/v1/customers/acme', {});
@@ -160,7 +160,7 @@ describe('everything that the document says an operation can answer', () => {
     working.sender.close();
     await world.close();
     await receiver.close();
-  });
+  }, 300_000);
 
   it('is told to a portal session that asks too often, and to who guesses links', async () => {
     const token = await strict.world.portal('acme');
@@ -193,12 +193,12 @@ describe('an error of ours', () => {
     await faulty.world.sql('ALTER TABLE portal_link RENAME TO lost_link');
     for (const id of guarded.filter((one) => one !== 'getReady'))
       expect([id, await answers(id, 500)]).toEqual([id, 'as documented']);
-  });
+  }, 300_000);
 
   it('and so is it when the database is away', async () => {
     proxy.cut();
     for (const id of guarded) expect([id, await answers(id, 503)]).toEqual([id, 'as documented']);
-  });
+  }, 300_000);
 });
 
 describe('the outcomes above', () => {
