@@ -61,6 +61,28 @@ describe('a benchmark', () => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 300_000);
+
+  it('loads a history and asks the API for everything in it, at three sizes', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-bench-test-'));
+    try {
+      const size = ['--deliveries', '3000', '--requests', '1'];
+      const { code, said } = await run('history.js', ['--short', ...size, '--output', folder]);
+      expect({ code, said: code === 0 ? '' : said }).toEqual({ code: 0, said: '' });
+      const json = (await readdir(folder)).find((file) => file.endsWith('.json')) ?? '';
+      const { targets, data } = JSON.parse(await readFile(path.join(folder, json), 'utf8')) as {
+        targets: object[];
+        data: { sizes: { history: { deliveries: number }; kinds: { name: string; rows: number }[] }[] };
+      };
+      expect(targets).toHaveLength(3);
+      const stored = data.sizes.map(({ history }) => history.deliveries);
+      expect(stored.at(-1)).toBeGreaterThan(10 * stored[0]!);
+      const { kinds } = data.sizes.at(-1)!;
+      expect(kinds.length).toBeGreaterThan(80);
+      expect(kinds.find(({ name }) => name === 'deliveries, half of everything: first page')?.rows).toBe(50);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 300_000);
 });
 
 function run(file: string, args: string[]): Promise<{ code: number | null; said: string }> {

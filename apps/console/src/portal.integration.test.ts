@@ -124,6 +124,7 @@ describe('a portal link', () => {
     await app.anyone.post(SESSION).send({ token: 'phl_short' }).expect(400);
     await app.anyone.post(SESSION).expect(415);
     await app.admin.delete('/v1/customers/other/portal-links').expect(404);
+    await app.admin.post('/v1/customers/other/portal-links').expect(404);
   });
 });
 
