@@ -112,9 +112,13 @@ describe('a portal link', () => {
     await app.database.pool.query("UPDATE portal_link SET expires_at = now() - interval '1 second'");
     await app.anyone.post(SESSION).send({ token: late }).expect(401);
     const revoked = tokenIn((await makeLink()).url);
-    const left = tokenIn((await app.admin.post('/v1/customers/other/portal-links').expect(201)).body.url);
+    const ofOther = async () =>
+      tokenIn((await app.admin.post('/v1/customers/other/portal-links').expect(201)).body.url);
+    const [left, kept] = [await ofOther(), await ofOther()];
     await app.admin.delete(LINKS).expect(204);
     await app.admin.delete(LINKS).expect(204);
+    // Another customer's are still good.
+    await app.anyone.post(SESSION).send({ token: kept }).expect(201);
     await app.database.pool.query("UPDATE customer SET erased_at = now() WHERE id = 'other'");
     for (const token of [revoked, left, unknownToken('phl')]) {
       const { body } = await app.anyone.post(SESSION).send({ token }).expect(401);
