@@ -46,11 +46,15 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
   const machine = describeMachine();
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const closes: (() => Promise<void>)[] = [];
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= closeAll(closes));
+  // Also when it is broken off: a folder of databases may be what fills the disk.
+  const breakOff = (): void => void close().finally(() => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, breakOff);
   const minutesMax = short ? scenario.minutesMax.short : scenario.minutesMax.long;
   const limit = setTimeout(() => {
     process.stderr.write(`${scenario.name} did not end within ${minutesMax} minutes\n`);
-    process.exit(1);
+    breakOff();
   }, minutesMax * 60_000);
 
   say(`${scenario.name}: ${scenario.about}\n${formatMachine(machine)}\n`);
@@ -59,7 +63,7 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
   try {
     result = await scenario.run({ settings, short, say, onEnd: (close) => closes.push(close) });
   } finally {
-    for (const close of closes.reverse()) await close();
+    await close();
     clearTimeout(limit);
   }
   const seconds = Math.round((Date.now() - startedMs) / 1000);
@@ -81,6 +85,10 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
   });
   say(`${seconds} s\n${files.map((file) => path.relative(process.cwd(), file)).join('\n')}`);
   process.exitCode = result.lost.length === 0 ? 0 : 1;
+}
+
+async function closeAll(closes: (() => Promise<void>)[]): Promise<void> {
+  for (const close of closes.reverse()) await close();
 }
 
 function readArguments<S extends Settings>(known: S) {

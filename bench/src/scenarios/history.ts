@@ -2,6 +2,7 @@ import { Pool } from 'undici';
 
 import type { Chart } from '../frame/chart.js';
 import { percentiles, type Percentiles } from '../frame/percentile.js';
+import { readProcessUsage, readTreeCpuMs } from '../frame/process-usage.js';
 import { startPosthorn, type Posthorn } from '../frame/posthorn.js';
 import { runScenario } from '../frame/run-scenario.js';
 import { openStage } from '../frame/stage.js';
@@ -21,6 +22,8 @@ const DAYS_AHEAD = 15;
 interface Measured {
   name: string;
   ms: Percentiles;
+  /** Of Posthorn and Postgres for each request, on average. What else runs on the machine makes no difference to it. */
+  cpuMs: number;
   /** Rows of a page, the middle one. */
   rows: number;
 }
@@ -63,6 +66,11 @@ await runScenario({
     const ask: Ask = async <Answer>(path: string) =>
       JSON.parse((await timed(pools.console, posthorn, path)).text) as Answer;
 
+    const readCpuMs = (): number =>
+      readTreeCpuMs(stage.postgresPid) +
+      readProcessUsage(posthorn.console.pid).cpuMs +
+      readProcessUsage(posthorn.ingest.pid).cpuMs;
+
     const endpoints = await loadCustomers(posthorn.pool);
     const untilMs = Date.now();
     const sizes: Size[] = [];
@@ -70,11 +78,13 @@ await runScenario({
       const history = await loadHistory(posthorn.pool, Math.ceil(settings.deliveries / share), untilMs);
       say(`${describe(history)}, loaded in ${history.seconds} s`);
       const queries = await makeQueries(posthorn.pool, ask, history, endpoints, settings.requests);
-      const kinds = await measure(queries, settings.requests, (kind, path) =>
+      const kinds = await measure(queries, settings.requests, readCpuMs, (kind, path) =>
         timed(pools[kind.role], posthorn, path),
       );
       const slowest = slowestOf(kinds);
-      say(`  ${kinds.length} kinds of queries; p95 of the slowest: ${slowest.ms.p95} ms (${slowest.name})`);
+      say(
+        `  ${kinds.length} kinds of queries; p95 of the slowest: ${slowest.ms.p95} ms, with ${slowest.cpuMs} ms of CPU (${slowest.name})`,
+      );
       const walks: Walk[] = [];
       for (const list of rareLists(endpoints))
         walks.push(await walk(list, (path) => timed(pools.console, posthorn, path)));
@@ -113,21 +123,26 @@ async function timed(pool: Pool, { apiKey }: Posthorn, path: string): Promise<Ti
 async function measure(
   kinds: readonly QueryKind[],
   requests: number,
+  readCpuMs: () => number,
   run: (kind: QueryKind, path: string) => Promise<Timed>,
 ): Promise<Measured[]> {
-  const found = kinds.map((kind) => ({ kind, ms: [] as number[], rows: [] as number[] }));
+  const found = kinds.map((kind) => ({ kind, ms: [] as number[], rows: [] as number[], cpuMs: 0 }));
   for (let round = -WARM_UP; round < requests; round += 1) {
-    for (const { kind, ms, rows } of found) {
+    for (const measured of found) {
+      const { kind, ms, rows } = measured;
       const path = kind.paths[(round + WARM_UP) % kind.paths.length] ?? '';
+      const before = readCpuMs();
       const answer = await run(kind, path);
       if (round < 0) continue;
+      measured.cpuMs += readCpuMs() - before;
       ms.push(answer.ms);
       rows.push(rowsOf(answer.text));
     }
   }
-  return found.map(({ kind, ms, rows }) => ({
+  return found.map(({ kind, ms, rows, cpuMs }) => ({
     name: kind.name,
     ms: percentiles(ms),
+    cpuMs: rounded(cpuMs / requests),
     rows: percentiles(rows).p50,
   }));
 }
@@ -182,7 +197,10 @@ function describe({ deliveries, events, attempts, bytes }: History): string {
 function sizeTable(sizes: readonly Size[]): Table {
   return {
     title: `What is stored, of ${HISTORY_DAYS} days`,
-    columns: ['deliveries', 'events', 'attempts', 'GB', 'loaded in s', 'kinds', 'of them p95 over 50 ms'],
+    columns: [
+      ...['deliveries', 'events', 'attempts', 'GB', 'loaded in s', 'kinds', 'of them p95 over 50 ms'],
+      'CPU ms a request, all kinds',
+    ],
     rows: sizes.map(({ history: { deliveries, events, attempts, bytes, seconds }, kinds }) => [
       deliveries,
       events,
@@ -191,6 +209,7 @@ function sizeTable(sizes: readonly Size[]): Table {
       seconds,
       kinds.length,
       kinds.filter(({ ms }) => ms.p95 > P95_MAX_MS).length,
+      rounded(kinds.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / kinds.length),
     ]),
   };
 }
@@ -198,15 +217,16 @@ function sizeTable(sizes: readonly Size[]): Table {
 function latencyTable(sizes: readonly Size[]): Table {
   const names = [...new Set(sizes.flatMap(({ kinds }) => kinds.map(({ name }) => name)))];
   return {
-    title: 'Answers over HTTP, ms, and rows of a page (the middle one), at each size',
-    columns: ['', ...sizes.flatMap(() => ['rows', 'p50', 'p95', 'p99'])],
+    title:
+      'Answers over HTTP, ms; CPU of Posthorn and Postgres, ms; rows of a page (the middle one); at each size',
+    columns: ['', ...sizes.flatMap(() => ['rows', 'CPU', 'p50', 'p95', 'p99'])],
     rows: names.map((name) => [name, ...sizes.flatMap(({ kinds }) => cellsOf(kinds, name))]),
   };
 }
 
 function cellsOf(kinds: readonly Measured[], name: string): (string | number)[] {
   const kind = kinds.find((one) => one.name === name);
-  return kind ? [kind.rows, kind.ms.p50, kind.ms.p95, kind.ms.p99] : ['', '', '', ''];
+  return kind ? [kind.rows, kind.cpuMs, kind.ms.p50, kind.ms.p95, kind.ms.p99] : ['', '', '', '', ''];
 }
 
 function walkTable(sizes: readonly Size[]): Table {
