@@ -212,6 +212,8 @@ describe('cancelling', () => {
     for (const body of [{}, { customerId: 'acme', status: 'delivered' }])
       await app.admin.post('/v1/deliveries/cancel').send(body).expect(400);
     await app.admin.post('/v1/deliveries/cancel').send({ customerId: 'nobody' }).expect(404);
+    const another = { customerId: 'acme', endpointId: encodeId('ep', await insertEndpoint('other')) };
+    await app.admin.post('/v1/deliveries/cancel').send(another).expect(404);
   });
 });
 
