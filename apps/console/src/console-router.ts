@@ -101,7 +101,7 @@ export function createConsoleRouter({
     checkTargetUrl,
     endpointInFlightMax,
   });
-  mountOneShotSecret(router, { authentication, customers, oneShotSecrets });
+  mountOneShotSecret(router, { authentication, customers, oneShotSecrets, answers });
   mountSignatures(router, { authentication, endpoints, clock });
   mountApiKeys(router, { authentication, apiKeys, answers });
   mountEventTypes(router, { authentication, eventTypes: createEventTypeStore({ prisma }) });

@@ -287,6 +287,25 @@ describe('POST /v1/endpoints/{endpointId}/secret/rotate', () => {
     expect((await app.admin.get(`/v1/endpoints/${id}`)).body.secrets).toHaveLength(1);
   });
 
+  it('gives repeats with the same Idempotency-Key the first answer, sealed meanwhile, and rotates once', async () => {
+    const { id } = (await create()).body;
+    const rotate = (body: object) =>
+      app.admin.post(`/v1/endpoints/${id}/secret/rotate`).set('Idempotency-Key', 'once').send(body);
+    const answers = await Promise.all(Array.from({ length: 3 }, () => rotate({}).expect(200)));
+    const [{ body: first }] = answers as [(typeof answers)[0]];
+    for (const { body } of answers) expect(body).toEqual(first);
+    expect(answers.filter(({ headers }) => headers['idempotent-replayed'] === 'true')).toHaveLength(2);
+    expect((await app.admin.get(`/v1/endpoints/${id}`)).body.secrets).toHaveLength(2);
+    expect((await rotate({ overlapSeconds: 0 }).expect(409)).body.code).toBe('idempotency_conflict');
+    const { rows } = await app.database.pool.query(
+      'SELECT FROM idempotent_answer WHERE position($1::bytea IN sealed) > 0',
+      [Buffer.from(first.secret)],
+    );
+    expect(rows).toEqual([]);
+    const { body: log } = await app.admin.get('/v1/audit-log?customerId=acme').expect(200);
+    expect(log.data.filter(({ operation }) => operation === 'rotateSecret')).toHaveLength(1);
+  });
+
   it('refuses a secret that is none, and more secrets at once than are signed with', async () => {
     const { id } = (await create()).body;
     for (const secret of ['hunter2', 'whsec_AAAA']) {

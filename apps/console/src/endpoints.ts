@@ -91,18 +91,21 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
     return { status: 204, customerId };
   });
 
-  mountOperation(router, operations.rotateSecret, authentication, async ({ params, body, caller }) => {
-    const { id } = await findEndpoint(endpoints, caller, params.endpointId);
+  mountOperation(router, operations.rotateSecret, authentication, async (request) => {
+    const { params, body, caller } = request;
+    const { id, customerId } = await findEndpoint(endpoints, caller, params.endpointId);
     if (body.secret !== undefined) requireSigningSecret(body.secret);
-    const outcome = await endpoints.rotateSecret(id, body);
-    switch (outcome.kind) {
-      case 'rotated':
-        return { status: 200, body: rotatedSecretResource(outcome) };
-      case 'unknown_endpoint':
-        throw notFound();
-      case 'too_many_secrets':
-        throw tooManySecrets('endpoint');
-    }
+    return answerOnce(answers, operations.rotateSecret, request, customerId, async (tx) => {
+      const outcome = await endpoints.rotateSecret(id, body, tx);
+      switch (outcome.kind) {
+        case 'rotated':
+          return { status: 200, body: rotatedSecretResource(outcome) };
+        case 'unknown_endpoint':
+          throw notFound();
+        case 'too_many_secrets':
+          throw tooManySecrets('endpoint');
+      }
+    });
   });
 }
 

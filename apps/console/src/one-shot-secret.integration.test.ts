@@ -39,6 +39,14 @@ const rotate = async (rotation: object = {}) => {
 };
 
 describe('the one-shot secret of a customer', () => {
+  it('is rotated once by requests with the same Idempotency-Key', async () => {
+    const repeat = () => app.admin.post(`${path}/rotate`).set('Idempotency-Key', 'once').expect(200);
+    const [first, second] = [await repeat(), await repeat()];
+    expect(second.body).toEqual(first.body);
+    expect(second.headers['idempotent-replayed']).toBe('true');
+    expect(await listed()).toHaveLength(1);
+  });
+
   it('is shown by a rotation and nowhere else; the one before signs along, a day unless told', async () => {
     expect(await listed()).toEqual([]);
     const first = await rotate();

@@ -1,7 +1,8 @@
 import { operations } from '@posthorn/api-contract';
-import type { CustomerStore, OneShotSecrets } from '@posthorn/database';
+import type { CustomerStore, IdempotentAnswerStore, OneShotSecrets } from '@posthorn/database';
 import { mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
+import { answerOnce } from './answer-once.js';
 import { findCustomer } from './customers.js';
 import { requireSigningSecret, rotatedSecretResource, tooManySecrets } from './secret-rotation.js';
 
@@ -9,11 +10,12 @@ export interface OneShotSecretDeps {
   authentication: RequestHandler;
   customers: CustomerStore;
   oneShotSecrets: OneShotSecrets;
+  answers: IdempotentAnswerStore;
 }
 
 export function mountOneShotSecret(
   router: Router,
-  { authentication, customers, oneShotSecrets }: OneShotSecretDeps,
+  { authentication, customers, oneShotSecrets, answers }: OneShotSecretDeps,
 ): void {
   mountOperation(router, operations.getOneShotSecret, authentication, async ({ params, caller }) => {
     const { id } = await findCustomer(customers, caller, params.customerId);
@@ -29,17 +31,20 @@ export function mountOneShotSecret(
     };
   });
 
-  mountOperation(router, operations.rotateOneShotSecret, authentication, async ({ params, body, caller }) => {
+  mountOperation(router, operations.rotateOneShotSecret, authentication, async (request) => {
+    const { params, body, caller } = request;
     const { id } = await findCustomer(customers, caller, params.customerId);
     if (body.secret !== undefined) requireSigningSecret(body.secret);
-    const outcome = await oneShotSecrets.rotate(id, body);
-    switch (outcome.kind) {
-      case 'rotated':
-        return { status: 200, body: rotatedSecretResource(outcome) };
-      case 'unknown_customer':
-        throw notFound();
-      case 'too_many_secrets':
-        throw tooManySecrets('customer');
-    }
+    return answerOnce(answers, operations.rotateOneShotSecret, request, id, async (tx) => {
+      const outcome = await oneShotSecrets.rotate(id, body, tx);
+      switch (outcome.kind) {
+        case 'rotated':
+          return { status: 200, body: rotatedSecretResource(outcome) };
+        case 'unknown_customer':
+          throw notFound();
+        case 'too_many_secrets':
+          throw tooManySecrets('customer');
+      }
+    });
   });
 }

@@ -189,10 +189,17 @@ export const endpointOperations = {
       'rotate to the current secret with `overlapSeconds` 0.',
     params: endpointParams,
     query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
     body: rotateSecretBody,
     bodyOptional: true,
     example: { overlapSeconds: 3600 },
-    responses: { 200: { description: 'The new secret, this once.', schema: rotatedSecretResource } },
-    problems: ['invalid_request', 'not_found', 'conflict'],
+    responses: {
+      200: {
+        description: 'The new secret, this once, or the first answer to a repeat.',
+        schema: rotatedSecretResource,
+        headers: repeatHeaders,
+      },
+    },
+    problems: ['invalid_request', 'not_found', 'conflict', 'idempotency_conflict'],
   }),
 } as const;

@@ -93,10 +93,17 @@ export const webhookOperations = {
       'for the one that receivers verify with.',
     params: customerParams,
     query: noQuery,
+    headers: { 'Idempotency-Key': idempotencyKey },
     body: rotateSecretBody,
     bodyOptional: true,
     example: { overlapSeconds: 3600 },
-    responses: { 200: { description: 'The new secret.', schema: rotatedSecretResource } },
-    problems: ['invalid_request', 'not_found', 'conflict'],
+    responses: {
+      200: {
+        description: 'The new secret, or the first answer to a repeat.',
+        schema: rotatedSecretResource,
+        headers: repeatHeaders,
+      },
+    },
+    problems: ['invalid_request', 'not_found', 'conflict', 'idempotency_conflict'],
   }),
 } as const;

@@ -22,7 +22,7 @@ export interface Reencrypted {
  */
 export async function reencrypt(pool: pg.Pool, secretBox: SecretBox): Promise<Reencrypted> {
   const result: Reencrypted = {
-    count: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0 },
+    count: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0, keptAnswers: 0 },
     unreadable: [],
   };
   for (const sealed of sealedColumns) {
@@ -55,9 +55,9 @@ async function readBatch(
   currentKeyId: string,
   after: string,
 ): Promise<SealedRow[]> {
-  const { table, column, ownerColumn } = sealed;
+  const { table, column, owner } = sealed;
   const { rows } = await pool.query<SealedRow>(
-    `SELECT id, ${ownerColumn} AS owner_id, ${column} AS value FROM ${table}
+    `SELECT id, ${owner} AS owner_id, ${column} AS value FROM ${table}
       WHERE id > $1 AND ${column} IS NOT NULL AND ${keyIdSql(sealed)} <> $2 ORDER BY id LIMIT $3`,
     [after, currentKeyId, BATCH_MAX],
   );

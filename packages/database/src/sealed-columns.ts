@@ -1,22 +1,26 @@
 import type { SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
 
+import { answerContext } from './stores/idempotent-answer-store.js';
 import { headersContext, secretContext } from './stores/sealed-endpoint.js';
 import { oneShotHeadersContext, oneShotSecretContext } from './stores/sealed-one-shot.js';
 
-export const sealedKinds = ['signingSecrets', 'endpointHeaders', 'oneShotSecrets', 'oneShotHeaders'] as const;
+export const sealedKinds = [
+  'signingSecrets',
+  'endpointHeaders',
+  'oneShotSecrets',
+  'oneShotHeaders',
+  'keptAnswers',
+] as const;
 export type SealedKind = (typeof sealedKinds)[number];
 
-/**
- * A column of sealed values. What lasts has to stand in `sealedColumns`, or it is lost with an old key; answers kept for
- * repeated requests end by themselves.
- */
+/** A column of sealed values, of a table whose rows have ids. What is not in `sealedColumns` is lost with an old key. */
 export interface SealedColumn {
   kind: SealedKind;
   table: string;
   column: string;
-  /** Column with the id of what a value belongs to: an endpoint, a customer, a one-shot's event. */
-  ownerColumn: string;
+  /** What a value belongs to, in SQL, of columns that no other table has: an endpoint, a customer, a one-shot's event. */
+  owner: string;
   context(ownerId: string): string;
 }
 
@@ -25,29 +29,36 @@ export const sealedColumns: readonly SealedColumn[] = [
     kind: 'signingSecrets',
     table: 'endpoint_secret',
     column: 'sealed',
-    ownerColumn: 'endpoint_id',
+    owner: 'endpoint_id',
     context: secretContext,
   },
   {
     kind: 'endpointHeaders',
     table: 'endpoint',
     column: 'headers_sealed',
-    ownerColumn: 'id',
+    owner: 'endpoint.id',
     context: headersContext,
   },
   {
     kind: 'oneShotSecrets',
     table: 'one_shot_secret',
     column: 'sealed',
-    ownerColumn: 'customer_id',
+    owner: 'customer_id',
     context: oneShotSecretContext,
   },
   {
     kind: 'oneShotHeaders',
     table: 'one_shot',
     column: 'headers_sealed',
-    ownerColumn: 'id',
+    owner: 'one_shot.id',
     context: oneShotHeadersContext,
+  },
+  {
+    kind: 'keptAnswers',
+    table: 'idempotent_answer',
+    column: 'sealed',
+    owner: "caller_id || ':' || encode(key_hash, 'hex')",
+    context: answerContext,
   },
 ];
 
@@ -68,15 +79,15 @@ export interface SealedCount {
 export async function countSealed(pool: pg.Pool, secretBox: SecretBox): Promise<SealedCount[]> {
   const counts: SealedCount[] = [];
   for (const sealed of sealedColumns) {
-    const { table, column, ownerColumn, kind, context } = sealed;
+    const { table, column, owner, kind, context } = sealed;
     // The keys are few, the values may be millions: one pass over them, and a look-up of one value per key.
     const { rows } = await pool.query<{ key_id: string; count: number; owner_id: string; value: Buffer }>(
       `WITH keys AS MATERIALIZED (
          SELECT ${keyIdSql(sealed)} AS key_id, count(*)::int AS count, min(id::text)::uuid AS id
            FROM ${table} WHERE ${column} IS NOT NULL GROUP BY 1
        )
-       SELECT keys.key_id, keys.count, found.${ownerColumn} AS owner_id, found.${column} AS value
-         FROM keys JOIN ${table} AS found ON found.id = keys.id ORDER BY keys.key_id`,
+       SELECT keys.key_id, keys.count, ${owner} AS owner_id, ${column} AS value
+         FROM keys JOIN ${table} ON ${table}.id = keys.id ORDER BY keys.key_id`,
     );
     for (const { key_id: keyId, count, owner_id: ownerId, value } of rows) {
       counts.push({ kind, keyId, count, problem: problemOpening(secretBox, value, context(ownerId)) });

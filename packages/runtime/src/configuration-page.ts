@@ -18,8 +18,8 @@ Without stopping anything, and with every process able to read what any other wr
 
 1. Put the new key **behind** the old one, \`POSTHORN_ENCRYPTION_KEYS=old:…,new:…\`, and restart the processes one after the other. From now on all of them can read what the new key encrypts.
 2. Put the new key **in front**, \`new:…,old:…\`, and restart them again. From now on it encrypts what is written.
-3. Run \`posthorn keys reencrypt\` with that same variable and \`DATABASE_URL\`. It encrypts with the first key what the others have encrypted, signing secrets and custom headers, in batches of 500 while everything runs, and prints how many. Stopped half-way, the next run does the rest. If a key is missing it says which one, for how many values, and changes nothing; \`--dry-run\` only counts.
-4. When it says that all are encrypted with the new key, wait for \`POSTHORN_IDEMPOTENCY_WINDOW_HOURS\`, so that the answers kept for repeated requests, which it leaves as they are, have ended. Then leave the old key out and restart them a last time. Backups of the database from before step 3 still need the old key: keep it with them.
+3. Run \`posthorn keys reencrypt\` with that same variable and \`DATABASE_URL\`. It encrypts with the first key what the others have encrypted, signing secrets, custom headers and answers kept for repeated requests, in batches of 500 while everything runs, and prints how many. Stopped half-way, the next run does the rest. If a key is missing it says which one, for how many values, and changes nothing; \`--dry-run\` only counts.
+4. When it says that everything is encrypted with the new key, leave the old key out and restart them a last time. Backups of the database from before step 3 still need the old key: keep it with them.
 
 Where one process does everything, steps 1 and 2 are one. After a leak, rotate the signing secrets as well: whoever had the key and a copy of the database has them.`;
 

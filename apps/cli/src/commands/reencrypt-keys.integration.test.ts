@@ -4,10 +4,12 @@ import path from 'node:path';
 import {
   createCustomerStore,
   createEndpointStore,
+  createIdempotentAnswerStore,
   createOneShotStore,
   type Database,
   type EndpointStore,
   ensurePartitions,
+  type IdempotentAnswerStore,
   type OneShotStore,
   openDatabase,
 } from '@posthorn/database';
@@ -37,7 +39,7 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 beforeEach(async () => {
-  await database.pool.query('TRUNCATE customer, one_shot CASCADE');
+  await database.pool.query('TRUNCATE customer, one_shot, idempotent_answer CASCADE');
   await createCustomerStore(database).put('acme', {
     name: null,
     metadata: null,
@@ -67,8 +69,8 @@ describe('posthorn keys reencrypt', () => {
     expect(await run(`${k2},${k1}`)).toEqual({
       code: 0,
       said:
-        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints, 0 one-shot secrets, the headers of 0 one-shots.\n' +
-        'All secrets and headers are encrypted with k2. Remove the other keys when POSTHORN_IDEMPOTENCY_WINDOW_HOURS have passed: answers kept for repeated requests need them until then.\n',
+        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints, 0 one-shot secrets, the headers of 0 one-shots, 0 answers kept for repeats.\n' +
+        'Everything is encrypted with k2: the other keys can be removed.\n',
       complaint: '',
     });
 
@@ -88,7 +90,7 @@ describe('posthorn keys reencrypt', () => {
     const again = await run(`${k2},${k1}`, '--json');
     expect(JSON.parse(again.said)).toEqual({
       keyId: 'k2',
-      reencrypted: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0 },
+      reencrypted: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0, keptAnswers: 0 },
       unreadable: 0,
       remaining: 0,
     });
@@ -118,6 +120,21 @@ describe('posthorn keys reencrypt', () => {
       endpoint: { secrets: [{ expiresAt: null }] },
     });
     expect((await store(k1).readForDelivery([laneId])).get(laneId)).toMatchObject({ kind: 'unreadable' });
+  });
+
+  it('covers the answers kept for repeated requests', async () => {
+    const asked = {
+      callerId: createUuidV7(Date.now()),
+      key: 'once',
+      fingerprint: ['rotate'],
+      customerId: 'acme',
+    };
+    const work = () => Promise.resolve('the first answer');
+    expect(await answers(k1).answerOnce(asked, work)).toMatchObject({ kind: 'first' });
+    expect((await run(`${k2},${k1}`, '--dry-run')).said).toBe('k1: 1 answer kept for repeats\n');
+    expect((await run(`${k2},${k1}`)).said).toContain('the headers of 0 one-shots, 1 answer kept for repeats');
+    expect(await answers(k2).answerOnce(asked, work)).toEqual({ kind: 'repeat', value: 'the first answer' });
+    await expect(answers(k1).answerOnce(asked, work)).rejects.toThrow('k2');
   });
 
   it('refuses to start when a key is missing or is another one, and names it', async () => {
@@ -203,6 +220,11 @@ const keysOf = (text: string) => {
 function store(keys: string): EndpointStore {
   const { prisma, clock } = database;
   return createEndpointStore({ prisma, secretBox: createSecretBox(keysOf(keys)), clock });
+}
+
+function answers(keys: string): IdempotentAnswerStore {
+  const { prisma } = database;
+  return createIdempotentAnswerStore({ prisma, secretBox: createSecretBox(keysOf(keys)) });
 }
 
 function oneShots(keys: string): OneShotStore {

@@ -116,16 +116,12 @@ function printDone(
   const done = sealedKinds.map((kind) => words({ kind, count: count[kind] }));
   print(`Re-encrypted with ${keyId}: ${done.join(', ')}.\n`);
   if (remaining.length === 0) {
-    // Answers that repeats get are sealed too, are never changed, and end by themselves.
-    print(
-      `All secrets and headers are encrypted with ${keyId}. Remove the other keys when ` +
-        'POSTHORN_IDEMPOTENCY_WINDOW_HOURS have passed: answers kept for repeated requests need them until then.\n',
-    );
+    print(`Everything is encrypted with ${keyId}: the other keys can be removed.\n`);
   }
 }
 
 function isOne({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): boolean {
-  return count === 1 && (kind === 'signingSecrets' || kind === 'oneShotSecrets');
+  return count === 1 && kind !== 'endpointHeaders' && kind !== 'oneShotHeaders';
 }
 
 function words({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): string {
@@ -139,6 +135,8 @@ function words({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): string {
       return `${count} one-shot secret${s}`;
     case 'oneShotHeaders':
       return `the headers of ${count} one-shot${s}`;
+    case 'keptAnswers':
+      return `${count} answer${s} kept for repeats`;
   }
 }
 
@@ -152,5 +150,7 @@ function nameOf({ kind, ownerId }: Pick<Reencrypted['unreadable'][number], 'kind
       return `A one-shot secret of ${ownerId}`;
     case 'oneShotHeaders':
       return `The headers of the one-shot ${encodeId('evt', ownerId)}`;
+    case 'keptAnswers':
+      return `An answer kept for repeats, of ${ownerId},`;
   }
 }

@@ -37,11 +37,12 @@ export interface EndpointStore {
   patch(id: string, change: (current: EndpointSettings) => EndpointSettings): Promise<Endpoint | null>;
   /**
    * The secret so far signs along for `overlapSeconds`; with 0 the new one signs alone from now on. Refused when more
-   * than `endpointSecretsMax` would sign.
+   * than `endpointSecretsMax` would sign. In the transaction given, or one of its own.
    */
   rotateSecret(
     id: string,
     rotation: { overlapSeconds: number; secret?: string },
+    tx?: Transaction,
   ): Promise<RotateSecretOutcome>;
   /** The customer an endpoint belongs to, also of a deleted one or a lane of one-shots: their history is still there. */
   customerOf(id: string): Promise<string | null>;
@@ -85,8 +86,10 @@ export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
 
     patch: (id, change) => patch(deps, id, change),
 
-    rotateSecret: (id, { overlapSeconds, secret = generateSigningSecret() }) =>
-      rotateSecret(deps, id, overlapSeconds, secret),
+    rotateSecret: (id, { overlapSeconds, secret = generateSigningSecret() }, tx) =>
+      tx
+        ? rotateSecret(deps, tx, id, overlapSeconds, secret)
+        : prisma.$transaction((own) => rotateSecret(deps, own, id, overlapSeconds, secret)),
 
     async customerOf(id) {
       const row = await prisma.endpoint.findFirst({
@@ -159,22 +162,21 @@ async function patch(
 }
 
 async function rotateSecret(
-  { prisma, secretBox, clock }: EndpointStoreDeps,
+  { secretBox, clock }: EndpointStoreDeps,
+  tx: Transaction,
   id: string,
   overlapSeconds: number,
   secret: string,
 ): Promise<RotateSecretOutcome> {
-  return prisma.$transaction(async (tx) => {
-    await lockEndpoint(tx, id);
-    const row = await findEndpoint(tx, clock, id);
-    if (!row) return { kind: 'unknown_endpoint' };
-    if (overlapSeconds > 0 && row.secrets.length >= endpointSecretsMax) return { kind: 'too_many_secrets' };
-    const previousExpiresAt = await retireSecrets(tx, id, overlapSeconds, clock.nowMs());
-    const { createdAt } = await tx.endpointSecret.create({
-      data: { endpointId: id, ...sealedSecret(id, secret, secretBox, clock) },
-    });
-    return { kind: 'rotated', secret, createdAt, previousExpiresAt };
+  await lockEndpoint(tx, id);
+  const row = await findEndpoint(tx, clock, id);
+  if (!row) return { kind: 'unknown_endpoint' };
+  if (overlapSeconds > 0 && row.secrets.length >= endpointSecretsMax) return { kind: 'too_many_secrets' };
+  const previousExpiresAt = await retireSecrets(tx, id, overlapSeconds, clock.nowMs());
+  const { createdAt } = await tx.endpointSecret.create({
+    data: { endpointId: id, ...sealedSecret(id, secret, secretBox, clock) },
   });
+  return { kind: 'rotated', secret, createdAt, previousExpiresAt };
 }
 
 /** What no longer signs is deleted: a secret at rest is only a risk. */

@@ -48,7 +48,7 @@ export function createIdempotentAnswerStore({
       if (key === null) return { kind: 'first', value: await prisma.$transaction(work, limits) };
       const keyHash = sha256(key);
       const requestHash = sha256(JSON.stringify(fingerprint));
-      const context = `idempotent_answer:${callerId}:${Buffer.from(keyHash).toString('hex')}`;
+      const context = answerContext(`${callerId}:${Buffer.from(keyHash).toString('hex')}`);
       const where = { callerId_keyHash: { callerId, keyHash } };
       return prisma.$transaction<IdempotentOutcome<T>>(async (tx) => {
         // The key's row of a request that is underway is waited for here.
@@ -69,6 +69,11 @@ export function createIdempotentAnswerStore({
       }, limits);
     },
   };
+}
+
+/** What an answer is sealed for: its caller's id and the hash of its key, in hex. */
+export function answerContext(owner: string): string {
+  return `idempotent_answer:${owner}`;
 }
 
 function sha256(text: string): Uint8Array<ArrayBuffer> {

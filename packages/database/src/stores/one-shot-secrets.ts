@@ -18,11 +18,12 @@ export interface OneShotSecrets {
   list(customerId: string): Promise<SecretDescription[]>;
   /**
    * Makes a new secret, which this answer alone shows. The one so far, if any, signs along for `overlapSeconds`. Refused
-   * when more than `endpointSecretsMax` would sign.
+   * when more than `endpointSecretsMax` would sign. In the transaction given, or one of its own.
    */
   rotate(
     customerId: string,
     rotation: { overlapSeconds: number; secret?: string },
+    tx?: Transaction,
   ): Promise<RotateOneShotSecretOutcome>;
 }
 
@@ -41,8 +42,8 @@ export function createOneShotSecrets({ prisma, secretBox, clock }: OneShotSecret
       return currentFirst(rows).map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt }));
     },
 
-    rotate: (customerId, { overlapSeconds, secret = generateSigningSecret() }) =>
-      prisma.$transaction<RotateOneShotSecretOutcome>(async (tx) => {
+    rotate(customerId, { overlapSeconds, secret = generateSigningSecret() }, given) {
+      const rotate = async (tx: Transaction): Promise<RotateOneShotSecretOutcome> => {
         if (!(await lockCustomer(tx, customerId))) return { kind: 'unknown_customer' };
         const nowMs = clock.nowMs();
         const signing = await tx.oneShotSecret.count({ where: { customerId, ...liveSecrets(nowMs).where } });
@@ -52,7 +53,9 @@ export function createOneShotSecrets({ prisma, secretBox, clock }: OneShotSecret
           data: newSecret(customerId, secret, secretBox, nowMs),
         });
         return { kind: 'rotated', secret, createdAt, previousExpiresAt };
-      }),
+      };
+      return given ? rotate(given) : prisma.$transaction(rotate);
+    },
   };
 }
 
