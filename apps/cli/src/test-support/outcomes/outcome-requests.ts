@@ -81,6 +81,10 @@ export const outcomeRequests: Partial<Record<OperationId, Record<string, Make>>>
     '409 conflict': tooManySecrets('rotateOneShotSecret', async (world) => ({
       params: { customerId: await world.customer() },
     })),
+    '409 idempotency_conflict': keyUsed('rotateOneShotSecret', onCustomer, {
+      ...onCustomer,
+      body: { overlapSeconds: 0 },
+    }),
   },
   putCustomer: {
     '201': () => ({ params: { customerId: unique('new') }, body: {} }),
@@ -142,6 +146,10 @@ export const outcomeRequests: Partial<Record<OperationId, Record<string, Make>>>
   },
   rotateSecret: {
     '409 conflict': tooManySecrets('rotateSecret', async (world) => ({ params: await endpointOf(world) })),
+    '409 idempotency_conflict': async (tools) => {
+      const params = await endpointOf(tools.world);
+      return keyUsed('rotateSecret', { params }, { params, body: { overlapSeconds: 0 } })(tools);
+    },
   },
   putEventType: {
     '200': async ({ world }) => {
