@@ -99,7 +99,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
       const outcome = await endpoints.rotateSecret(id, body, tx);
       switch (outcome.kind) {
         case 'rotated':
-          return { status: 200, body: rotatedSecretResource(outcome) };
+          return { status: 200, body: rotatedSecretResource(outcome), customerId };
         case 'unknown_endpoint':
           throw notFound();
         case 'too_many_secrets':

@@ -90,7 +90,13 @@ describe('posthorn keys reencrypt', () => {
     const again = await run(`${k2},${k1}`, '--json');
     expect(JSON.parse(again.said)).toEqual({
       keyId: 'k2',
-      reencrypted: { signingSecrets: 0, endpointHeaders: 0, oneShotSecrets: 0, oneShotHeaders: 0, keptAnswers: 0 },
+      reencrypted: {
+        signingSecrets: 0,
+        endpointHeaders: 0,
+        oneShotSecrets: 0,
+        oneShotHeaders: 0,
+        keptAnswers: 0,
+      },
       unreadable: 0,
       remaining: 0,
     });
@@ -132,7 +138,9 @@ describe('posthorn keys reencrypt', () => {
     const work = () => Promise.resolve('the first answer');
     expect(await answers(k1).answerOnce(asked, work)).toMatchObject({ kind: 'first' });
     expect((await run(`${k2},${k1}`, '--dry-run')).said).toBe('k1: 1 answer kept for repeats\n');
-    expect((await run(`${k2},${k1}`)).said).toContain('the headers of 0 one-shots, 1 answer kept for repeats');
+    expect((await run(`${k2},${k1}`)).said).toContain(
+      'the headers of 0 one-shots, 1 answer kept for repeats',
+    );
     expect(await answers(k2).answerOnce(asked, work)).toEqual({ kind: 'repeat', value: 'the first answer' });
     await expect(answers(k1).answerOnce(asked, work)).rejects.toThrow('k2');
   });
