@@ -66,8 +66,9 @@ export function runStream(
     rechecking = true;
     mayGoOn()
       .catch((error: unknown) => {
-        // While nobody can tell it goes on, as requests with a known key do.
-        if (error instanceof AppError && refusals.has(error.status)) end();
+        // While nobody can tell it goes on, as requests with a known key do. Any other refusal ends it: one that is
+        // not known any more can be told so as a limit on its address.
+        if (error instanceof AppError && error.code !== 'unavailable') end();
       })
       .finally(() => (rechecking = false));
   }, recheckMs);
@@ -81,5 +82,3 @@ export function runStream(
   });
   response.write('retry: 2000\n\n');
 }
-
-const refusals: ReadonlySet<number> = new Set([401, 403, 404]);

@@ -1,11 +1,14 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
+import { createUuidV7, decodeId, deliveryIdOf } from '@posthorn/domain';
+import { createFailedAttempts, createRedisWindowCounter } from '@posthorn/http';
+import { createLogger } from '@posthorn/runtime';
 import {
   createTestDatabase,
   openStream,
   type OpenStream,
   type TestDatabase,
+  testRedis,
   waitUntil,
 } from '@posthorn/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -156,6 +159,46 @@ describe('a stream', () => {
       socket.destroy();
     }
   }, 120_000);
+});
+
+it('ends when its reader’s key is revoked, also while its address is refused for wrong keys', async () => {
+  const redis = testRedis();
+  const counter = createRedisWindowCounter({ redisUrl: redis.url, prefix: redis.prefix });
+  await waitUntil(() => counter.add('connected', 1, 1));
+  const logger = createLogger({ level: 'silent', role: 'test' });
+  const failedAttempts = createFailedAttempts({ counter, maxPerMinute: 60, logger });
+  const limited = await startTestConsole(testDatabase.url, { stream: quickly, failedAttempts });
+  try {
+    await prepareCustomers(limited);
+    const { body } = await limited.admin
+      .post('/v1/api-keys')
+      .send({ scopes: ['read'] })
+      .expect(201);
+    const [stream, others] = [
+      await listen(limited, { token: body.key }),
+      await listen(limited, { token: limited.adminKey }),
+    ];
+    streams.push(stream, others);
+    const refusedOne = async (number: number) => {
+      const token = `phk_${String(number).padStart(43, 'x')}`;
+      const wrong = await openStream(`${limited.origin}${streamPath}`, { token });
+      wrong.close();
+      return wrong.status === 429;
+    };
+    const answers = await Promise.all(Array.from({ length: 64 }, (_, number) => refusedOne(number)));
+    let wrong = answers.length;
+    await waitUntil(() => refusedOne(wrong++));
+
+    await limited.admin.delete(`/v1/api-keys/${body.id}`).expect(204);
+    limited.keyChanged(decodeId('key', body.id)!);
+    await waitUntil(() => stream.ended());
+    expect(others.ended()).toBe(false);
+  } finally {
+    limited.stopWaiting();
+    await limited.close();
+    counter.close();
+    await redis.drop();
+  }
 });
 
 /** With long reasons, so that the buffers of the kernel are full soon. */

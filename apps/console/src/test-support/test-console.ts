@@ -20,6 +20,7 @@ import {
   createHttpApp,
   createIdentities,
   createPortalSessionDirectory,
+  type FailedAttempts,
 } from '@posthorn/http';
 import { createLogger, createSecretBox } from '@posthorn/runtime';
 import supertest from 'supertest';
@@ -82,6 +83,8 @@ export interface TestConsole {
   origin: string;
   /** As when the change feed has missed something. */
   forgetKeys(): void;
+  /** As when the change feed says that this key changed. */
+  keyChanged(id: string): void;
   /** What the process does first when it is to end. */
   stopWaiting(): void;
   /** Requests with this key. */
@@ -99,14 +102,17 @@ export interface TestConsole {
 /** The real app on the real database. Targets at `refused.example` are refused. */
 export async function startTestConsole(
   databaseUrl: string,
-  { publicUrl = null, stream = {} }: { publicUrl?: string | null; stream?: Partial<StreamSettings> } = {},
+  {
+    publicUrl = null,
+    stream = {},
+    failedAttempts = { refuse: () => undefined, note: () => undefined },
+  }: { publicUrl?: string | null; stream?: Partial<StreamSettings>; failedAttempts?: FailedAttempts } = {},
 ): Promise<TestConsole> {
   const logger = createLogger({ level: 'silent', role: 'test' });
   const database = openDatabase({ url: databaseUrl, poolMax: 10, logger });
   await ensurePartitions(database.pool, { nowMs: Date.now() });
   const apiKeys = createApiKeyStore(database);
   const directory = createApiKeyDirectory({ apiKeys, clock: database.clock, logger });
-  const failedAttempts = { refuse: () => undefined, note: () => undefined };
   const portalSessions = createPortalSessionDirectory(createPortalLinkStore(database));
   const identities = createIdentities({ apiKeys: directory, portalSessions, failedAttempts });
   const auditTrail = createAuditTrail(createAuditStore(database), logger);
@@ -156,6 +162,7 @@ export async function startTestConsole(
     enqueued,
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     forgetKeys: () => directory.onGap(),
+    keyChanged: (id) => directory.onChange('api_key', id),
     stopWaiting: () => stopping.abort(),
     as,
     admin: as(adminKey),
