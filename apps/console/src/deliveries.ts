@@ -59,13 +59,18 @@ export function mountDeliveries(router: Router, deps: DeliveriesDeps): void {
 }
 
 async function listDeliveries(
-  { customers, endpoints, deliveries }: DeliveriesDeps,
+  { customers, endpoints, events, deliveries }: DeliveriesDeps,
   caller: Caller,
   { limit, customerId, endpointId, eventId, type, status, since, until }: ListDeliveriesQuery,
   before: string | null,
 ): Promise<Page<Delivery>> {
   const allowed = customerFilter(caller, customerId);
   if (allowed !== null) await findCustomer(customers, caller, allowed);
+  if (eventId !== undefined) {
+    const ofEvent = await events.customerOf(eventId);
+    if (ofEvent === null) throw notFound();
+    await findCustomer(customers, caller, ofEvent);
+  }
   const owner = endpointId === undefined ? allowed : await findOwner(endpoints, caller, endpointId);
   if (allowed !== null && owner !== allowed) return { items: [], next: null };
   const filters = { customerId: owner ?? undefined, endpointId, eventId, type, status };

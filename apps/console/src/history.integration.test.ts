@@ -275,7 +275,6 @@ describe('who may', () => {
     const foreign = app.as(await app.createKey(['read'], 'other'));
     expect((await foreign.get('/v1/events').expect(200)).body.data).toEqual([]);
     expect((await foreign.get('/v1/deliveries').expect(200)).body.data).toEqual([]);
-    expect((await foreign.get(`/v1/deliveries?eventId=${event.id}`).expect(200)).body.data).toEqual([]);
     const hidden = [
       `/v1/events/${event.id}`,
       `/v1/deliveries/${delivery.id}`,
@@ -283,6 +282,7 @@ describe('who may', () => {
       '/v1/events?customerId=acme',
       '/v1/deliveries?customerId=acme',
       `/v1/deliveries?endpointId=${encodeId('ep', endpointId)}`,
+      `/v1/deliveries?eventId=${event.id}`,
     ];
     for (const path of hidden) await foreign.get(path).expect(404);
   });

@@ -31,6 +31,8 @@ export interface ListEventsQuery {
 
 export interface EventStore {
   get(id: string): Promise<Event | null>;
+  /** Whose it is, without its payload. */
+  customerOf(id: string): Promise<string | null>;
   /** Newest first. With a type a page looks at a bounded number of rows: it can be short and still have a next one. */
   list(query: ListEventsQuery): Promise<Page<EventSummary>>;
 }
@@ -38,6 +40,11 @@ export interface EventStore {
 export function createEventStore({ prisma }: { prisma: PrismaClient }): EventStore {
   return {
     get: (id) => prisma.event.findUnique({ where: { id } }),
+
+    async customerOf(id) {
+      const row = await prisma.event.findUnique({ where: { id }, select: { customerId: true } });
+      return row?.customerId ?? null;
+    },
 
     async list({ limit, before, customerId, type, sinceMs, untilMs }) {
       const range = idRange({ before, sinceMs, untilMs });
