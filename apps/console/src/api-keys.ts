@@ -51,8 +51,9 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
   });
 
   mountOperation(router, operations.revokeApiKey, authentication, async ({ params }) => {
-    if (!(await apiKeys.revoke(params.apiKeyId))) throw notFound();
-    return { status: 204 };
+    const revoked = await apiKeys.revoke(params.apiKeyId);
+    if (!revoked) throw notFound();
+    return { status: 204, ...(revoked.customerId !== null && { customerId: revoked.customerId }) };
   });
 }
 

@@ -1,6 +1,6 @@
-import { operations, type DeliveryResource } from '@posthorn/api-contract';
+import { type DeliveryResource, idPrefixes, operations } from '@posthorn/api-contract';
 import type { CustomerStore, DeliveryStore, EndpointStore, EventStore } from '@posthorn/database';
-import { deliveryIdOf } from '@posthorn/domain';
+import { deliveryIdOf, encodeId } from '@posthorn/domain';
 import { AppError, type Caller, mayAccess, mountOperation, notFound } from '@posthorn/http';
 import {
   cancelDelivery,
@@ -31,7 +31,11 @@ export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps):
     await findCustomer(customers, caller, customerId);
     if (endpointId !== undefined && (await endpoints.customerOf(endpointId)) !== customerId) throw notFound();
     const filter = { customerId, endpointId, type, status, sinceMs: since, untilMs: until };
-    return { status: 200, body: await cancelMatchingDeliveries(pool, filter) };
+    const target = {
+      customerId,
+      ...(endpointId !== undefined && { endpointId: encodeId(idPrefixes.endpoint, endpointId) }),
+    };
+    return { status: 200, body: await cancelMatchingDeliveries(pool, filter), target };
   });
 
   mountOperation(router, operations.cancelDelivery, authentication, async ({ params, caller }) => {

@@ -72,8 +72,9 @@ export function mountPortal(
   );
 
   mountOperation(router, operations.endPortalSession, authentication, async ({ caller }) => {
-    await portalLinks.end(sessionOf(caller).id);
-    return { status: 204 };
+    const { id } = sessionOf(caller);
+    await portalLinks.end(id);
+    return { status: 204, target: { portalLinkId: encodeId(idPrefixes.portalLink, id) } };
   });
 }
 

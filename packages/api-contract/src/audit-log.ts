@@ -57,7 +57,7 @@ export const auditEntryResource = Joi.object<AuditEntryResource>({
   target: Joi.object()
     .pattern(Joi.string(), Joi.string())
     .required()
-    .description('The ids in the path, and those of what was made.'),
+    .description('Ids of what was changed or made, by their names.'),
   members: Joi.array()
     .items(Joi.string())
     .required()

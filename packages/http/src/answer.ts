@@ -13,6 +13,8 @@ export interface Answer {
   begin?: (response: Response) => void;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;
+  /** For the audit log: ids of what it was about, where neither the path nor the body says so. */
+  target?: Readonly<Record<string, string>>;
   /** For the audit log: who it was, where authentication did not tell. */
   caller?: Caller;
   /** True: nothing was made or changed, so the audit log says nothing of it. */

@@ -66,9 +66,9 @@ export async function recordChange(
 
 const userAgentMax = 300;
 
-/** The ids in the path, and those in the answer of what was made. */
-function targetOf(request: Request, { body }: Answer): Record<string, string> {
-  const target: Record<string, string> = {};
+/** The ids in the path, those that its handler names, and those in the answer of what was made. */
+function targetOf(request: Request, { body, target: named }: Answer): Record<string, string> {
+  const target: Record<string, string> = { ...named };
   for (const [name, value] of Object.entries(request.params))
     if (typeof value === 'string') target[name] = value;
   if (isObject(body)) {

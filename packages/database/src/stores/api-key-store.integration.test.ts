@@ -86,8 +86,8 @@ describe('revoke', () => {
   it('ends the key and takes it off the list, once', async () => {
     const { apiKey, key } = await create();
     const other = await create();
-    expect(await apiKeys.revoke(apiKey.id)).toBe(true);
-    expect(await apiKeys.revoke(apiKey.id)).toBe(false);
+    expect(await apiKeys.revoke(apiKey.id)).toEqual(apiKey);
+    expect(await apiKeys.revoke(apiKey.id)).toBeNull();
     expect(await apiKeys.findByHash(hashOf(key))).toBeNull();
     expect((await apiKeys.list({ limit: 10, before: null })).items).toEqual([other.apiKey]);
   });

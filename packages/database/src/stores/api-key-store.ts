@@ -50,8 +50,8 @@ export interface ApiKeyStore {
   list(query: { limit: number; before: string | null }): Promise<Page<ApiKey>>;
   /** Null when there is no such key, or no longer. What `change` throws is passed on, and nothing is changed. */
   patch(id: string, change: (current: ApiKeySettings) => ApiKeySettings): Promise<ApiKey | null>;
-  /** False when there is no such key, or no longer. */
-  revoke(id: string): Promise<boolean>;
+  /** The key that is not valid any more; null when there is no such key, or no longer. */
+  revoke(id: string): Promise<ApiKey | null>;
   /** By SHA-256 of the whole key. Not for revoked keys, nor for those of an erased customer. */
   findByHash(hash: Uint8Array): Promise<ApiKey | null>;
   /** Only moves forward; unknown ids are skipped. */
@@ -87,11 +87,11 @@ export function createApiKeyStore({ prisma, clock }: { prisma: PrismaClient; clo
 
     async revoke(id) {
       const now = new Date(clock.nowMs());
-      const { count } = await prisma.apiKey.updateMany({
+      const [row] = await prisma.apiKey.updateManyAndReturn({
         where: { id, revokedAt: null },
         data: { revokedAt: now, updatedAt: now },
       });
-      return count > 0;
+      return row === undefined ? null : apiKeyOf(row);
     },
 
     async findByHash(hash) {
