@@ -286,7 +286,12 @@ describe('who may', () => {
   it('answers a key of another customer as if nothing were there, and changes nothing', async () => {
     const { paths, delivery } = await history();
     const foreign = app.as(await app.createKey(['admin'], 'other'));
-    for (const [path, body] of paths) await foreign.post(path).send(body).expect(404);
+    const before = await rows();
+    for (const [path, body] of paths) {
+      await foreign.post(path).send(body).expect(404);
+      // One may undo what another did.
+      expect(await rows()).toEqual(before);
+    }
     await foreign.get('/v1/ledger?customerId=acme').expect(404);
     await foreign.get(`/v1/ledger?endpointId=${encodeId('ep', endpointId)}`).expect(404);
     expect((await foreign.get('/v1/ledger').expect(200)).body).toMatchObject({ accepted: 0, delivered: 0 });
@@ -311,6 +316,14 @@ async function history() {
     [`/v1/events/${event.id}/replay`, { endpointId: encodeId('ep', endpointId) }],
   ];
   return { event, delivery, paths };
+}
+
+/** Everything that a request can have changed. */
+async function rows(): Promise<unknown> {
+  const { rows: found } = await app.database.pool.query<object>(
+    'SELECT (SELECT json_agg(e) FROM endpoint e) AS endpoints, (SELECT json_agg(d) FROM delivery d) AS deliveries',
+  );
+  return found;
 }
 
 async function show(id: string) {
