@@ -26,9 +26,21 @@ export function readTreeCpuMs(pid: number): number {
   // Children that have ended and were waited for are in fields 13 and 14.
   const own = [11, 12, 13, 14].reduce((ticks, index) => ticks + Number(fields[index]), 0);
   const living = children === '' ? [] : children.split(' ').map(Number);
-  return (
-    (own * 1000) / TICKS_PER_SECOND + living.reduce((sum, child) => sum + readProcessUsage(child).cpuMs, 0)
-  );
+  return (own * 1000) / TICKS_PER_SECOND + living.reduce((sum, child) => sum + cpuMsIfThere(child), 0);
+}
+
+/** 0 for one that has ended since it was listed, as a Postgres process of autovacuum's may at any moment. */
+function cpuMsIfThere(pid: number): number {
+  try {
+    return readProcessUsage(pid).cpuMs;
+  } catch (error) {
+    if (
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ||
+      (error as NodeJS.ErrnoException).code === 'ESRCH'
+    )
+      return 0;
+    throw error;
+  }
 }
 
 export function readRssBytes(pid: number): number {
