@@ -36,6 +36,7 @@ import { mountReplays } from './replays.js';
 import { mountSignatures } from './signatures.js';
 import { mountStats } from './stats.js';
 import { mountStream, type StreamSettings } from './stream/stream.js';
+import { takeTurns } from './take-turns.js';
 import { mountTestEndpoint } from './test-endpoint.js';
 
 export interface ConsoleRouterDeps {
@@ -88,6 +89,8 @@ export function createConsoleRouter({
   const heldMs = heldForMs(retentionDays);
   const replays = createReplayStore({ pool, prisma, clock, heldForMs: heldMs });
   const answers = createIdempotentAnswerStore({ prisma, secretBox });
+  // Together they may hold two connections; statistics have two of their own, because a chart need not wait for a count.
+  const takeTurn = takeTurns();
   const reopening = { pool, queue, logger, heldForMs: heldMs };
 
   const router = Router({ caseSensitive: true });
@@ -123,7 +126,7 @@ export function createConsoleRouter({
   });
   mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
   mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
-  mountReplays(router, { authentication, customers, endpoints, replays, answers, logger });
+  mountReplays(router, { authentication, customers, endpoints, replays, answers, takeTurn, logger });
   mountPortal(router, {
     authentication,
     admission,
@@ -132,13 +135,14 @@ export function createConsoleRouter({
     answers,
     settings: portal,
   });
-  mountLedger(router, { authentication, customers, endpoints, ledger });
+  mountLedger(router, { authentication, customers, endpoints, ledger, takeTurn });
   mountStream(router, { authentication, pool, customers, logger, stopping, settings: stream });
   mountStats(router, {
     authentication,
     customers,
     endpoints,
     statistics: createStatisticsStore({ pool }),
+    takeTurn: takeTurns(),
     clock,
   });
   return router;

@@ -17,6 +17,7 @@ import { idCursor, pageResource, readCursor } from './cursor.js';
 import { findCustomer } from './customers.js';
 import { findEndpoint } from './find-endpoint.js';
 import { replayResource } from './replay-resource.js';
+import type { TakeTurn } from './take-turns.js';
 
 export interface ReplaysDeps {
   authentication: RequestHandler;
@@ -24,18 +25,21 @@ export interface ReplaysDeps {
   endpoints: EndpointStore;
   replays: ReplayStore;
   answers: IdempotentAnswerStore;
+  takeTurn: TakeTurn;
   logger: Logger;
 }
 
 const cursorForm = idCursor('replays');
 
 export function mountReplays(router: Router, deps: ReplaysDeps): void {
-  const { authentication, customers, replays, answers, logger } = deps;
+  const { authentication, customers, replays, answers, takeTurn, logger } = deps;
 
   mountOperation(router, operations.createReplay, authentication, async (request) => {
     const filter = await checkedFilter(deps, request.caller, request.body);
+    const { customerId } = filter;
+    const party = { caller: request.caller, customerId };
     if (request.body.dryRun) {
-      const { matched, more } = await replays.count(filter);
+      const { matched, more } = await takeTurn(party, () => replays.count(filter));
       return { status: 200, body: { matched, more }, unchanged: true };
     }
     let created: Replay | undefined;
@@ -43,7 +47,10 @@ export function mountReplays(router: Router, deps: ReplaysDeps): void {
       created = await create(replays, tx, filter);
       return { status: 201, body: replayResource(created) };
     };
-    const answer = await answerOnce(answers, operations.createReplay, request, filter.customerId, work);
+    // It counts in its transaction, so what waits for its turn must not have begun one.
+    const answer = await takeTurn(party, () =>
+      answerOnce(answers, operations.createReplay, request, customerId, work),
+    );
     if (created) logger.info('replay.started', factsOf(created));
     return answer;
   });

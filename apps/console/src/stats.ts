@@ -11,12 +11,14 @@ import { AppError, mountOperation } from '@posthorn/http';
 import type { Clock } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { findHistoryOwner } from './history-owner.js';
+import type { TakeTurn } from './take-turns.js';
 
 export interface StatsDeps {
   authentication: RequestHandler;
   customers: CustomerStore;
   endpoints: EndpointStore;
   statistics: StatisticsStore;
+  takeTurn: TakeTurn;
   clock: Clock;
 }
 
@@ -26,15 +28,21 @@ const bucketsDefault = { minute: 60, hour: 24, day: 30 } as const;
 
 export function mountStats(
   router: Router,
-  { authentication, customers, endpoints, statistics, clock }: StatsDeps,
+  { authentication, customers, endpoints, statistics, takeTurn, clock }: StatsDeps,
 ): void {
   mountOperation(router, operations.getStats, authentication, async ({ query, caller }) => {
     const owner = await findHistoryOwner({ customers, endpoints }, caller, query);
     const { bucket } = query;
     const [sinceMs, untilMs] = rangeOf(query, clock.nowMs());
-    // Asked first: what is counted meanwhile is more than was promised, not less.
-    const countedUntil = await statistics.countedUntil();
-    const counted = await statistics.read({ ...owner, span: bucket, sinceMs, untilMs });
+    const read = async () => ({
+      // Asked first: what is counted meanwhile is more than was promised, not less.
+      countedUntil: await statistics.countedUntil(),
+      counted: await statistics.read({ ...owner, span: bucket, sinceMs, untilMs }),
+    });
+    const { customerId, endpointId } = owner;
+    // One endpoint's rows are bounded by the buckets; those of a customer or of all are not.
+    const { countedUntil, counted } =
+      endpointId === undefined ? await takeTurn({ caller, customerId }, read) : await read();
     return {
       status: 200,
       body: {

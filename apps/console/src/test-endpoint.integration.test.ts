@@ -78,6 +78,19 @@ describe('POST /v1/endpoints/{endpointId}/test', () => {
     expect(answer.body).toMatchObject({ code: 'conflict' });
   });
 
+  it('answers 409 when its endpoint was deleted, and does not claim that nothing was sent', async () => {
+    const [answer] = await Promise.all([
+      begin(app.admin, {}),
+      waitUntil(() => app.enqueued.at(-1)).then(() =>
+        app.admin.delete(path.replace('/test', '')).expect(204),
+      ),
+    ]);
+    expect(answer.body).toMatchObject({
+      code: 'conflict',
+      detail: 'The test ended without a recorded attempt: endpoint_deleted.',
+    });
+  });
+
   it('answers 404 for an endpoint that is another’s or not there, and makes nothing', async () => {
     await app.putCustomer('other');
     const others = app.as(await app.createKey(['admin'], 'other'));

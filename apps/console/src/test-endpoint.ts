@@ -49,7 +49,7 @@ export function mountTestEndpoint(router: Router, deps: TestEndpointDeps): void 
   });
 }
 
-/** Undefined when the time is over before. Throws when there will be none. */
+/** Undefined when the time is over before. Throws when there will be none, though it may have been on the wire. */
 async function untilAttempted(
   { attempts, deliveries, stopping }: TestEndpointDeps,
   deliveryId: string,
@@ -66,7 +66,7 @@ async function untilAttempted(
     if (isFinished(delivery.status)) {
       throw new AppError({
         code: 'conflict',
-        detail: `The test was not sent: ${delivery.reason ?? delivery.status}.`,
+        detail: `The test ended without a recorded attempt: ${delivery.reason ?? delivery.status}.`,
       });
     }
   }
