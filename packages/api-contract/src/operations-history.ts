@@ -179,7 +179,8 @@ export const historyOperations = {
     summary: 'Read the ledger',
     description:
       'accepted = delivered + pending + held + deadLettered + cancelled, at any time. `since` (inclusive) and `until` ' +
-      '(exclusive) bound the time at which events were accepted. Counted anew for every request: give bounds on a long history.',
+      '(exclusive) bound the time at which events were accepted. Counted anew for every request: give bounds on a long history. ' +
+      'One of a customer is counted at a time in a process, and five wait: 429 for more, 503 when too many wait in all.',
     params: noParams,
     query: ledgerQuery,
     body: null,
@@ -195,7 +196,8 @@ export const historyOperations = {
     description:
       'Attempts, their latency, and ends of deliveries by minute, hour or day. Counted in the background: what happened ' +
       'in the last few seconds, or is recorded late, is added to its bucket when it is read. Kept as long as events. ' +
-      `At most ${statsBucketsMax} buckets per answer.`,
+      `At most ${statsBucketsMax} buckets per answer. Of more than one endpoint, one answer for a customer is read at a ` +
+      'time in a process, and five wait: 429 for more, 503 when too many wait in all.',
     params: noParams,
     query: statsQuery,
     body: null,

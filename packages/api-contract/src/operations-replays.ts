@@ -24,7 +24,8 @@ export const replayOperations = {
       'at most 50 of them are unfinished at a time, so that nobody else waits. What finishes after the replay was made is ' +
       'not part of it, nor is what fails again. An endpoint that is paused or disabled waits until it is enabled, while ' +
       'the others go on. One replay per customer is running or paused at a time: 409 `replay_in_progress`. With `dryRun` ' +
-      'it only counts, and `Idempotency-Key` has no effect.',
+      'it only counts, and `Idempotency-Key` has no effect. One of a customer is counted at a time in a process, and five ' +
+      'wait: 429 for more, 503 when too many wait in all.',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },

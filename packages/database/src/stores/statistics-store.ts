@@ -26,7 +26,10 @@ export interface Statistics {
 }
 
 export interface StatisticsStore {
-  /** Oldest first; nothing for a span in which nothing was counted. */
+  /**
+   * Oldest first; nothing for a span in which nothing was counted. Without a customer no index serves, and the days asked
+   * for are read as a whole: 0.3 s for one of 900,000 rows. So few of these may run at a time.
+   */
   read(query: StatisticsQuery): Promise<Statistics[]>;
   /** Until when what was recorded is counted. */
   countedUntil(): Promise<Date>;
