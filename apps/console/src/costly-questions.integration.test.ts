@@ -1,6 +1,6 @@
 import { createUuidV7, encodeId } from '@posthorn/domain';
 import { createTestDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Agent, startTestConsole, type TestConsole } from './test-support/test-console.js';
 
 /** Asked at once by one customer. */
@@ -12,11 +12,13 @@ let testDatabase: TestDatabase;
 let app: TestConsole;
 let acme: Agent;
 let other: Agent;
+let release = () => Promise.resolve();
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   app = await startTestConsole(testDatabase.url);
 });
+afterEach(() => release());
 afterAll(async () => {
   await app.close();
   await testDatabase.drop();
@@ -29,12 +31,13 @@ beforeEach(async () => {
   other = app.as(await app.createKey(['read'], 'other'));
 });
 
-/** Keeps whoever wants the same lock waiting until it is called. */
-async function hold(lock: string): Promise<() => Promise<void>> {
+/** Keeps whoever wants the same lock waiting until `release`. */
+async function hold(lock: string): Promise<void> {
   const client = await app.database.pool.connect();
   await client.query('BEGIN');
   await client.query(lock);
-  return async () => {
+  release = async () => {
+    release = () => Promise.resolve();
     await client.query('COMMIT');
     client.release();
   };
@@ -73,7 +76,7 @@ const dryRun = (agent: Agent, customerId: string) => send(agent, '/v1/replays', 
 describe('questions that read many rows', () => {
   it('are refused to a customer that asks 90 at once, and answered to others meanwhile', async () => {
     // Making a replay locks its customer, so it keeps the customer's turn for as long as the test likes.
-    const release = await hold("SELECT FROM customer WHERE id = 'acme' FOR UPDATE");
+    await hold("SELECT FROM customer WHERE id = 'acme' FOR UPDATE");
     const made = send(acme, '/v1/replays', { customerId: 'acme' });
     await untilBlocked();
     const { answers, all } = askMany(MANY, () => dryRun(acme, 'acme'));
@@ -100,7 +103,7 @@ describe('questions that read many rows', () => {
       "INSERT INTO endpoint (id, customer_id, url, event_types) VALUES ($1, 'acme', 'https://a.example/', '{*}')",
       [endpointId],
     );
-    const release = await hold('LOCK TABLE statistic');
+    await hold('LOCK TABLE statistic');
     const ofOne = askMany(2, () => send(acme, `/v1/stats?endpointId=${encodeId('ep', endpointId)}`));
     const ofCustomer = askMany(10, () => send(acme, '/v1/stats'));
     const ofAll = askMany(10, () => send(app.admin, '/v1/stats'));
