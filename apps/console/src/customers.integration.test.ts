@@ -1,6 +1,6 @@
 import { encodeId } from '@posthorn/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { createTestDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';
 import { startTestConsole, type TestConsole } from './test-support/test-console.js';
 
 let testDatabase: TestDatabase;
@@ -145,6 +145,36 @@ describe('DELETE /v1/customers/{customerId}', () => {
     await app.admin.delete('/v1/customers/acme').expect(404);
     await app.as(own).get('/v1/events').expect(401);
     await app.admin.put('/v1/customers/acme').send({}).expect(201);
+  });
+});
+
+describe('DELETE /v1/customers/{customerId} of many customers', () => {
+  it('leaves connections to everybody else, and refuses what would wait too long', async () => {
+    const ids = Array.from({ length: 30 }, (_, n) => `many-${n}`);
+    for (const id of ids) await app.putCustomer(id);
+    const holder = await app.database.pool.connect();
+    await holder.query('BEGIN; LOCK TABLE erasure IN SHARE MODE');
+    const answered: object[] = [];
+    const asked = ids.map(async (id) => {
+      const { body, headers } = await app.admin.delete(`/v1/customers/${id}`);
+      answered.push({ code: body.code, retryAfter: headers['retry-after'] });
+    });
+    const erasing = async () =>
+      (
+        await app.database.pool.query<{ n: number }>(
+          "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+      ).rows[0]!.n;
+    // Two are erased, twenty wait.
+    await waitUntil(() => answered.length === 8);
+    await waitUntil(async () => (await erasing()) === 2);
+    expect(answered).toEqual(Array<object>(8).fill({ code: 'unavailable', retryAfter: '1' }));
+    expect((await app.admin.get('/v1/customers').expect(200)).body.data).not.toEqual([]);
+    expect(await erasing()).toBe(2);
+    await holder.query('ROLLBACK');
+    holder.release();
+    await Promise.all(asked);
+    expect(answered.slice(8)).toEqual(Array<object>(22).fill({}));
   });
 });
 

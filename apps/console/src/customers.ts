@@ -21,6 +21,7 @@ import {
   notFound,
   requireCustomer,
   requireTarget,
+  unavailable,
 } from '@posthorn/http';
 import { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from '@posthorn/pipeline';
 import type { Logger, SecretBox } from '@posthorn/runtime';
@@ -71,6 +72,8 @@ export function mountCustomers(router: Router, deps: CustomersDeps): void {
         return { status: 200, body: receiptResource(outcome.receipt) };
       case 'underway':
         throw new AppError({ code: 'conflict', detail: BEING_ERASED });
+      case 'busy':
+        throw unavailable('Too many customers are being erased.');
       case 'not_found':
         throw notFound();
     }

@@ -70,7 +70,8 @@ export const customerOperations = {
       'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and their ' +
       'sessions, also what is in flight. Not reversible. From the beginning on the customer is not there; the answer comes when ' +
       'the last row is gone. Asked again meanwhile it answers 409. An erasure that was cut short is gone on with by itself, or ' +
-      'when asked again; the receipt counts all of it. ' +
+      'when asked again; the receipt counts all of it. A process erases two customers at a time and has twenty more wait; ' +
+      'past that it answers 503. ' +
       'The customer `posthorn`, which gets the operational events, cannot be erased.',
     params: customerParams,
     query: noQuery,

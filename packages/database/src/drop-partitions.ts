@@ -1,7 +1,14 @@
 import type pg from 'pg';
 
-import { partitionBounds, partitionName, PARTITIONED_TABLES, withPartitionLock } from './partition-tables.js';
-import { DAY_MS, isoDay, startOfDay } from './utc-day.js';
+import { findPartitions, type Partition } from './find-partitions.js';
+import {
+  DETACH_LOCK,
+  partitionBounds,
+  PARTITIONED_TABLES,
+  underPartitionLock,
+  withPartitionLock,
+} from './partition-tables.js';
+import { DAY_MS, isoDay } from './utc-day.js';
 
 export interface RetentionOptions {
   nowMs: number;
@@ -17,24 +24,23 @@ export interface DroppedPartitions {
   kept: string[];
 }
 
-type TableName = (typeof PARTITIONED_TABLES)[number]['name'];
-
 const HOUR_MS = 3_600_000;
 
 /**
  * Drops the daily partitions whose time is over. A day goes as a whole, its deliveries first and only if all of them have
  * ended; a day with a delivery that was replayed late stays until that has ended too. `DETACH CONCURRENTLY` leaves
  * readers and writers alone and waits for those that began before, so what it has detached is looked at once more, and
- * attached again if one of them opened a delivery. What a stopped process left half done is taken up by the next pass.
+ * attached again if one of them opened a delivery. What a stopped process left half done is taken up by the next pass,
+ * and so is all of it while somebody has `withAllDaysAttached`.
  */
 export function dropOldPartitions(pool: pg.Pool, options: RetentionOptions): Promise<DroppedPartitions> {
   const historySince = options.nowMs - options.retentionDays * DAY_MS;
   // A day longer: in a day's first minute an event also claims its keys in the partition of the day before.
   const keysSince = options.nowMs - options.idempotencyWindowHours * HOUR_MS - DAY_MS;
   return withPartitionLock(pool, async (client) => {
+    await client.query('SELECT pg_advisory_lock($1)', [DETACH_LOCK]);
     const found = await findPartitions(client);
-    // As long as one is detached by half, Postgres detaches no other of its table.
-    for (const partition of found) if (partition.state === 'detaching') await detach(client, partition);
+    await finishDetaching(client, found);
     const isOver = ({ table, dayMs }: Partition) =>
       dayMs + DAY_MS <= (table === 'idempotency_key' ? keysSince : historySince);
     const result: DroppedPartitions = { dropped: [], kept: [] };
@@ -43,16 +49,32 @@ export function dropOldPartitions(pool: pg.Pool, options: RetentionOptions): Pro
       // The retention was made longer after it had been detached.
       for (const partition of partitions) if (!isOver(partition)) await attach(client, partition);
     }
+    await client.query('SELECT pg_advisory_unlock($1)', [DETACH_LOCK]);
     return result;
   });
 }
 
-interface Partition {
-  table: TableName;
-  name: string;
-  dayMs: number;
-  /** `detaching`: a `DETACH CONCURRENTLY` was cut off between its two halves. */
-  state: 'attached' | 'detaching' | 'detached';
+/**
+ * Runs `work` while no day is detached, for those who have to find every row: what is detached they do not see, and it may
+ * be attached again. Days that a stopped process left detached are attached first, and dropped by a later pass. The lock is
+ * the connection's, which the caller has to close when this rejects.
+ */
+export async function withAllDaysAttached<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T> {
+  await underPartitionLock(client, async () => {
+    // Whoever detaches has both locks, so this one is free.
+    await client.query('SELECT pg_advisory_lock_shared($1)', [DETACH_LOCK]);
+    const found = await findPartitions(client);
+    await finishDetaching(client, found);
+    for (const partition of found) await attach(client, partition);
+  });
+  const result = await work();
+  await client.query('SELECT pg_advisory_unlock_shared($1)', [DETACH_LOCK]);
+  return result;
+}
+
+/** As long as one is detached by half, Postgres detaches no other of its table. */
+async function finishDetaching(client: pg.PoolClient, found: readonly Partition[]): Promise<void> {
+  for (const partition of found) if (partition.state === 'detaching') await detach(client, partition);
 }
 
 async function dropDay(
@@ -118,27 +140,6 @@ async function hasUnfinished(client: pg.PoolClient, name: string): Promise<boole
          OR EXISTS (SELECT FROM ${name} WHERE status = 'held') AS unfinished`,
   );
   return rows[0]?.unfinished ?? false;
-}
-
-/** Every daily partition, also those that were detached and not dropped. */
-async function findPartitions(client: pg.PoolClient): Promise<Partition[]> {
-  const { rows } = await client.query<{ name: string; state: Partition['state'] }>(
-    `SELECT child.relname AS name,
-            CASE WHEN inhrelid IS NULL THEN 'detached' WHEN inhdetachpending THEN 'detaching' ELSE 'attached' END AS state
-       FROM pg_class child
-       LEFT JOIN pg_inherits ON inhrelid = child.oid
-      WHERE child.relkind = 'r' AND child.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'event'::regclass)
-        AND child.relname ~ ('^(' || array_to_string($1::text[], '|') || ')_[0-9]{8}$')`,
-    [PARTITIONED_TABLES.map(({ name }) => name)],
-  );
-  return rows.flatMap(({ name, state }) => {
-    const [, table, year, month, day] = /^(\w+)_(\d{4})(\d\d)(\d\d)$/.exec(name) ?? [];
-    const known = PARTITIONED_TABLES.find((candidate) => candidate.name === table);
-    const dayMs = Date.UTC(Number(year), Number(month) - 1, Number(day));
-    // Only names that we would have given ourselves.
-    if (!known || partitionName(known.name, startOfDay(dayMs)) !== name) return [];
-    return [{ table: known.name, name, dayMs, state }];
-  });
 }
 
 /** Oldest first. */

@@ -1,7 +1,7 @@
 export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
 export { openDatabase, type Database, type PrismaClient, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
-export { dropOldPartitions } from './drop-partitions.js';
+export { dropOldPartitions, withAllDaysAttached } from './drop-partitions.js';
 export { type AttemptReader, takeAttemptReader } from './hot/attempt-reader.js';
 export { bringForward, type BroughtForward } from './hot/bring-forward.js';
 export { cancelDeliveries } from './hot/cancel-deliveries.js';

@@ -11,7 +11,7 @@ export const connectionName = 'posthorn';
  * and what begins after it does. Ours last seconds at most (their timeout), so this ends. The processes have to use one
  * database role, or Postgres does not show them each other's.
  */
-export async function untilOlderTransactionsEnd(pool: pg.Pool): Promise<void> {
+export async function untilOlderTransactionsEnd(pool: pg.Pool | pg.PoolClient): Promise<void> {
   const { rows: now } = await pool.query<{ at: string }>('SELECT clock_timestamp()::text AS at');
   for (;;) {
     const { rows } = await pool.query<{ open: boolean }>(

@@ -5,6 +5,8 @@ import { DAY_MS, isoDay } from './utc-day.js';
 
 /** Any constant will do; it keeps two processes from changing the partitions at once. */
 const PARTITION_LOCK = 7_270_436_901;
+/** Taken under the other one: alone by who detaches days, shared and kept by those for whom all have to be attached. */
+export const DETACH_LOCK = 7_270_436_902;
 
 export const PARTITIONED_TABLES = [
   { name: 'event', key: 'id' },
@@ -41,12 +43,7 @@ export async function withPartitionLock<T>(
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query('SELECT pg_advisory_lock($1)', [PARTITION_LOCK]);
-    await client.query("SET lock_timeout = '3s'");
-    const result = await work(client);
-    await client.query('RESET lock_timeout');
-    await client.query('SELECT pg_advisory_unlock($1)', [PARTITION_LOCK]);
-    return result;
+    return await underPartitionLock(client, () => work(client));
   } catch (error) {
     broken = error instanceof Error ? error : new Error(String(error));
     throw error;
@@ -54,6 +51,16 @@ export async function withPartitionLock<T>(
     // A client that failed may still hold the lock or the setting: close it instead of lending it out again.
     client.release(broken);
   }
+}
+
+/** The same on a connection of the caller's, which has to close it when this rejects. */
+export async function underPartitionLock<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T> {
+  await client.query('SELECT pg_advisory_lock($1)', [PARTITION_LOCK]);
+  await client.query("SET lock_timeout = '3s'");
+  const result = await work();
+  await client.query('RESET lock_timeout');
+  await client.query('SELECT pg_advisory_unlock($1)', [PARTITION_LOCK]);
+  return result;
 }
 
 /** The smallest id of a day: its time bits and nothing else, below every UUIDv7 of that time. */

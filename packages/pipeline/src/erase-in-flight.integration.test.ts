@@ -6,7 +6,7 @@ import type pg from 'pg';
 
 import { createEventAcceptor } from './accept-event.js';
 import { createDeliveryEnqueuer } from './enqueue-deliveries.js';
-import { beginErasure, ErasureOver } from './erasure.js';
+import { beginErasure, ErasureOver, findCustomerMadeAt } from './erasure.js';
 import { finishErasures } from './finish-erasures.js';
 import { createRouteCache } from './route-cache.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
@@ -75,6 +75,18 @@ async function count(from: string): Promise<number> {
 const rowsOf = (table: string) => count(`${table} WHERE customer_id = '${customerId}'`);
 /** Attempts whose delivery is gone. */
 const orphans = () => count('attempt WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.id = delivery_id)');
+
+async function begin(client: pg.PoolClient, id: string) {
+  const madeAt = await findCustomerMadeAt(pool, id);
+  return madeAt && beginErasure(client, { customerId: id, madeAt });
+}
+
+/** As if a process had died just then. */
+async function begun(id: string): Promise<void> {
+  const client = await pool.connect();
+  await begin(client, id);
+  client.release();
+}
 
 describe('erasing a customer', () => {
   it('takes the attempt along that is recorded while its delivery is being removed', async () => {
@@ -281,7 +293,8 @@ describe('an erasure', () => {
   });
 
   it('that somebody else has finished removes nothing of the next customer of the same id', async () => {
-    const erasure = await beginErasure(pool, customerId);
+    const client = await pool.connect();
+    const erasure = await begin(client, customerId);
     expect(await pipeline.erase(customerId)).toMatchObject({ kind: 'erased' });
     await pipeline.addCustomer(customerId);
     await pipeline.accept({ customerId });
@@ -290,9 +303,11 @@ describe('an erasure', () => {
       return {};
     };
     await expect(erasure!.part(removeAll)).rejects.toThrow(ErasureOver);
+    await client.query('ROLLBACK');
     // Also while that one is being erased as well.
-    await beginErasure(pool, customerId);
+    await begin(client, customerId);
     await expect(erasure!.finish(removeAll)).rejects.toThrow(ErasureOver);
+    client.release(true);
     expect(await rowsOf('event')).toBe(1);
     await pipeline.erase(customerId);
   });
@@ -307,7 +322,7 @@ describe('an erasure', () => {
       error: write,
     };
     const queue = { eraseCustomer: () => Promise.reject(new Error('away')) };
-    await beginErasure(pool, customerId);
+    await begun(customerId);
     await finishErasures({ pool, queue, logger }, ALL);
     expect(warned).toEqual(['customer.queue_not_erased']);
     expect(await count(`customer WHERE id = '${customerId}'`)).toBe(0);

@@ -35,12 +35,12 @@ function batch(table: string, key: string, bounds = ''): string {
 }
 
 /** Everything but the customer's settings, which others look at to see that it is being erased. */
-export async function eraseHistory(pool: pg.Pool, erasure: Erasure): Promise<void> {
-  await eraseDeliveries(pool, erasure);
-  await eraseEvents(pool, erasure);
+export async function eraseHistory(client: pg.PoolClient, erasure: Erasure): Promise<void> {
+  await eraseDeliveries(client, erasure);
+  await eraseEvents(client, erasure);
   await eraseReplays(erasure);
   for (const [kind, statement] of inBatches) await eraseBatches(erasure, kind, statement);
-  await eraseToldAbout(pool, erasure);
+  await eraseToldAbout(client, erasure);
 }
 
 /** The rest in one transaction, with what those who did not look at the tombstone noted meanwhile. */
@@ -68,18 +68,18 @@ export function eraseSettings(erasure: Erasure): Promise<ErasedCounts> {
   });
 }
 
-async function eraseDeliveries(pool: pg.Pool, erasure: Erasure): Promise<void> {
+async function eraseDeliveries(client: pg.PoolClient, erasure: Erasure): Promise<void> {
   for (;;) {
-    const ids = await someOf(pool, 'delivery', erasure.customerId);
+    const ids = await someOf(client, 'delivery', erasure.customerId);
     if (ids.length === 0) return;
-    await erasure.part((client) => eraseDeliveryRows(client, ids));
+    await erasure.part(() => eraseDeliveryRows(client, ids));
   }
 }
 
 /** What is kept beside an event goes with it: by itself it says no more whose it is. */
-async function eraseEvents(pool: pg.Pool, erasure: Erasure): Promise<void> {
+async function eraseEvents(client: pg.PoolClient, erasure: Erasure): Promise<void> {
   for (;;) {
-    const ids = await someOf(pool, 'event', erasure.customerId);
+    const ids = await someOf(client, 'event', erasure.customerId);
     if (ids.length === 0) return;
     const { min, max } = idBounds(ids);
     await erasure.part(async (client) => {
@@ -97,8 +97,12 @@ async function eraseEvents(pool: pg.Pool, erasure: Erasure): Promise<void> {
   }
 }
 
-async function someOf(pool: pg.Pool, table: 'delivery' | 'event', customerId: string): Promise<string[]> {
-  const { rows } = await pool.query<{ id: string }>(
+async function someOf(
+  client: pg.PoolClient,
+  table: 'delivery' | 'event',
+  customerId: string,
+): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>(
     `SELECT id FROM ${table} WHERE customer_id = $1 ORDER BY id LIMIT ${BATCH}`,
     [customerId],
   );

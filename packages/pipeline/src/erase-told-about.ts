@@ -9,9 +9,9 @@ const BATCH = 1_000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
 /** Removes what the operator was told about a customer, because it names it; with its deliveries and their attempts. */
-export async function eraseToldAbout(pool: pg.Pool, erasure: Erasure): Promise<void> {
+export async function eraseToldAbout(client: pg.PoolClient, erasure: Erasure): Promise<void> {
   for (let after = BEFORE_ALL; ;) {
-    const { rows } = await pool.query<{ id: string; about: string | null }>(
+    const { rows } = await client.query<{ id: string; about: string | null }>(
       `SELECT id, body::json #>> '{data,customerId}' AS about FROM event
         WHERE customer_id = $1 AND id > $2 ORDER BY id LIMIT ${BATCH}`,
       [operatorCustomerId, after],
@@ -19,7 +19,7 @@ export async function eraseToldAbout(pool: pg.Pool, erasure: Erasure): Promise<v
     const last = rows.at(-1);
     if (!last) return;
     const ids = rows.filter(({ about }) => about === erasure.customerId).map(({ id }) => id);
-    if (ids.length > 0) await erasure.part((client) => eraseOperationalEvents(client, ids));
+    if (ids.length > 0) await erasure.part(() => eraseOperationalEvents(client, ids));
     after = last.id;
   }
 }

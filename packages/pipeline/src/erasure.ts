@@ -1,4 +1,3 @@
-import { inTransaction } from '@posthorn/database';
 import type pg from 'pg';
 
 /** What an erasure removes. */
@@ -39,30 +38,40 @@ export interface Erasure {
   finish(work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>): Promise<ErasedCounts>;
 }
 
-/** Sets the tombstone, or finds it set. Null when there is no such customer. No part begins after the signal. */
+/** When the customer was made, which tells it from others under its id. Null when there is none. */
+export async function findCustomerMadeAt(pool: pg.Pool, customerId: string): Promise<Date | null> {
+  const { rows } = await pool.query<{ madeAt: Date }>(
+    'SELECT created_at AS "madeAt" FROM customer WHERE id = $1',
+    [customerId],
+  );
+  return rows[0]?.madeAt ?? null;
+}
+
+/**
+ * Sets the tombstone, or finds it set. Null when this customer is not there any more. No part begins after the signal.
+ * All of it is done on this one connection, which the caller closes when something rejects.
+ */
 export async function beginErasure(
-  pool: pg.Pool,
-  customerId: string,
+  client: pg.PoolClient,
+  { customerId, madeAt }: { customerId: string; madeAt: Date },
   signal?: AbortSignal,
 ): Promise<Erasure | null> {
-  const { rows } = await pool.query<{ id: string; erasedAt: Date }>(
+  const { rows } = await client.query<{ id: string; erasedAt: Date }>(
     `WITH marked AS (
-       UPDATE customer SET erased_at = COALESCE(erased_at, now()), updated_at = now() WHERE id = $1
+       UPDATE customer SET erased_at = COALESCE(erased_at, now()), updated_at = now()
+        WHERE id = $1 AND created_at = $2
        RETURNING id, erased_at
      ), begun AS (
        INSERT INTO erasure (customer_id) SELECT id FROM marked
        ON CONFLICT (customer_id) DO UPDATE SET customer_id = excluded.customer_id RETURNING id
      )
      SELECT begun.id, marked.erased_at AS "erasedAt" FROM marked, begun`,
-    [customerId],
+    [customerId, madeAt],
   );
   const [begun] = rows;
   if (!begun) return null;
 
-  async function counted(
-    client: pg.PoolClient,
-    work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>,
-  ) {
+  async function counted(work: (client: pg.PoolClient) => Promise<Partial<ErasedCounts>>) {
     const before = await client.query<{ removed: Partial<ErasedCounts> }>(
       'SELECT removed FROM erasure WHERE customer_id = $1 AND id = $2 FOR UPDATE',
       [customerId, begun?.id],
@@ -78,9 +87,9 @@ export async function beginErasure(
     erasedAt: begun.erasedAt,
 
     part: (work) =>
-      inTransaction(pool, async (client) => {
+      transaction(client, async () => {
         signal?.throwIfAborted();
-        const { now, total } = await counted(client, work);
+        const { now, total } = await counted(work);
         await client.query('UPDATE erasure SET removed = $2 WHERE customer_id = $1', [
           customerId,
           JSON.stringify(total),
@@ -89,13 +98,20 @@ export async function beginErasure(
       }),
 
     finish: (work) =>
-      inTransaction(pool, async (client) => {
-        const { total } = await counted(client, work);
+      transaction(client, async () => {
+        const { total } = await counted(work);
         await client.query('DELETE FROM erasure WHERE customer_id = $1', [customerId]);
         await client.query('DELETE FROM customer WHERE id = $1', [customerId]);
         return total;
       }),
   };
+}
+
+async function transaction<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN');
+  const result = await work();
+  await client.query('COMMIT');
+  return result;
 }
 
 function sum(one: Partial<ErasedCounts>, other: Partial<ErasedCounts>): ErasedCounts {
