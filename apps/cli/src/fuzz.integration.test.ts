@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { deepValues } from './test-support/fuzz/hostile-values.js';
 import { type FuzzWorld, openFuzzWorld } from './test-support/fuzz/fuzz-world.js';
 import { plansOf } from './test-support/fuzz/plan.js';
 import { describeResult, runFuzz } from './test-support/fuzz/run-fuzz.js';
@@ -24,6 +25,21 @@ describe('whatever is sent', () => {
     expect([...statuses]).toEqual(
       expect.arrayContaining(['200', '201', '202', '204', '400', '404', '409', '422']),
     );
+  }, 600_000);
+
+  it('may be nested too deeply for a stack, wherever it stands', async () => {
+    const deep = (at: number) => deepValues[at % deepValues.length] ?? '';
+    const result = await runFuzz(world, {
+      seed,
+      requests: 150,
+      // In place of a member of the body, and of something further in.
+      bodyFaults: (at) => [
+        at % 2 === 0 ? { kind: 'json', text: JSON.stringify(deep(at)) } : { kind: 'value', value: deep(at) },
+      ],
+    });
+    if (result.problems.length > 0) throw new Error(describeResult(result, seed));
+    const statuses = new Set([...result.seen.keys()].map((kind) => kind.split(' ')[1]));
+    expect([...statuses]).toEqual(expect.arrayContaining(['202', '400', '422']));
   }, 600_000);
 
   it('is the same for the same seed', () => {

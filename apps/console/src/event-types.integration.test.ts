@@ -55,6 +55,32 @@ describe('the catalogue of event types', () => {
     await app.admin.get('/v1/event-types/bad.schema').expect(404);
   });
 
+  it('refuses a schema and an example that are nested too deeply', async () => {
+    const nested = (name: string) => `${`{"${name}":`.repeat(8_000)}{}${'}'.repeat(8_000)}`;
+    for (const [path, value] of [
+      ['schema', nested('not')],
+      ['schema', `{"const":${nested('a')}}`],
+      ['example', nested('a')],
+    ]) {
+      const refused = await app.admin
+        .put('/v1/event-types/bad.deep')
+        .set('Content-Type', 'application/json')
+        .send(`{"${path}":${value}}`)
+        .expect(422);
+      expect(refused.body).toMatchObject({
+        errors: [{ path, message: expect.stringContaining('nested too deeply') }],
+      });
+    }
+  });
+
+  it('names the pattern that cannot be checked in linear time', async () => {
+    const refused = await put('bad.pattern', { schema: { properties: { a: { pattern: '^(?!x)' } } } }).expect(422);
+    expect(refused.body).toMatchObject({
+      errors: [{ path: 'schema.properties.a.pattern', message: expect.stringContaining('lookarounds') }],
+    });
+    await put('good.pattern', { schema: { pattern: '^(a+)+$' }, example: 'aaa' }).expect(201);
+  });
+
   it('is read with any reading key, and changed by operators only', async () => {
     await app.putCustomer('acme');
     await put('seen.by-all', {}).expect(201);

@@ -1,4 +1,10 @@
-import { compileEventSchema, type EventTypeResource, operations } from '@posthorn/api-contract';
+import {
+  compileEventSchema,
+  type EventTypeResource,
+  isNestedDeeper,
+  nestingMax,
+  operations,
+} from '@posthorn/api-contract';
 import type { EventType, EventTypeStore } from '@posthorn/database';
 import { AppError, mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
@@ -13,6 +19,7 @@ export interface EventTypesDeps {
 export function mountEventTypes(router: Router, { authentication, eventTypes }: EventTypesDeps): void {
   mountOperation(router, operations.putEventType, authentication, async ({ params, body }) => {
     const { description = null, schema = null, example = null } = body;
+    requireShallow(example);
     requireFit(schema, example);
     const { created, eventType } = await eventTypes.put(params.name, { description, schema, example });
     return { status: created ? 201 : 200, body: eventTypeResource(eventType) };
@@ -31,15 +38,25 @@ export function mountEventTypes(router: Router, { authentication, eventTypes }: 
   });
 }
 
+function requireShallow(example: unknown): void {
+  if (!isNestedDeeper(example, nestingMax)) return;
+  throw new AppError({
+    code: 'unprocessable',
+    detail: 'The example cannot be used.',
+    errors: [{ path: 'example', message: `"example" is nested too deeply: more than ${nestingMax} levels` }],
+  });
+}
+
 /** The schema is one, and the example fits it. */
 function requireFit(schema: unknown, example: unknown): void {
   if (schema === null) return;
   const compiled = compileEventSchema(schema);
   if (!compiled.ok) {
+    const path = compiled.path === '' ? 'schema' : `schema.${compiled.path}`;
     throw new AppError({
       code: 'unprocessable',
       detail: 'The schema cannot be used.',
-      errors: [{ path: 'schema', message: `"schema" is not a usable JSON Schema: ${compiled.message}` }],
+      errors: [{ path, message: `"schema" is not a usable JSON Schema: ${compiled.message}` }],
     });
   }
   const errors = example === null ? [] : compiled.check(example);

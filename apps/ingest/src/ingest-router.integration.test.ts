@@ -231,6 +231,22 @@ describe('events whose type has a schema', () => {
     });
   });
 
+  it('are refused when they are nested too deeply to be checked, alone and in a batch', async () => {
+    await put({ properties: { a: { $ref: '#' } } });
+    const deep = `{"customerId":"acme","type":"order.made","data":${'{"a":'.repeat(8_000)}1${'}'.repeat(8_000)}}`;
+    const errors = [{ path: 'data', message: 'is nested too deeply to be checked' }];
+    const send = (path: string, body: string) => post(path).set('Content-Type', 'application/json').send(body);
+    const alone = await send('/v1/events', deep);
+    expect([alone.status, alone.body]).toEqual([422, expect.objectContaining({ errors })]);
+    const batch = await send('/v1/events/batch', `{"events":[${deep},${JSON.stringify(order({ a: 1 }))}]}`);
+    expect(batch.body).toMatchObject({ results: [{ status: 422, errors }, { status: 202 }] });
+  });
+
+  it('are accepted unchecked when an earlier version has stored a schema that this one cannot use', async () => {
+    await put({ properties: { a: { pattern: '^(?!x)' } }, required: ['a'] });
+    expect((await post('/v1/events').send(order({}))).status).toBe(202);
+  });
+
   it('are not checked any more when the schema is gone', async () => {
     await put({ type: 'object' });
     expect((await post('/v1/events').send(order([]))).status).toBe(422);

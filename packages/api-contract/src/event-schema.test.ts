@@ -8,6 +8,13 @@ function errorsOf(schema: unknown, data: unknown) {
   return compiled.check(data);
 }
 
+/** Objects in each other, so many levels. */
+function nested(levels: number, name: string): object {
+  let value = {};
+  for (let level = 1; level < levels; level += 1) value = { [name]: value };
+  return value;
+}
+
 describe('an event schema', () => {
   it('names the place of what does not fit by a dotted path', () => {
     const schema = { properties: { 'a/b': { properties: { list: { items: { type: 'integer' } } } } } };
@@ -61,7 +68,102 @@ describe('an event schema', () => {
     ['an asynchronous one', { $async: true, type: 'object' }],
     ['a huge one', { description: 'x'.repeat(70_000) }],
     ['no schema at all', 'string'],
+    ['one that never ends', { $ref: '#' }],
+    ['one that never ends for an object', { type: 'object', allOf: [{ $ref: '#' }] }],
+    [
+      'one with too many large patterns',
+      { allOf: Array.from({ length: 20 }, (_, n) => ({ pattern: `${n}.{1000}` })) },
+    ],
   ])('is refused with a message: %s', (_, schema) => {
-    expect(compileEventSchema(schema)).toEqual({ ok: false, message: expect.stringMatching(/\w{3,}/) });
+    expect(compileEventSchema(schema)).toEqual({
+      ok: false,
+      path: expect.any(String),
+      message: expect.stringMatching(/\w{3,}/),
+    });
+  });
+
+  it('may refer to itself as a whole, with or without $id', () => {
+    const tree = { type: 'object', properties: { value: { type: 'integer' }, next: { $ref: '#' } } };
+    for (const schema of [tree, { ...tree, $id: 'https://example.com/tree' }]) {
+      expect(errorsOf(schema, { value: 1, next: { value: 2 } })).toEqual([]);
+      expect(errorsOf(schema, { value: 1, next: { value: 'x' } })).toEqual([
+        { path: 'data.next.value', message: 'must be integer' },
+      ]);
+    }
+  });
+
+  it('keeps nothing of an $id that stands further in', () => {
+    const inner = { $id: 'https://example.com/inner', $anchor: 'here', type: 'string' };
+    expect(
+      errorsOf({ properties: { a: inner, b: { $ref: 'https://example.com/inner#here' } } }, { b: 'x' }),
+    ).toEqual([]);
+    expect(compileEventSchema({ $ref: 'https://example.com/inner' })).toMatchObject({ ok: false });
+  });
+
+  it('is refused when it is nested too deeply, whatever nests', () => {
+    for (const schema of [nested(8_000, 'not'), nested(101, 'not'), { enum: [nested(8_000, 'a')] }]) {
+      expect(compileEventSchema(schema)).toMatchObject({
+        ok: false,
+        message: expect.stringContaining('nested'),
+      });
+    }
+    expect(compileEventSchema(nested(99, 'not'))).toMatchObject({ ok: true });
+  });
+
+  it('refuses data that is nested too deeply, and does not overflow', () => {
+    const node = { properties: { a: { $ref: '#/$defs/n' } } };
+    const schema = { ...node, $defs: { n: node } };
+    const tooDeep = [{ path: 'data', message: expect.stringContaining('nested too deeply') }];
+    expect(errorsOf(schema, nested(8_000, 'a'))).toEqual(tooDeep);
+    expect(errorsOf(schema, nested(101, 'a'))).toEqual(tooDeep);
+    expect(errorsOf(schema, nested(100, 'a'))).toEqual([]);
+    // Many levels of the schema for each one of the data.
+    const $defs = Object.fromEntries(
+      Array.from({ length: 300 }, (_, n) => [`n${n}`, { type: 'object', $ref: `#/$defs/n${n + 1}` }]),
+    );
+    const last = { properties: { a: { $ref: '#/$defs/n0' } } };
+    const long = { $ref: '#/$defs/n0', $defs: { ...$defs, n300: last } };
+    expect(errorsOf(long, nested(100, 'a'))).toEqual(tooDeep);
+  });
+
+  it('checks no text for longer than its length asks, whatever the pattern', () => {
+    const text = `${'a'.repeat(100_000)}!`;
+    expect(errorsOf({ pattern: '^(a+)+$' }, text)).toHaveLength(1);
+    const names = { patternProperties: { '^(a+)+$': { type: 'integer' } }, additionalProperties: false };
+    expect(errorsOf(names, { [text]: 1 })).toHaveLength(1);
+    expect(errorsOf(names, { aaa: 1 })).toEqual([]);
+    expect(errorsOf({ not: { pattern: '[ab]*a[ab]{400}[cd]' } }, text)).toEqual([
+      { path: 'data', message: 'has a text that is too long for a pattern of the schema' },
+    ]);
+  });
+
+  it('names the pattern that it cannot use, and why', () => {
+    const at = (path: string, reason: string) => ({
+      ok: false,
+      path,
+      message: expect.stringContaining(reason),
+    });
+    expect(compileEventSchema({ properties: { a: { pattern: '^(?!x)' } } })).toEqual(
+      at('properties.a.pattern', 'it looks around ((?!)'),
+    );
+    expect(compileEventSchema({ patternProperties: { '(a)\\1': {} } })).toEqual(
+      at('patternProperties.(a)\\1', 'it refers back to a group'),
+    );
+  });
+
+  it('finds duplicates among many items, by value', () => {
+    const items = Array.from({ length: 100_000 }, (_, n) => ({ n, list: [n] }));
+    expect(errorsOf({ uniqueItems: true }, items)).toEqual([]);
+    expect(errorsOf({ uniqueItems: true }, [...items, { list: [7], n: 7 }])).toEqual([
+      { path: 'data', message: 'must NOT have duplicate items' },
+    ]);
+    expect(errorsOf({ uniqueItems: true }, [1, '1', [1], null, 'null'])).toEqual([]);
+  });
+
+  it('checks no format for longer than the length of the text asks', () => {
+    for (const text of [`http://${':'.repeat(200_000)}`, `http://${'a@'.repeat(100_000)}`]) {
+      expect(errorsOf({ format: 'url' }, text)).toHaveLength(1);
+    }
+    expect(errorsOf({ format: 'url' }, 'https://user:secret@example.com:8080/path?x=1')).toEqual([]);
   });
 });

@@ -18,9 +18,11 @@ export interface EventTypeResource {
 }
 
 const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean()).description(
-  'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422.',
+  'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422. ' +
+    '`pattern` and `patternProperties` are checked in linear time, so they take no lookarounds, no backreferences and no ' +
+    'repeats above 1000. At most 64 KiB, nested at most 100 levels deep; so may be the `data` that is checked.',
 );
-const example = Joi.any().description('An example of `data`; it has to fit the schema.');
+const example = Joi.any().description('An example of `data`; it has to fit the schema, and may be nested at most 100 levels deep.');
 
 export const putEventTypeBody = Joi.object<PutEventTypeBody>({
   description: text(2_000).allow(null, '').description('For people.'),

@@ -37,7 +37,13 @@ export {
   type ListEventsQuery,
 } from './events.js';
 export { idempotencyHeaders } from './operations-events.js';
-export { compileEventSchema, type CompiledEventSchema, type EventSchemaCheck } from './event-schema.js';
+export {
+  compileEventSchema,
+  type CompiledEventSchema,
+  type EventSchemaCheck,
+  nestingMax,
+} from './event-schema.js';
+export { isNestedDeeper } from './nesting.js';
 export type { EventTypeResource, PutEventTypeBody } from './event-types.js';
 export type { AttemptResource, DeliveryResource, ListDeliveriesQuery } from './deliveries.js';
 export type {

@@ -1,5 +1,6 @@
 import type { OpenApiOperation, OpenApiParameter } from '@posthorn/api-contract';
 
+import { writeDeepValues } from './hostile-values.js';
 import { spoilJson, spoilText, spoilValue } from './spoil-body.js';
 import type { Credential, Fault, Plan } from './plan.js';
 import type { RawRequest } from './send-raw.js';
@@ -74,7 +75,7 @@ function bodyOf({ requestBody }: OpenApiOperation, { seed, picks, faults }: Plan
   faults.forEach((fault, index) => (value = spoilValue(value, fault, picks[index + 7] ?? 0)));
   const json = of(faults, 'json')[0];
   const text = json ? spoilJson(value, json.text, picks[9] ?? 0) : JSON.stringify(value);
-  return changes.reduce(spoilText, Buffer.from(text));
+  return changes.reduce(spoilText, Buffer.from(writeDeepValues(text)));
 }
 
 function mediaTypeOf({ requestBody }: OpenApiOperation, pick: number): string {

@@ -147,7 +147,7 @@ async function layInThings(call: Call, receiverUrl: string): Promise<unknown[]> 
     return answer;
   };
   await tell('PUT', '/v1/event-types/checked.type', {
-    schema: { type: 'object', properties: { total: { type: 'number' } } },
+    schema: { properties: { total: { type: 'number' }, a: { $ref: '#' } } },
   });
   await tell('PUT', '/v1/event-types/invoice.paid', {});
   for (const customerId of ['acme', 'other']) {

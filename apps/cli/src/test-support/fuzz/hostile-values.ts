@@ -81,11 +81,15 @@ const hostileSchemas: readonly object[] = [
   { type: 'nothing' },
   { type: [] },
   { pattern: '[' },
+  { pattern: '^(a+)+$' },
+  { pattern: '^(?!a)' },
+  { patternProperties: { '(a)\\1': {} } },
   { format: 'none' },
   { minLength: -1 },
   { required: ['toString', '__proto__'] },
   { properties: { constructor: { type: 'string' } }, additionalProperties: false },
   { allOf: [{ $ref: '#' }] },
+  { properties: { a: { $ref: '#' } } },
   { not: {} },
   { enum: [] },
   { const: null },
@@ -110,6 +114,24 @@ const hostileNumbers: readonly number[] = [
   5e-324,
 ];
 
+/** Each stands for a value that is nested too deeply for a stack; `writeDeepValues` writes it. */
+export const deepValues: readonly string[] = ['[deep list]', '[deep object]', '[deep schema]'];
+
+const deepLevels = 10_000;
+const deepJson = [
+  `${'['.repeat(deepLevels)}${']'.repeat(deepLevels)}`,
+  `${'{"a":'.repeat(deepLevels)}1${'}'.repeat(deepLevels)}`,
+  `${'{"not":'.repeat(deepLevels)}{}${'}'.repeat(deepLevels)}`,
+];
+
+/** JSON with what the marks stand for. Neither JSON.stringify nor a fault further in could handle the values themselves. */
+export function writeDeepValues(json: string): string {
+  return deepValues.reduce(
+    (text, mark, index) => text.replaceAll(JSON.stringify(mark), () => deepJson[index] ?? mark),
+    json,
+  );
+}
+
 /** Anything JSON can say where it is not expected. */
 export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom<unknown>(...hostileTexts) },
@@ -119,6 +141,7 @@ export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
     arbitrary: fc.constantFrom<unknown>(null, true, false, [], {}, [[]], [null], ...hostileNumbers),
   },
   { weight: 2, arbitrary: fc.constantFrom<unknown>(...hostileSchemas) },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>(...deepValues) },
   { weight: 1, arbitrary: fc.constantFrom(300, 5_000, 300_000).map((length) => 'x'.repeat(length)) },
   { weight: 1, arbitrary: fc.constantFrom(10, 2_000).map((length) => Array.from({ length }, () => ({}))) },
   { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },

@@ -3,7 +3,7 @@ import { buildOpenApi, type OpenApiDocument } from '@posthorn/api-contract';
 import { createAnswerCheck } from '../answer-check.js';
 import { buildRequest, type PlacedOperation, type RequestMaterial } from './build-request.js';
 import { createKnownThings } from './known-things.js';
-import { type Plan, plansOf } from './plan.js';
+import { type Fault, type Plan, plansOf } from './plan.js';
 import { createRawSender, type RawRequest, type ReceivedAnswer } from './send-raw.js';
 import type { FuzzWorld } from './fuzz-world.js';
 import { createValidValues } from './valid-values.js';
@@ -25,10 +25,17 @@ export interface FuzzProblem {
   answer: string;
 }
 
+export interface FuzzOptions {
+  seed: number;
+  requests: number;
+  /** What is wrong with the request of this number, to an operation that takes a body; otherwise the seed says it. */
+  bodyFaults?: (at: number) => Fault[];
+}
+
 /** Sends so many requests, one after the other, and checks every answer by the document. */
 export async function runFuzz(
   world: FuzzWorld,
-  { seed, requests }: { seed: number; requests: number },
+  { seed, requests, bodyFaults }: FuzzOptions,
 ): Promise<FuzzResult> {
   const document = buildOpenApi();
   const check = createAnswerCheck(document);
@@ -36,6 +43,7 @@ export async function runFuzz(
   known.learn(world.laidIn);
   const values = createValidValues(document, known, world.urls);
   const operations = operationsOf(document);
+  const asked = bodyFaults ? operations.filter(({ operation }) => operation.requestBody) : operations;
   const sender = createRawSender(world.port);
   const seen = new Map<string, number>();
   const problems = new Map<string, FuzzProblem>();
@@ -46,8 +54,9 @@ export async function runFuzz(
   };
 
   let at = 0;
-  for (const plan of plans(seed, requests)) {
-    const placed = operations[at % operations.length] as PlacedOperation;
+  for (const made of plans(seed, requests)) {
+    const plan: Plan = bodyFaults ? { ...made, credential: 'who may', faults: bodyFaults(at) } : made;
+    const placed = asked[at % asked.length] as PlacedOperation;
     at += 1;
     const authorization: RequestMaterial['authorization'] = (credential, { security }) =>
       world.authorization(
