@@ -74,7 +74,9 @@ describe('the catalogue of event types', () => {
   });
 
   it('names the pattern that cannot be checked in linear time', async () => {
-    const refused = await put('bad.pattern', { schema: { properties: { a: { pattern: '^(?!x)' } } } }).expect(422);
+    const refused = await put('bad.pattern', { schema: { properties: { a: { pattern: '^(?!x)' } } } }).expect(
+      422,
+    );
     expect(refused.body).toMatchObject({
       errors: [{ path: 'schema.properties.a.pattern', message: expect.stringContaining('lookarounds') }],
     });

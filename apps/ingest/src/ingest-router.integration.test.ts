@@ -235,7 +235,8 @@ describe('events whose type has a schema', () => {
     await put({ properties: { a: { $ref: '#' } } });
     const deep = `{"customerId":"acme","type":"order.made","data":${'{"a":'.repeat(8_000)}1${'}'.repeat(8_000)}}`;
     const errors = [{ path: 'data', message: 'is nested too deeply to be checked' }];
-    const send = (path: string, body: string) => post(path).set('Content-Type', 'application/json').send(body);
+    const send = (path: string, body: string) =>
+      post(path).set('Content-Type', 'application/json').send(body);
     const alone = await send('/v1/events', deep);
     expect([alone.status, alone.body]).toEqual([422, expect.objectContaining({ errors })]);
     const batch = await send('/v1/events/batch', `{"events":[${deep},${JSON.stringify(order({ a: 1 }))}]}`);

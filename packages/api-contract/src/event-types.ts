@@ -22,7 +22,9 @@ const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean()).descripti
     '`pattern` and `patternProperties` are checked in linear time, so they take no lookarounds, no backreferences and no ' +
     'repeats above 1000. At most 64 KiB, nested at most 100 levels deep; so may be the `data` that is checked.',
 );
-const example = Joi.any().description('An example of `data`; it has to fit the schema, and may be nested at most 100 levels deep.');
+const example = Joi.any().description(
+  'An example of `data`; it has to fit the schema, and may be nested at most 100 levels deep.',
+);
 
 export const putEventTypeBody = Joi.object<PutEventTypeBody>({
   description: text(2_000).allow(null, '').description('For people.'),
