@@ -28,18 +28,20 @@ describe('whatever is sent', () => {
   }, 600_000);
 
   it('may be nested too deeply for a stack, wherever it stands', async () => {
-    const deep = (at: number) => deepValues[at % deepValues.length] ?? '';
+    const deep = (round: number) => deepValues[round % deepValues.length] ?? '';
     const result = await runFuzz(world, {
       seed,
       requests: 150,
       // In place of a member of the body, and of something further in.
-      bodyFaults: (at) => [
-        at % 2 === 0 ? { kind: 'json', text: JSON.stringify(deep(at)) } : { kind: 'value', value: deep(at) },
+      bodyFaults: (round) => [
+        round % 2 === 0
+          ? { kind: 'json', text: JSON.stringify(deep(round)) }
+          : { kind: 'value', value: deep(round) },
       ],
     });
     if (result.problems.length > 0) throw new Error(describeResult(result, seed));
     const statuses = new Set([...result.seen.keys()].map((kind) => kind.split(' ')[1]));
-    expect([...statuses]).toEqual(expect.arrayContaining(['202', '400', '422']));
+    expect([...statuses]).toEqual(expect.arrayContaining(['202', '400']));
   }, 600_000);
 
   it('is the same for the same seed', () => {

@@ -28,8 +28,8 @@ export interface FuzzProblem {
 export interface FuzzOptions {
   seed: number;
   requests: number;
-  /** What is wrong with the request of this number, to an operation that takes a body; otherwise the seed says it. */
-  bodyFaults?: (at: number) => Fault[];
+  /** What is wrong with the requests of a round, in which each operation that takes a body is asked once. Else the seed says it. */
+  bodyFaults?: (round: number) => Fault[];
 }
 
 /** Sends so many requests, one after the other, and checks every answer by the document. */
@@ -55,7 +55,9 @@ export async function runFuzz(
 
   let at = 0;
   for (const made of plans(seed, requests)) {
-    const plan: Plan = bodyFaults ? { ...made, credential: 'who may', faults: bodyFaults(at) } : made;
+    const plan: Plan = bodyFaults
+      ? { ...made, credential: 'who may', faults: bodyFaults(Math.floor(at / asked.length)) }
+      : made;
     const placed = asked[at % asked.length] as PlacedOperation;
     at += 1;
     const authorization: RequestMaterial['authorization'] = (credential, { security }) =>
