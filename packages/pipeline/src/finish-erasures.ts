@@ -3,8 +3,8 @@ import { hasFreeTurn } from './erasure-turns.js';
 
 /**
  * One pass: goes on with erasures whose process died or lost its database, so that nobody has to ask again. Those that are
- * under way are left alone, and so are all while this process has no turn free: a later pass goes on with them. Several processes may
- * run it at once.
+ * under way are left alone, and so are all while this process has no turn free: a later pass goes on with them. Several processes
+ * may run it at once.
  */
 export async function finishErasures(
   deps: Omit<EraseCustomerDeps, 'signal'>,
