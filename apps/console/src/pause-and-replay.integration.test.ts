@@ -251,7 +251,7 @@ describe('GET /v1/ledger', () => {
     const answered: string[] = [];
     const asked = Array.from({ length: 60 }, async () => {
       const { body } = await app.admin.get('/v1/ledger');
-      answered.push(body.code === 'unavailable' ? body.code : 'counted');
+      answered.push(body.code ?? 'counted');
     });
     const counting = async () =>
       (
@@ -259,16 +259,16 @@ describe('GET /v1/ledger', () => {
           "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
         )
       ).rows[0]!.n;
-    // Two are counted, fifty wait.
-    await waitUntil(() => answered.length === 8);
-    await waitUntil(async () => (await counting()) === 2);
-    expect(answered).toEqual(Array<string>(8).fill('unavailable'));
+    // One is counted, five wait.
+    await waitUntil(() => answered.length === 54);
+    await waitUntil(async () => (await counting()) === 1);
+    expect(answered).toEqual(Array<string>(54).fill('rate_limited'));
     expect((await app.admin.get('/v1/customers').expect(200)).body.data).not.toEqual([]);
-    expect(await counting()).toBe(2);
+    expect(await counting()).toBe(1);
     await holder.query('ROLLBACK');
     holder.release();
     await Promise.all(asked);
-    expect(answered.filter((answer) => answer === 'counted')).toHaveLength(52);
+    expect(answered.filter((answer) => answer === 'counted')).toHaveLength(6);
   });
 });
 

@@ -23,6 +23,8 @@ export interface ReleasedDelivery {
  * Releases held deliveries of an endpoint under their next generation, due now; those that the last resume said to
  * cancel are cancelled. Does nothing unless the endpoint is enabled when the statement runs, and keeps it so until it
  * commits. Returns those that are pending now.
+ *
+ * The ids say which rows: behind CASE the status does not have Postgres read all that is held between the first and the last.
  */
 export async function releaseHeldDeliveries(
   pool: pg.Pool,
@@ -42,7 +44,7 @@ export async function releaseHeldDeliveries(
      ), locked AS MATERIALIZED (
        SELECT d.id, CASE WHEN d.created_at < e.held_cancel_before THEN true ELSE false END AS cancels
          FROM delivery d JOIN enabled e ON e.id = d.endpoint_id
-        WHERE d.id = ANY ($2::uuid[]) AND d.id BETWEEN $3 AND $4 AND d.status = 'held'
+        WHERE d.id = ANY ($2::uuid[]) AND d.id BETWEEN $3 AND $4 AND CASE WHEN d.status = 'held' THEN true ELSE false END
         ORDER BY d.id FOR UPDATE OF d
      )
      UPDATE delivery d
