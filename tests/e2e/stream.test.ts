@@ -10,6 +10,7 @@ import {
 } from '@posthorn/testing';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
+import { startBeside } from './support/start-beside.js';
 import {
   addEndpoint,
   expectStatus,
@@ -30,17 +31,12 @@ let endpoint: { id: string };
 beforeAll(async () => {
   [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
   await prepareDatabase(database.url);
-  const shared = { databaseUrl: database.url, redisUrl: testRedis().url };
-  front = await startPosthorn({ ...shared, roles: ['ingest', 'console'] });
-  const { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS } = front.env as Record<string, string> & {
-    POSTHORN_QUEUE_PREFIX: string;
-    POSTHORN_ENCRYPTION_KEYS: string;
-  };
-  worker = await startPosthorn({
-    ...shared,
-    roles: ['worker'],
-    env: { POSTHORN_QUEUE_PREFIX, POSTHORN_ENCRYPTION_KEYS },
+  front = await startPosthorn({
+    databaseUrl: database.url,
+    redisUrl: testRedis().url,
+    roles: ['ingest', 'console'],
   });
+  worker = await startBeside(front, ['worker']);
   endpoint = await addEndpoint(front, customerId, { url: receiver.url });
 }, 240_000);
 afterAll(async () => {

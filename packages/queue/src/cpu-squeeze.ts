@@ -27,27 +27,25 @@ const leastInFlight = 2;
  * among equals, nobody is squeezed: the backlog is worked off at full speed.
  */
 export function squeezeByCpu(customers: Iterable<Squeezable>, utilization: number): void {
-  const busy: Squeezable[] = [];
+  /** What each began, of those that began anything. */
+  const begun = new Map<Squeezable, number>();
   const squeezed: Squeezable[] = [];
   let total = 0;
-  const started = new Map<Squeezable, number>();
   for (const customer of customers) {
     const { starts } = customer;
     customer.starts = 0;
     if (customer.squeezedTo < Infinity) squeezed.push(customer);
     if (starts === 0) continue;
-    busy.push(customer);
-    started.set(customer, starts);
+    begun.set(customer, starts);
     total += starts;
   }
-  if (busy.length > 1 && utilization > busyFrom) {
-    for (const customer of busy) {
-      const own = started.get(customer) ?? 0;
-      if (own <= (timesTheOthers * (total - own)) / (busy.length - 1)) continue;
+  if (begun.size > 1 && utilization > busyFrom) {
+    for (const [customer, own] of begun) {
+      if (own <= (timesTheOthers * (total - own)) / (begun.size - 1)) continue;
       const now = Math.min(customer.squeezedTo, Math.max(customer.inFlight, leastInFlight));
       customer.squeeze(Math.max(leastInFlight, Math.floor(now * 0.75)));
     }
-  } else if (busy.length < 2 || utilization < idleFrom) {
+  } else if (begun.size < 2 || utilization < idleFrom) {
     for (const customer of squeezed) {
       const more = Math.ceil(customer.squeezedTo * 1.25);
       customer.squeeze(more < customer.limit ? more : Infinity);
