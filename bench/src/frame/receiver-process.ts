@@ -13,7 +13,6 @@ interface Group {
 const groups = new Map<string, Group>();
 const held = new Set<ServerResponse>();
 const failedOnce = new Set<string>();
-let seen = 0;
 
 const server = createServer((request, response) => {
   const group = groupOf((request.url ?? '').split('/')[1] ?? '');
@@ -35,7 +34,7 @@ function answer(response: ServerResponse, behaviour: Behaviour, webhookId: strin
     return;
   }
   if (behaviour.kind === 'fails_first') {
-    response.statusCode = failsNow(webhookId, behaviour.everyNth) ? 503 : 200;
+    response.statusCode = failsNow(webhookId, behaviour.oneIn) ? 503 : 200;
     response.end('ok');
     return;
   }
@@ -44,10 +43,9 @@ function answer(response: ServerResponse, behaviour: Behaviour, webhookId: strin
   else response.end('ok');
 }
 
-function failsNow(webhookId: string, everyNth: number): boolean {
-  if (failedOnce.delete(webhookId)) return false;
-  seen += 1;
-  if (seen % everyNth !== 0) return false;
+/** By chance: counting would meet producers that go round, and always fail the same customers, whose breakers then open. */
+function failsNow(webhookId: string, oneIn: number): boolean {
+  if (failedOnce.delete(webhookId) || Math.random() * oneIn >= 1) return false;
   failedOnce.add(webhookId);
   return true;
 }

@@ -4,8 +4,8 @@ import type { Percentiles } from './percentile.js';
 /** What the endpoints of a group do with a request once they have read it. */
 export type Behaviour =
   | { kind: 'answer'; status: number; afterMs: number }
-  /** 503 to the first request of every n-th event, 200 to all others. */
-  | { kind: 'fails_first'; everyNth: number }
+  /** 503 to the first request of one event in so many, 200 to all others. */
+  | { kind: 'fails_first'; oneIn: number }
   /** No answer until `release`. */
   | { kind: 'hang' };
 

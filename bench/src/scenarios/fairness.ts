@@ -213,6 +213,7 @@ async function runCase(
   // The backlog is there before the first of it is sent, and each stretch has a worker that has just started.
   await contestant.stopWorkers();
   await stage.load.run(contestant, contestant.name === 'posthorn' ? { ...backlog, batch: BATCH } : backlog);
+  await tidyUp(contestant);
   await contestant.startWorkers();
   const beside = await measure();
   const backlogLeft = await forgetBacklog(stage, contestant);
@@ -257,8 +258,15 @@ async function forgetBacklog(stage: Stage, contestant: Contestant): Promise<numb
       ? "UPDATE delivery SET status = 'cancelled', reason = 'requested', next_attempt_at = NULL, waiting_for = NULL, finished_at = now() WHERE status = 'pending'"
       : "UPDATE delivery SET status = 'cancelled' WHERE status = 'pending'",
   );
+  await tidyUp(contestant);
   await contestant.startWorkers();
   return rowCount ?? 0;
+}
+
+/** Autovacuum and the checkpointer would do so in the middle of some stretch, and it would be said of the neighbour. */
+async function tidyUp({ pool }: Contestant): Promise<void> {
+  await pool.query('VACUUM (ANALYZE)');
+  await pool.query('CHECKPOINT');
 }
 
 function targetOf({ neighbour, alone, beside }: Outcome): Target {

@@ -12,7 +12,7 @@ import { atMost, median } from '../frame/target.js';
 const DRAIN_LIMIT_MS = 120_000;
 const RETRY_AFTER_SECONDS = 2;
 /** One event in so many fails at first in the round that looks at retries. */
-const FAILING_NTH = 10;
+const FAILING_ONE_IN = 10;
 const COLD_PER_SECOND = 500;
 
 interface Waits {
@@ -64,7 +64,7 @@ await runScenario({
     }
     await addCustomers(stage, posthorn, released);
     const failing = { prefix: 'failing-', count: hot.count };
-    await stage.receiver.behave('failing', { kind: 'fails_first', everyNth: FAILING_NTH });
+    await stage.receiver.behave('failing', { kind: 'fails_first', oneIn: FAILING_ONE_IN });
     const retryPolicy = { delaysSeconds: [RETRY_AFTER_SECONDS], maxAttempts: 3, jitter: 0.5 };
     await addCustomers(stage, posthorn, { ...failing, group: 'failing' }, { retryPolicy });
 

@@ -71,6 +71,7 @@ await runScenario({
       await contestant.pool.query('ANALYZE');
     }
     const full = new Map<Contestant, Round[]>(contestants.map((contestant) => [contestant, []]));
+    const batched: Round[] = [];
     for (let index = 0; index < settings.rounds; index += 1) {
       // Each goes first in turn.
       for (let place = 0; place < contestants.length; place += 1) {
@@ -80,12 +81,23 @@ await runScenario({
         say(
           `round ${index + 1}, ${contestant.name.padEnd(8)}  ${round.deliveredPerSecond} delivered/s, ${round.acceptedPerSecond} accepted/s`,
         );
+        if (contestant !== posthorn) continue;
+        const batches = await measure(posthorn, {
+          batch: BATCH_EVENTS,
+          connections: 8,
+          seconds: settings.seconds / 3,
+        });
+        batched.push(batches);
+        say(`         by batches of ${BATCH_EVENTS}  ${batches.acceptedPerSecond} accepted/s`);
       }
     }
     const best = (contestant: Contestant, of: (round: Round) => number): number =>
       median((full.get(contestant) ?? []).map(of));
     const delivered = (contestant: Contestant): number =>
       best(contestant, (round) => round.deliveredPerSecond);
+    // Round by round: what the machine does for others changes within minutes, and is alike for those that are neighbours.
+    const deliveredRatio = (other: Contestant): number =>
+      median(ratios(full.get(posthorn) ?? [], full.get(other) ?? [], (round) => round.deliveredPerSecond));
 
     const paced = new Map<Contestant, Round>();
     for (const contestant of contestants) {
@@ -94,27 +106,20 @@ await runScenario({
       paced.set(contestant, await measure(contestant, { rate, connections: 4 * settings.connections }));
       say(`paced, ${contestant.name.padEnd(8)}    ${Math.round(rate)}/s`);
     }
-    const batched = await measure(posthorn, {
-      batch: BATCH_EVENTS,
-      connections: 8,
-      seconds: settings.seconds / 3,
-    });
-    say(`batches of ${BATCH_EVENTS}       ${batched.acceptedPerSecond} accepted/s`);
-
     const cpuOf = (contestant: Contestant): number =>
       best(contestant, ({ cpuMicros }) => cpuMicros.ingest + cpuMicros.worker);
     const pacedMs = paced.get(posthorn)?.acceptMs;
     return {
       lost,
       targets: [
-        atLeast('delivered/s, Posthorn ÷ bare floor', delivered(posthorn) / delivered(floor), 0.85),
-        atLeast('delivered/s, Posthorn ÷ naive service', delivered(posthorn) / delivered(naive), 4),
+        atLeast('delivered/s, Posthorn ÷ bare floor', deliveredRatio(floor), 0.85),
+        atLeast('delivered/s, Posthorn ÷ naive service', deliveredRatio(naive), 4),
         atMost('CPU per event, ingest + worker', cpuOf(posthorn), 950, ' µs'),
         atMost(`accept p95 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p95 ?? Number.NaN, 50, ' ms'),
         atMost(`accept p99 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p99 ?? Number.NaN, 150, ' ms'),
         atLeast(
           'accepted/s, batches ÷ single requests',
-          batched.acceptedPerSecond / best(posthorn, ({ acceptedPerSecond }) => acceptedPerSecond),
+          median(ratios(batched, full.get(posthorn) ?? [], (round) => round.acceptedPerSecond)),
           4,
         ),
       ],
@@ -128,6 +133,10 @@ await runScenario({
     };
   },
 });
+
+function ratios(over: readonly Round[], under: readonly Round[], of: (round: Round) => number): number[] {
+  return over.map((round, index) => of(round) / of(under[index] as Round));
+}
 
 async function runRound(stage: Stage, contestant: Contestant, plan: LoadPlan): Promise<Round> {
   await stage.receiver.report(contestant.name);

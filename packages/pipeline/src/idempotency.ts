@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import type { EventToAccept } from './accept-event.js';
 import type { OneShotToAccept } from './accept-one-shot.js';
@@ -28,5 +28,5 @@ export function oneShotHashOf({ url, headers, retryPolicy, payloadSource }: OneS
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }
