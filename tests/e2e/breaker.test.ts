@@ -1,23 +1,10 @@
-import {
-  createTestDatabase,
-  startReceiver,
-  testRedis,
-  waitUntil,
-  type Receiver,
-  type TestDatabase,
-} from '@posthorn/testing';
+import { waitUntil, type Receiver } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { allDelivered, ledgerOf } from './support/history.js';
 import { startBeside } from './support/start-beside.js';
-import {
-  addEndpoint,
-  expectStatus,
-  postEvents,
-  prepareDatabase,
-  startPosthorn,
-  type Posthorn,
-} from './support/start-posthorn.js';
+import { INSTALLATION_MS, startInstallation, type Installation } from './support/start-installation.js';
+import { addEndpoint, expectStatus, postEvents, type Posthorn } from './support/start-posthorn.js';
 
 const PATIENT = { timeoutMs: 120_000, intervalMs: 50 };
 
@@ -26,26 +13,15 @@ interface EndpointView {
   healthScore: number;
 }
 
-let database: TestDatabase;
+let installation: Installation;
 let receiver: Receiver;
 let posthorn: Posthorn;
-let worker: Posthorn;
 
 beforeAll(async () => {
-  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
-  await prepareDatabase(database.url);
-  posthorn = await startPosthorn({
-    databaseUrl: database.url,
-    redisUrl: testRedis().url,
-    roles: ['ingest', 'console'],
-  });
-  worker = await startBeside(posthorn, ['worker']);
-}, 60_000);
-afterAll(async () => {
-  await Promise.all([worker.stop(), posthorn.stop()]);
-  await receiver.close();
-  await database.drop();
-}, 60_000);
+  installation = await startInstallation();
+  ({ receiver, front: posthorn } = installation);
+}, INSTALLATION_MS);
+afterAll(() => installation.close(), INSTALLATION_MS);
 
 const requestsOf = (path: string) => receiver.requests.filter((request) => request.path === path);
 
@@ -75,11 +51,11 @@ describe('an endpoint that is down', () => {
     expect((await endpointOf(id)).healthScore).toBeLessThan(100);
 
     // Killed while it is open. Nobody hammers: the next owner asks with one.
-    await worker.kill();
+    await installation.worker.kill();
     const before = requestsOf('/down').length;
     // Five failures, what was in flight beside them, and a probe or two on a slow machine.
     expect(before).toBeLessThan(25);
-    worker = await startBeside(posthorn, ['worker']);
+    installation.worker = await startBeside(posthorn, ['worker']);
     await waitUntil(
       async () => requestsOf('/down').length > before && (await endpointOf(id)).breaker.state === 'open',
       PATIENT,
@@ -117,8 +93,8 @@ describe('a rate limit', () => {
     await postEvents(posthorn, 'paced', 40);
     await receiver.waitFor(() => requestsOf('/paced').length >= 15, PATIENT);
     const next = await startBeside(posthorn, ['worker']);
-    await worker.stop();
-    worker = next;
+    await installation.worker.stop();
+    installation.worker = next;
     await receiver.waitFor(() => requestsOf('/paced').length === 40, PATIENT);
     const at = requestsOf('/paced').map((request) => request.at.getTime());
     // 39 intervals of a tenth of a second; the first of them may have been seen late.

@@ -1,21 +1,12 @@
-import {
-  createTestDatabase,
-  startReceiver,
-  testRedis,
-  waitUntil,
-  type Receiver,
-  type TestDatabase,
-} from '@posthorn/testing';
+import { testRedis, waitUntil, type Receiver } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { allDelivered, ledgerOf } from './support/history.js';
-import { startBeside } from './support/start-beside.js';
+import { INSTALLATION_MS, startInstallation, type Installation } from './support/start-installation.js';
 import {
   addEndpoint,
   expectStatus,
   postEvent,
-  prepareDatabase,
-  startPosthorn,
   untilDelivery,
   type Posthorn,
 } from './support/start-posthorn.js';
@@ -24,35 +15,25 @@ const PATIENT = { timeoutMs: 120_000, intervalMs: 50 };
 const PATHS = ['/hangs', '/fails', '/works'];
 const redis = testRedis();
 
-let database: TestDatabase;
+let installation: Installation;
 let receiver: Receiver;
 let posthorn: Posthorn;
-let worker: Posthorn;
 
 beforeAll(async () => {
-  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
+  installation = await startInstallation({
+    POSTHORN_QUEUE_PREFIX: redis.prefix,
+    POSTHORN_JOB_LOCK_MS: '2000',
+    POSTHORN_TIMEOUT_MS: '60000',
+  });
+  ({ receiver, front: posthorn } = installation);
   receiver.respondWith(({ path }) =>
     path === '/hangs' ? { fault: 'hang' } : { status: path === '/fails' ? 500 : 200 },
   );
-  await prepareDatabase(database.url);
-  posthorn = await startPosthorn({
-    databaseUrl: database.url,
-    redisUrl: redis.url,
-    roles: ['ingest', 'console'],
-    env: {
-      POSTHORN_QUEUE_PREFIX: redis.prefix,
-      POSTHORN_JOB_LOCK_MS: '2000',
-      POSTHORN_TIMEOUT_MS: '60000',
-    },
-  });
-  worker = await startBeside(posthorn, ['worker']);
-}, 300_000);
+}, INSTALLATION_MS);
 afterAll(async () => {
-  await Promise.all([worker.stop(), posthorn.stop()]);
-  await receiver.close();
-  await database.drop();
+  await installation.close();
   await redis.drop();
-}, 60_000);
+}, INSTALLATION_MS);
 
 const requestsTo = (path: string) => receiver.requests.filter((request) => request.path === path).length;
 const keysOf = async (customerId: string) => (await redis.keys()).filter((key) => key.includes(customerId));

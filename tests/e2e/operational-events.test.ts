@@ -1,21 +1,13 @@
-import {
-  createTestDatabase,
-  startReceiver,
-  testRedis,
-  waitUntil,
-  type Receiver,
-  type TestDatabase,
-} from '@posthorn/testing';
+import { waitUntil, type Receiver } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
 import { startBeside } from './support/start-beside.js';
+import { INSTALLATION_MS, startInstallation, type Installation } from './support/start-installation.js';
 import {
   addEndpoint,
   expectStatus,
   postEvent,
-  prepareDatabase,
-  startPosthorn,
   untilDelivery,
   type Posthorn,
 } from './support/start-posthorn.js';
@@ -28,37 +20,28 @@ interface OperationalEvent {
   data: Record<string, unknown>;
 }
 
-let database: TestDatabase;
+let installation: Installation;
 let receiver: Receiver;
 let posthorn: Posthorn;
-let worker: Posthorn;
 let secret: string;
 /** How the receiver answers, by path; 200 unless told. */
 const answers = new Map<string, number>();
 
 beforeAll(async () => {
-  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
-  receiver.respondWith(({ path }) => ({ status: answers.get(path) ?? 200 }));
-  await prepareDatabase(database.url);
-  posthorn = await startPosthorn({
-    databaseUrl: database.url,
-    redisUrl: testRedis().url,
-    roles: ['ingest', 'console'],
-    // An endpoint fails by the second here, and not by the day.
-    env: { POSTHORN_FAILING_WARN_SECONDS: '1', POSTHORN_FAILING_DISABLE_SECONDS: '6' },
+  // An endpoint fails by the second here, and not by the day.
+  installation = await startInstallation({
+    POSTHORN_FAILING_WARN_SECONDS: '1',
+    POSTHORN_FAILING_DISABLE_SECONDS: '6',
   });
-  worker = await startBeside(posthorn, ['worker']);
+  ({ receiver, front: posthorn } = installation);
+  receiver.respondWith(({ path }) => ({ status: answers.get(path) ?? 200 }));
   const operator = await addEndpoint(posthorn, 'posthorn', {
     url: `${receiver.url}/operator`,
     eventTypes: [`${PREFIX}*`],
   });
   ({ secret } = operator);
-}, 120_000);
-afterAll(async () => {
-  await Promise.all([worker.stop(), posthorn.stop()]);
-  await receiver.close();
-  await database.drop();
-}, 60_000);
+}, INSTALLATION_MS);
+afterAll(() => installation.close(), INSTALLATION_MS);
 
 /** What came to a path, each verified by the receiver's own means. */
 function verified(path: string, by: string): OperationalEvent[] {
@@ -147,8 +130,8 @@ describe('an endpoint that fails', () => {
     const { failingSince } = await endpoint();
     expect(failingSince).not.toBeNull();
 
-    await worker.kill();
-    worker = await startBeside(posthorn, ['worker']);
+    await installation.worker.kill();
+    installation.worker = await startBeside(posthorn, ['worker']);
     expect((await untilTold('beta', 'endpoint.disabled')).data).toEqual({
       customerId: 'beta',
       endpointId: id,

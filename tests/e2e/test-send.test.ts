@@ -1,45 +1,22 @@
-import {
-  createTestDatabase,
-  startReceiver,
-  testRedis,
-  type Receiver,
-  type TestDatabase,
-} from '@posthorn/testing';
+import type { Receiver } from '@posthorn/testing';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
-import { startBeside } from './support/start-beside.js';
-import {
-  addEndpoint,
-  expectStatus,
-  prepareDatabase,
-  startPosthorn,
-  type Posthorn,
-} from './support/start-posthorn.js';
+import { INSTALLATION_MS, startInstallation, type Installation } from './support/start-installation.js';
+import { addEndpoint, expectStatus, type Posthorn } from './support/start-posthorn.js';
 
 const customerId = 'tested';
-let database: TestDatabase;
+let installation: Installation;
 let receiver: Receiver;
-/** Who answers, and who sends. */
 let front: Posthorn;
-let worker: Posthorn;
 let endpoint: { id: string; secret: string };
 
 beforeAll(async () => {
-  [database, receiver] = await Promise.all([createTestDatabase(), startReceiver()]);
-  await prepareDatabase(database.url);
-  front = await startPosthorn({
-    databaseUrl: database.url,
-    redisUrl: testRedis().url,
-    roles: ['ingest', 'console'],
-  });
-  worker = await startBeside(front, ['worker']);
+  installation = await startInstallation();
+  ({ receiver, front } = installation);
   endpoint = await addEndpoint(front, customerId, { url: receiver.url });
-}, 240_000);
-afterAll(async () => {
-  await Promise.all([front.stop(), worker.stop(), receiver.close()]);
-  await database.drop();
-}, 120_000);
+}, INSTALLATION_MS);
+afterAll(() => installation.close(), INSTALLATION_MS);
 
 const test = (body: object = { waitSeconds: 60 }) =>
   front.call('POST', `/v1/endpoints/${endpoint.id}/test`, body);

@@ -13,7 +13,12 @@ import {
   permissionRequests,
   unknownParams,
 } from './test-support/permission-requests.js';
-import { type Answered, openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+import {
+  type Answered,
+  openPermissionWorld,
+  patiently,
+  type PermissionWorld,
+} from './test-support/permission-world.js';
 
 interface Visitor {
   /** Of the table. */
@@ -53,7 +58,9 @@ async function send(id: OperationId, { params = {}, query, body }: PermissionReq
   const { method, path } = operations[id];
   const filled = path.replace(/\{(\w+)\}/g, (_match, name: string) => params[name] ?? `no-${name}`);
   const search = query ? `?${new URLSearchParams(query).toString()}` : '';
-  return world.send(method, `${filled}${search}`, { ...(token !== undefined && { token }), body });
+  return patiently(() =>
+    world.send(method, `${filled}${search}`, { ...(token !== undefined && { token }), body }),
+  );
 }
 
 /** The cell of the table; for a restricted key the restriction comes off what its scope allows. */

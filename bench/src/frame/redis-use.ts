@@ -11,3 +11,15 @@ export async function readRedisUse(redis: Redis): Promise<RedisUse> {
   const figure = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
   return { usedBytes: figure('used_memory'), commands: figure('total_commands_processed') };
 }
+
+/** Jobs that wait for their time, in all queues. */
+export async function countDelayedJobs(redis: Redis): Promise<number> {
+  let count = 0;
+  for await (const keys of redis.scanStream({ match: '*:delayed', count: 1_000 }) as AsyncIterable<
+    string[]
+  >) {
+    const sizes = await Promise.all(keys.map((key) => redis.zcard(key)));
+    count += sizes.reduce((sum, size) => sum + size, 0);
+  }
+  return count;
+}

@@ -95,10 +95,11 @@ await runScenario({
           stretch,
         );
         outcomes.push(outcome);
-        const { alone, beside, neighbour } = outcome;
+        const { alone, beside, neighbour, backlogLeft } = outcome;
         say(
           `${contestant.name.padEnd(8)} ${neighbour.name.padEnd(8)}  p99 alone ${alone.map(({ p99 }) => p99).join(', ')} ms, beside ${beside.p99} ms`,
         );
+        if (backlogLeft === 0) say('         its backlog did not last: at the end they were alone');
         if (contestant.name !== 'posthorn') return;
         for (const { accepted, arrived } of [...alone, beside])
           if (arrived < accepted) lost.push(`${neighbour.name}: ${accepted} accepted, ${arrived} arrived`);

@@ -68,15 +68,19 @@ await runScenario({
       );
       return cost;
     };
-    for (const contestant of all) await measure(contestant, Math.min(100, most));
+    // One after another, each with nobody else's workers: the floor's thousands ask Redis also when there is nothing to do.
     const costs: Cost[] = [];
-    for (let round = 0; round < settings.rounds; round += 1) {
-      for (const customers of round % 2 === 0 ? counts : [...counts].reverse())
-        for (const contestant of all) costs.push(await measure(contestant, customers));
+    for (const contestant of all) await contestant.stopWorkers();
+    for (const contestant of [...all].reverse()) {
+      await contestant.startWorkers();
+      await measure(contestant, Math.min(100, most));
+      for (let round = 0; round < settings.rounds; round += 1)
+        for (const customers of round % 2 === 0 ? counts : [...counts].reverse())
+          costs.push(await measure(contestant, customers));
+      if (contestant !== posthorn) await contestant.stopWorkers();
     }
 
-    // From here on it is Posthorn alone: the floor's thousands of Workers ask Redis also when there is nothing to do.
-    for (const contestant of all) if (contestant !== posthorn) await contestant.stopWorkers();
+    // From here on it is Posthorn alone, which came last.
     await pause(short ? 0 : SETTLE_MS);
     const idle: IdleCost[] = [await measureIdle(stage, posthorn, settings['idle-seconds'])];
     say(`idle: ${idle[0]?.commandsPerSecond ?? 0} Redis commands/s`);
@@ -87,7 +91,9 @@ await runScenario({
       const step = await fillWithRetries(stage, posthorn, waiting);
       const cost = await measure(posthorn, Math.min(100, most));
       withWaiting.push({ ...step, cost });
-      say(`${step.waiting} retries wait, ${step.redisBytesEach} bytes of Redis each`);
+      say(
+        `${step.waiting} retries wait, ${step.inRedis} of them in Redis, ${step.redisBytesEach} bytes each`,
+      );
     }
     await pause(short ? 0 : SETTLE_MS);
     idle.push(await measureIdle(stage, posthorn, settings['idle-seconds']));
@@ -238,9 +244,10 @@ function costTable(costs: readonly Cost[]): Table {
 function waitingTable(steps: readonly (WaitingStep & { cost: Cost })[]): Table {
   return {
     title: 'Beside retries that wait for an hour or more: Redis, memory, and CPU per event of others, µs',
-    columns: ['waiting', 'filled/s', 'Redis MB', 'bytes each', 'RSS worker MB', ...PARTS],
-    rows: steps.map(({ waiting, filledPerSecond, redisMb, redisBytesEach, cost }) => [
+    columns: ['waiting', 'in Redis', 'filled/s', 'Redis MB', 'bytes each', 'RSS worker MB', ...PARTS],
+    rows: steps.map(({ waiting, inRedis, filledPerSecond, redisMb, redisBytesEach, cost }) => [
       waiting,
+      inRedis,
       filledPerSecond,
       redisMb,
       redisBytesEach,

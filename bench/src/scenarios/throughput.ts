@@ -106,6 +106,16 @@ await runScenario({
       paced.set(contestant, await measure(contestant, { rate, connections: 4 * settings.connections }));
       say(`paced, ${contestant.name.padEnd(8)}    ${Math.round(rate)}/s`);
     }
+    const accepting = await measureAccepting(
+      stage,
+      posthorn,
+      { ...plan, seconds: settings.seconds / 3 },
+      settings.rounds,
+    );
+    say(
+      `accepting alone  ${accepting.map(({ single, batches }) => `${single} and by batches ${batches}`).join(', ')} accepted/s`,
+    );
+
     const cpuOf = (contestant: Contestant): number =>
       best(contestant, ({ cpuMicros }) => cpuMicros.ingest + cpuMicros.worker);
     const pacedMs = paced.get(posthorn)?.acceptMs;
@@ -118,7 +128,12 @@ await runScenario({
         atMost(`accept p95 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p95 ?? Number.NaN, 50, ' ms'),
         atMost(`accept p99 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p99 ?? Number.NaN, 150, ' ms'),
         atLeast(
-          'accepted/s, batches ÷ single requests',
+          'accepted/s, batches ÷ single requests, nothing delivered meanwhile',
+          median(accepting.map(({ single, batches }) => batches / single)),
+          4,
+        ),
+        atLeast(
+          'accepted/s, batches ÷ single requests, delivery on the same CPUs',
           median(ratios(batched, full.get(posthorn) ?? [], (round) => round.acceptedPerSecond)),
           4,
         ),
@@ -129,10 +144,35 @@ await runScenario({
         full: named(full),
         paced: named(paced),
         batched,
+        accepting,
       },
     };
   },
 });
+
+/** Accepted per second while no worker runs, by single requests and by batches in turns; the workers then catch up. */
+async function measureAccepting(
+  stage: Stage,
+  posthorn: Contestant,
+  plan: LoadPlan,
+  rounds: number,
+): Promise<{ single: number; batches: number }[]> {
+  const accepted = async (over: Partial<LoadPlan>): Promise<number> => {
+    const load = await stage.load.run(posthorn, { ...plan, ...over });
+    return Math.round(load.accepted / load.seconds);
+  };
+  await posthorn.stopWorkers();
+  const measured: { single: number; batches: number }[] = [];
+  for (let round = 0; round < rounds; round += 1)
+    measured.push({
+      single: await accepted({}),
+      batches: await accepted({ batch: BATCH_EVENTS, connections: 8 }),
+    });
+  await posthorn.startWorkers();
+  if (!(await untilRecorded(posthorn, DRAIN_LIMIT_MS)))
+    throw new Error('What was accepted without a worker was not delivered in time by the next');
+  return measured;
+}
 
 function ratios(over: readonly Round[], under: readonly Round[], of: (round: Round) => number): number[] {
   return over.map((round, index) => of(round) / of(under[index] as Round));

@@ -1,6 +1,6 @@
 import { addCustomers } from '../start-contestants.js';
 import type { Contestant } from '../frame/contestant.js';
-import { readRedisUse } from '../frame/redis-use.js';
+import { countDelayedJobs, readRedisUse } from '../frame/redis-use.js';
 import type { Stage } from '../frame/stage.js';
 import { rounded } from '../frame/target.js';
 
@@ -8,7 +8,9 @@ export interface WaitingStep {
   waiting: number;
   filledPerSecond: number;
   redisMb: number;
-  /** Of all that wait, by what Redis has grown since there were none. */
+  /** Of a customer's, those past the first 10,000 wait in Postgres alone. */
+  inRedis: number;
+  /** Of those in Redis, by what it has grown since there were none. */
   redisBytesEach: number;
 }
 
@@ -51,11 +53,13 @@ export async function fillWithRetries(
   const seconds = (performance.now() - startedMs) / 1000;
   await stage.receiver.report('busy');
   const { usedBytes } = await readRedisUse(stage.redis);
+  const inRedis = waiting === 0 ? 0 : await countDelayedJobs(stage.redis);
   return {
     waiting,
+    inRedis,
     filledPerSecond: Math.round((waiting - already) / seconds),
     redisMb: rounded(usedBytes / 1e6),
-    redisBytesEach: waiting === 0 ? 0 : Math.round((usedBytes - (emptyBytes.get(stage) ?? 0)) / waiting),
+    redisBytesEach: inRedis === 0 ? 0 : Math.round((usedBytes - (emptyBytes.get(stage) ?? 0)) / inRedis),
   };
 }
 

@@ -78,7 +78,7 @@ describe('name resolver', () => {
       }),
     );
     patient.close();
-    // Evenly over half a second; together they would be a moment's work.
+    // Four milliseconds apart; together they would be a moment's work.
     expect(endedAtMs[89]! - endedAtMs[10]!).toBeGreaterThan(200);
   });
 

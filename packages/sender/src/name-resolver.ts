@@ -25,12 +25,18 @@ export interface NameResolverOptions {
  */
 export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOptions): NameResolver {
   const resolver = new Resolver({ timeout: timeoutMs, tries });
-  // Node looks for look-ups that have timed out no more often than this. Whatever began within it ends in one turn of the
-  // event loop: a name server that is gone would end a thousand sends at once, and all other deliveries would wait for that.
-  const tickMs = Math.min(timeoutMs, 1_000);
   if (servers.length > 0) resolver.setServers(servers);
   const pending = new Map<string, Promise<Resolution>>();
   const kept = new Map<string, { resolution: Resolution; untilMs: number }>();
+
+  // Node looks for look-ups that have timed out once a second, and those it finds end in one turn of the event loop. A name
+  // server that is gone would end a thousand sends at once, and all other deliveries would wait for that.
+  let lastEndMs = 0;
+  const turnToEnd = async (): Promise<void> => {
+    const nowMs = performance.now();
+    lastEndMs = Math.max(nowMs, lastEndMs + timeoutGapMs);
+    if (lastEndMs > nowMs) await sleep(lastEndMs - nowMs, undefined, { ref: false });
+  };
 
   const lookUp = async (name: string): Promise<Resolution> => {
     const [ipv4, ipv6] = await bothFamilies(
@@ -40,7 +46,7 @@ export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOp
     const records = [...ipv4.records, ...ipv6.records];
     if (records.length === 0) {
       const failure = failureOf(ipv4.errorCode ?? ipv6.errorCode);
-      if (failure.code === 'dns_timeout') await sleep(Math.random() * tickMs, undefined, { ref: false });
+      if (failure.code === 'dns_timeout') await turnToEnd();
       return failure;
     }
     const resolution: Resolution = { ok: true, addresses: records.map((record) => record.address) };
@@ -74,6 +80,8 @@ export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOp
 
 const ttlSecondsMax = 30;
 const keptMax = 10_000;
+/** Time-outs are given back so far apart: half as many in a second as sends that hang are begun. */
+const timeoutGapMs = 4;
 /** How long an answer in one family waits for the other: some name servers never answer for IPv6. */
 const otherFamilyGraceMs = 300;
 

@@ -2,6 +2,7 @@ import type { Scope } from '@posthorn/api-contract';
 import { openDatabase } from '@posthorn/database';
 import { createLogger, createShutdown, loadConfig, type Role } from '@posthorn/runtime';
 import { createTestDatabase, testRedis } from '@posthorn/testing';
+import { setTimeout as pause } from 'node:timers/promises';
 import { migrateDatabase } from '../migrate-database.js';
 import { findMigrationsDir } from '../migrations-dir.js';
 import { startRoles } from '../start-roles.js';
@@ -102,7 +103,7 @@ export async function openPermissionWorld({
     return { status: response.status, body: {} as AnsweredBody };
   };
   const admin: PermissionWorld['admin'] = async (method, path, body) => {
-    const answer = await send(method, path, { token: adminKey, body });
+    const answer = await patiently(() => send(method, path, { token: adminKey, body }));
     if (answer.status > 299) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
     return answer.body;
   };
@@ -163,3 +164,15 @@ export async function openPermissionWorld({
     },
   };
 }
+
+/** On a machine that is busy with others ingest may say that it is overloaded. Comes again, as a producer would. */
+export async function patiently(send: () => Promise<Answered>): Promise<Answered> {
+  for (let tries = 0; ; tries += 1) {
+    const answer = await send();
+    if (answer.status !== 503 || tries === OVERLOADED_TRIES) return answer;
+    await pause(OVERLOADED_PAUSE_MS);
+  }
+}
+
+const OVERLOADED_TRIES = 40;
+const OVERLOADED_PAUSE_MS = 250;
