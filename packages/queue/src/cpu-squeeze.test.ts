@@ -53,6 +53,14 @@ describe('squeezing by CPU', () => {
     expect(hanging.squeezedTo).toBe(Infinity);
   });
 
+  it('gives back to who begins no more than the others, also while the loop is busy', () => {
+    const slowed = customer(4, 2, 2);
+    const hanging = customer(0, 2, 2);
+    const flood = customer(400, 2, 2);
+    squeezeByCpu([slowed, hanging, flood, customer(5), customer(6)], 0.95);
+    expect([slowed, hanging, flood].map(({ squeezedTo }) => squeezedTo)).toEqual([3, 3, 2]);
+  });
+
   it('gives back a quarter at a time, up to the limits, once there is room or nobody else', () => {
     const flood = customer(100, 2, 2);
     const seen: number[] = [];

@@ -23,8 +23,8 @@ const leastInFlight = 2;
 /**
  * A customer whose endpoint is fast can keep a whole CPU busy within its limits of sends in flight. While the event loop
  * has hardly a pause, and others have something due, whoever begins more than twice what they do gets a quarter fewer in
- * flight, down to 2; with room again, a quarter more, up to its limits. Sends that hang cost no CPU, and are not counted. Alone, or
- * among equals, nobody is squeezed: the backlog is worked off at full speed.
+ * flight, down to 2; with room again, or once it begins no more than they do, a quarter more, up to its limits. Sends that
+ * hang cost no CPU, and are not counted. Alone, or among equals, nobody is squeezed: the backlog is worked off at full speed.
  */
 export function squeezeByCpu(customers: Iterable<Squeezable>, utilization: number): void {
   /** What each began, of those that began anything. */
@@ -39,16 +39,19 @@ export function squeezeByCpu(customers: Iterable<Squeezable>, utilization: numbe
     begun.set(customer, starts);
     total += starts;
   }
-  if (begun.size > 1 && utilization > busyFrom) {
-    for (const [customer, own] of begun) {
-      if (own <= (timesTheOthers * (total - own)) / (begun.size - 1)) continue;
-      const now = Math.min(customer.squeezedTo, Math.max(customer.inFlight, leastInFlight));
-      customer.squeeze(Math.max(leastInFlight, Math.floor(now * 0.75)));
-    }
-  } else if (begun.size < 2 || utilization < idleFrom) {
-    for (const customer of squeezed) {
-      const more = Math.ceil(customer.squeezedTo * 1.25);
-      customer.squeeze(more < customer.limit ? more : Infinity);
-    }
+  const crowded = begun.size > 1;
+  for (const customer of squeezed) {
+    const own = begun.get(customer) ?? 0;
+    const others = own > 0 ? begun.size - 1 : begun.size;
+    const beginsLittle = own <= (total - own) / others;
+    if (crowded && utilization >= idleFrom && !beginsLittle) continue;
+    const more = Math.ceil(customer.squeezedTo * 1.25);
+    customer.squeeze(more < customer.limit ? more : Infinity);
+  }
+  if (!crowded || utilization <= busyFrom) return;
+  for (const [customer, own] of begun) {
+    if (own <= (timesTheOthers * (total - own)) / (begun.size - 1)) continue;
+    const now = Math.min(customer.squeezedTo, Math.max(customer.inFlight, leastInFlight));
+    customer.squeeze(Math.max(leastInFlight, Math.floor(now * 0.75)));
   }
 }

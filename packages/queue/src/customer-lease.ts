@@ -45,6 +45,8 @@ export class CustomerLease implements SlotHolder, Squeezable {
   readonly #suspects = new Set<string>();
   #missed: Map<string, number> | null = null;
   #rebalancing = false;
+  /** Since it was claimed, more than one lane was open at a time. */
+  #hadSeveral = false;
 
   constructor(context: LeaseContext, { customerId, fence }: ClaimedCustomer) {
     this.#context = context;
@@ -185,7 +187,10 @@ export class CustomerLease implements SlotHolder, Squeezable {
     const lane = new Lane(this.#context, name, this, limits, gate);
     this.lanes.set(name, lane);
     if (this.#suspects.delete(name)) lane.checkStalled();
-    if (this.lanes.size > 1) this.laneChanged();
+    if (this.lanes.size > 1) {
+      this.#hadSeveral = true;
+      this.laneChanged();
+    }
     await lane.opened;
   }
 
@@ -248,14 +253,17 @@ export class CustomerLease implements SlotHolder, Squeezable {
 
   #rebalance(): void {
     const lanes = [...this.lanes.values()];
-    const demands = lanes.map(({ limits, busy }) => ({ endpointMax: limits.endpointMaxInFlight, busy }));
-    // Alone, a lane has all its endpoint may have, also while it has nothing to do.
-    const shares = laneShares(
-      this.slotsMax,
-      demands.length === 1 ? demands.map((demand) => ({ ...demand, busy: true })) : demands,
-    );
+    // Alone, a lane has all its endpoint may have, also while it has nothing to do. One that was not alone may get company.
+    const alone = lanes.length === 1;
+    const demands = lanes.map(({ limits, busy }) => ({
+      endpointMax: limits.endpointMaxInFlight,
+      busy: busy || alone,
+    }));
+    if (alone && this.#hadSeveral) demands.push(idleLane);
+    const shares = laneShares(this.slotsMax, demands);
     lanes.forEach((lane, i) => lane.setConcurrency(shares[i] ?? 1));
   }
 }
 
+const idleLane = { endpointMax: 1, busy: false };
 const defaultLimits: LaneLimits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };

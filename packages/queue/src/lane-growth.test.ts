@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { waitUntil } from '@posthorn/testing';
 import { type GrowingLane, growthFigures, LaneGrowth } from './lane-growth.js';
 
@@ -72,6 +72,20 @@ describe('the growth of lanes', () => {
     await waitUntil(() => total() === 31);
     expect(grown[0]?.name).toBe('first');
     await waitUntil(() => growth.takeFirst());
+  });
+
+  it('does not keep first ones waiting for the patience of others', () => {
+    jest.useFakeTimers();
+    try {
+      growth.waitForMore(hanging('more', 2), Date.now());
+      while (growth.takeFirst());
+      growth.waitForFirst(hanging('first', 2));
+      jest.advanceTimersByTime(growthFigures.patienceMs / 2);
+      expect(grown.map(({ name }) => name)).toEqual(['first']);
+    } finally {
+      growth.close();
+      jest.useRealTimers();
+    }
   });
 
   it('forgets a lane that closes', async () => {

@@ -32,6 +32,7 @@ export class LaneGrowth {
   readonly #first = new Set<GrowingLane>();
   readonly #more = new Map<GrowingLane, number>();
   #timer: NodeJS.Timeout | undefined;
+  #tickAtMs = 0;
   #room = startsPerTick;
   #roomForMore = startsPerTick;
 
@@ -70,7 +71,11 @@ export class LaneGrowth {
   }
 
   #tickIn(ms: number): void {
-    this.#timer ??= setTimeout(() => this.#tick(), ms);
+    const atMs = Date.now() + ms;
+    if (this.#timer && this.#tickAtMs <= atMs) return;
+    clearTimeout(this.#timer);
+    this.#tickAtMs = atMs;
+    this.#timer = setTimeout(() => this.#tick(), ms);
   }
 
   #tick(): void {

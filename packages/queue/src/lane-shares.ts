@@ -6,14 +6,15 @@ export interface LaneDemand {
 
 /**
  * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; what one cannot use goes to the
- * others. Every lane gets at least 1, an idle one for its next job: when there are more busy lanes than budget, the
- * customer's slots decide whose turn it is.
+ * others. Every lane gets at least 1. As long as one is idle, a place is kept free for its next job, so that it need not
+ * wait until an endpoint that hangs gives one back; when there are more busy lanes than budget, the customer's slots decide
+ * whose turn it is.
  */
 export function laneShares(customerMax: number, lanes: readonly LaneDemand[]): number[] {
   const shares = lanes.map(() => 1);
   const open = lanes.map((_, i) => i).filter((i) => lanes[i]?.busy);
   open.sort((a, b) => (lanes[a]?.endpointMax ?? 1) - (lanes[b]?.endpointMax ?? 1));
-  let budget = customerMax;
+  let budget = open.length < lanes.length ? Math.max(1, customerMax - 1) : customerMax;
   open.forEach((lane, i) => {
     const left = open.length - i;
     const share = Math.max(1, Math.min(lanes[lane]?.endpointMax ?? 1, Math.ceil(budget / left)));
