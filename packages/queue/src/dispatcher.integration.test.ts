@@ -222,6 +222,38 @@ describe('the dispatcher', () => {
     expect(startedAt.size).toBe(sent);
   }, 120_000);
 
+  it('keeps a place for an endpoint whose sibling hangs, though that may have all its customer may', async () => {
+    const [hanging, quick] = [newId(), newId()];
+    const hangs = gate();
+    let hangingNow = 0;
+    let quickOnes = 0;
+    await queue.producer.enqueue([
+      deliveryJob({ endpointId: quick }),
+      ...Array.from({ length: 10 }, () => deliveryJob({ endpointId: hanging })),
+    ]);
+    await queue.dispatch({
+      laneLimits: async () => ({ customerMaxInFlight: 4, endpointMaxInFlight: 4 }),
+      handle: async ({ endpointId }) => {
+        if (endpointId === quick) quickOnes += 1;
+        else {
+          hangingNow += 1;
+          await hangs.opened;
+          hangingNow -= 1;
+        }
+        return done;
+      },
+    });
+    await waitUntil(() => hangingNow === 3 && quickOnes === 1, { timeoutMs: 20_000 });
+    // Longer than the quick one's lane stays open.
+    for (let n = 2; n < 4; n += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await queue.producer.enqueue([deliveryJob({ endpointId: quick })]);
+      await waitUntil(() => quickOnes === n, { timeoutMs: 20_000 });
+    }
+    expect(hangingNow).toBe(3);
+    hangs.open();
+  }, 60_000);
+
   it('never has more in flight than the customer and the endpoint may, and shares the budget among busy lanes', async () => {
     const slow = newId();
     const others = [newId(), newId(), newId()];
