@@ -9,10 +9,10 @@ export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js
 export { closeDeliveries, type DeliveryToClose } from './hot/close-deliveries.js';
 export {
   endDraining,
-  findLeftDraining,
   type KeptEndpointHealth,
   loadEndpointHealth,
   saveEndpointHealth,
+  takeLeftDraining,
   touchDraining,
 } from './hot/endpoint-health.js';
 export { expireHeldDeliveries, findExpiredHeld } from './hot/expire-held-deliveries.js';

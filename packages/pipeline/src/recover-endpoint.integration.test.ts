@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 
 import { expireParked } from './expire-deliveries.js';
 import { createEndpointHealthKeeper } from './keep-endpoint-health.js';
-import { createEndpointRecovery } from './recover-endpoint.js';
+import { createEndpointRecovery, type RecoveryQueue } from './recover-endpoint.js';
 import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js';
 
 const HOUR_MS = 3_600_000;
@@ -77,6 +77,26 @@ async function countDue(): Promise<number> {
   return rows[0]?.count ?? 0;
 }
 const kept = async () => (await loadEndpointHealth(pipeline.database.pool, [endpointId])).get(endpointId);
+const waits = (count: number) => async () =>
+  (await queue.waiting({ customerId: 'acme', endpointId })) === count;
+const saveDraining = () =>
+  saveEndpointHealth(pipeline.database.pool, [
+    { endpointId, epoch: 0, health: { ...soundHealth, draining: true } },
+  ]);
+/** As if its owner had been gone for a minute. */
+const leave = () => query("UPDATE endpoint_health SET updated_at = now() - interval '1 minute'");
+async function touchedAtMs(): Promise<number> {
+  const { rows } = await pipeline.database.pool.query<{ at: Date }>(
+    'SELECT updated_at AS at FROM endpoint_health WHERE endpoint_id = $1',
+    [endpointId],
+  );
+  return rows[0]?.at.getTime() ?? 0;
+}
+/** Whenever it is looked at everything has been taken. */
+const laneThatIsWorkedOff: RecoveryQueue = {
+  bringForward: (jobs) => queue.bringForward(jobs),
+  waiting: () => Promise.resolve(0),
+};
 
 describe('a recovered endpoint', () => {
   it('gets what waits for a retry time at once, a few dozen at a time, under the generation it has', async () => {
@@ -121,29 +141,87 @@ describe('a recovered endpoint', () => {
     const recovery = createEndpointRecovery({ pool: pipeline.database.pool, queue, logger });
     const failsAgain = new AbortController();
     const draining = recovery.drain({ customerId: 'acme', endpointId }, failsAgain.signal);
-    await waitUntil(async () => (await queue.waiting({ customerId: 'acme', endpointId })) === 50);
+    await waitUntil(waits(50));
     failsAgain.abort();
     await expect(draining).rejects.toThrow();
     expect(await countDue()).toBe(50);
   });
 
+  it('is its owner’s while its lane stands still, however long: nobody brings more', async () => {
+    await addPending(130, HOUR_MS);
+    await saveDraining();
+    const leftAfterMs = 300;
+    const open = () => createEndpointRecovery({ pool: pipeline.database.pool, queue, logger, leftAfterMs });
+    const failsAgain = new AbortController();
+    const draining = open().drain({ customerId: 'acme', endpointId }, failsAgain.signal);
+    await waitUntil(waits(50));
+    const sinceMs = await touchedAtMs();
+    await waitUntil(async () => (await touchedAtMs()) > sinceMs + 2 * leftAfterMs);
+    await Promise.all([open().resumeLeft(), open().resumeLeft()]);
+    expect(await countDue()).toBe(50);
+    failsAgain.abort();
+    await expect(draining).rejects.toThrow();
+  });
+
   it('is gone on with when its owner has left it, and not while the owner is at it', async () => {
     await addPending(60, HOUR_MS);
     const { pool } = pipeline.database;
-    const recovery = createEndpointRecovery({ pool, queue, logger });
-    await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...soundHealth, draining: true } }]);
+    const recovery = createEndpointRecovery({ pool, logger, queue: laneThatIsWorkedOff });
+    await saveDraining();
     await recovery.resumeLeft();
     expect(await countDue()).toBe(0);
-    const left = () => query("UPDATE endpoint_health SET updated_at = now() - interval '1 minute'");
-    await left();
+    await leave();
     await recovery.resumeLeft();
     expect(await countDue()).toBe(50);
-    await left();
+    await leave();
     await recovery.resumeLeft();
-    await left();
+    await leave();
     await recovery.resumeLeft();
     expect(await countDue()).toBe(60);
     expect((await kept())?.health.draining).toBe(false);
+  });
+
+  it('gets nothing more from whoever takes it up while its lane is not nearly empty', async () => {
+    await addPending(130, HOUR_MS);
+    await saveDraining();
+    const open = () => createEndpointRecovery({ pool: pipeline.database.pool, queue, logger });
+    const workers = [open(), open()];
+    for (let round = 0; round < 3; round++) {
+      await leave();
+      await Promise.all(workers.map((worker) => worker.resumeLeft()));
+    }
+    expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(50);
+    expect(await countDue()).toBe(50);
+    expect((await kept())?.health.draining).toBe(true);
+  });
+
+  it('is taken up by one of those who come at once', async () => {
+    await addPending(130, HOUR_MS);
+    await saveDraining();
+    await leave();
+    const { pool } = pipeline.database;
+    let looks = 0;
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const slow = createEndpointRecovery({
+      pool,
+      logger,
+      queue: {
+        ...laneThatIsWorkedOff,
+        waiting: async () => {
+          looks++;
+          await held;
+          return 0;
+        },
+      },
+    });
+    const resuming = slow.resumeLeft();
+    await waitUntil(() => looks === 1);
+    await createEndpointRecovery({ pool, logger, queue: laneThatIsWorkedOff }).resumeLeft();
+    expect(await countDue()).toBe(0);
+    goOn();
+    await resuming;
+    expect(await countDue()).toBe(50);
   });
 });
 

@@ -1,7 +1,7 @@
 import {
   bringForward,
   endDraining,
-  findLeftDraining,
+  takeLeftDraining,
   touchDraining,
   type BroughtForward,
 } from '@posthorn/database';
@@ -15,9 +15,9 @@ const PAGE_ROWS = 50;
 const NEARLY_EMPTY = 25;
 const LOOK_EVERY_MS = 50;
 const RETRY_MS = 1_000;
-const TOUCH_EVERY_MS = 10_000;
-/** A backlog that nobody has gone on with for so long is taken up by the pass. */
 const LEFT_AFTER_MS = 30_000;
+/** So often within that time does an owner say that it is still there. */
+const TOUCHES = 3;
 const LEFT_MAX = 100;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
@@ -36,7 +36,10 @@ export interface RecoveryQueue {
 export interface EndpointRecovery {
   /** For the endpoint's owner: resolves when nothing waits for a retry time any more; rejects when aborted. */
   drain(endpoint: EndpointOfCustomer, signal: AbortSignal): Promise<void>;
-  /** Takes up backlogs whose owner is gone: a page each makes their lane open, and its owner goes on. */
+  /**
+   * Takes up backlogs whose owner is gone: what waits in their lane makes it open, and its owner goes on. Where the lane is
+   * nearly empty, a page is brought first.
+   */
   resumeLeft(): Promise<void>;
 }
 
@@ -48,16 +51,19 @@ export function createEndpointRecovery({
   pool,
   queue,
   logger,
+  leftAfterMs = LEFT_AFTER_MS,
 }: {
   pool: pg.Pool;
   queue: RecoveryQueue;
   logger: Logger;
+  /** A backlog whose owner has not been heard of for so long is taken up by `resumeLeft`. Default 30 s. */
+  leftAfterMs?: number;
 }): EndpointRecovery {
   return {
     async drain(endpoint, signal) {
       const { customerId, endpointId } = endpoint;
       const startedAtMs = Date.now();
-      let touchedAtMs = startedAtMs;
+      const touch = createTouch(endpointId, signal);
       let brought = 0;
       for (let after: string | null = BEFORE_ALL; after !== null;) {
         const page = await persist(() => nextPage(endpointId, after ?? BEFORE_ALL), signal);
@@ -69,17 +75,18 @@ export function createEndpointRecovery({
           after !== null &&
           (await persist(() => queue.waiting(endpoint), signal)) > NEARLY_EMPTY
         ) {
+          await touch();
           await sleep(LOOK_EVERY_MS, undefined, { signal });
         }
-        if (Date.now() - touchedAtMs < TOUCH_EVERY_MS) continue;
-        touchedAtMs = Date.now();
-        await persist(() => touchDraining(pool, endpointId), signal);
+        await touch();
       }
       logger.info('endpoint.drained', { customerId, endpointId, brought, tookMs: Date.now() - startedAtMs });
     },
 
     async resumeLeft() {
-      for (const { endpointId } of await findLeftDraining(pool, LEFT_AFTER_MS, LEFT_MAX)) {
+      for (const endpoint of await takeLeftDraining(pool, leftAfterMs, LEFT_MAX)) {
+        if ((await queue.waiting(endpoint)) > NEARLY_EMPTY) continue;
+        const { endpointId } = endpoint;
         let page = await nextPage(endpointId, BEFORE_ALL);
         while (page.jobs.length === 0 && page.after !== null) page = await nextPage(endpointId, page.after);
         if (page.jobs.length === 0) await endDraining(pool, endpointId);
@@ -87,6 +94,16 @@ export function createEndpointRecovery({
       }
     },
   };
+
+  /** To be called often: now and then it says that the backlog is still being brought forward, however slowly. */
+  function createTouch(endpointId: string, signal: AbortSignal): () => Promise<void> {
+    let touchedAtMs = Date.now();
+    return async () => {
+      if (Date.now() - touchedAtMs < leftAfterMs / TOUCHES) return;
+      touchedAtMs = Date.now();
+      await persist(() => touchDraining(pool, endpointId), signal);
+    };
+  }
 
   async function nextPage(
     endpointId: string,

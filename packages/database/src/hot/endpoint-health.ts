@@ -83,17 +83,25 @@ export async function touchDraining(pool: pg.Pool, endpointId: string): Promise<
   );
 }
 
-/** Endpoints whose backlog nobody has gone on with for so long: whoever brought it forward is gone. */
-export async function findLeftDraining(
+/**
+ * Endpoints whose backlog nobody has touched for so long: whoever brought it forward is gone. Taking one touches it, so of
+ * those who come at once only one gets it, and it is not taken again before as long has passed.
+ */
+export async function takeLeftDraining(
   pool: pg.Pool,
   leftForMs: number,
   limit: number,
 ): Promise<{ endpointId: string; customerId: string }[]> {
   const { rows } = await pool.query<{ endpointId: string; customerId: string }>(
-    `SELECT h.endpoint_id AS "endpointId", e.customer_id AS "customerId"
-       FROM endpoint_health h JOIN endpoint e ON e.id = h.endpoint_id
-      WHERE h.draining AND h.updated_at < now() - $1 * interval '1 millisecond'
-      ORDER BY h.updated_at LIMIT $2`,
+    `WITH abandoned AS MATERIALIZED (
+       SELECT endpoint_id FROM endpoint_health
+        WHERE draining AND updated_at < now() - $1 * interval '1 millisecond'
+        ORDER BY updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+     )
+     UPDATE endpoint_health h SET updated_at = now()
+       FROM abandoned a JOIN endpoint e ON e.id = a.endpoint_id
+      WHERE h.endpoint_id = a.endpoint_id
+     RETURNING h.endpoint_id AS "endpointId", e.customer_id AS "customerId"`,
     [leftForMs, limit],
   );
   return rows;
