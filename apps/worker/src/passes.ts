@@ -42,7 +42,7 @@ const EXPIRY_GRACE_MS = 60_000;
 const HELD_LIMIT_EVERY_MS = 30_000;
 const ANSWERS_EVERY_MS = 300_000;
 const PORTAL_LINKS_EVERY_MS = 300_000;
-/** With a page of 50 per endpoint, at most some 100 deliveries a second of a replay to each. */
+/** With a page of 50 per endpoint, each worker opens at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
 const ATTEMPTS_EVERY_MS = 2_000;
 /** Only for those that were cut short. */
