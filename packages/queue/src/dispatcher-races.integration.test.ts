@@ -137,7 +137,11 @@ describe('the dispatcher, between a question and its answer', () => {
     await waitUntil(async () => (await owned()) === null);
     await queue.producer.enqueue([second]);
     await waitUntil(owned);
+    proxy.requests.hold();
     proxy.replies.open();
+    // It is opened by what the claim has read, not only by what another release would find.
+    await waitUntil(() => proxy.requests.held().includes(`${laneName('acme', second.endpointId)}:active`));
+    proxy.requests.open();
     await waitUntil(() => started.length === 2);
   });
 
