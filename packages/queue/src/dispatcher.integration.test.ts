@@ -220,7 +220,7 @@ describe('the dispatcher', () => {
       }),
     );
     expect(startedAt.size).toBe(sent);
-  }, 60_000);
+  }, 120_000);
 
   it('never has more in flight than the customer and the endpoint may, and shares the budget among busy lanes', async () => {
     const slow = newId();
