@@ -31,7 +31,7 @@ export class CustomerLease implements SlotHolder, Squeezable {
   squeezedTo = Infinity;
   /** The lease is lost or given up: nothing opens, what runs may end. */
   ended = false;
-  /** Somebody else owns the customer. */
+  /** Somebody else owns the customer, or may claim it. */
   lost = false;
   readonly lanes = new Map<string, Lane>();
   readonly #context: LeaseContext;
@@ -77,11 +77,12 @@ export class CustomerLease implements SlotHolder, Squeezable {
     return this.#delayed.takes(delayMs);
   }
 
-  /** A lease that had ended here was claimed again before its last lane closed. */
+  /** A lease that had ended here was claimed again before its last lane closed, or before its release was answered. */
   renewWith(fence: string): void {
     this.fence = fence;
     this.ended = false;
     this.lost = false;
+    this.#missed = null;
   }
 
   /** What a script read from the lanes: opens those with something due now or soon. */
@@ -136,7 +137,8 @@ export class CustomerLease implements SlotHolder, Squeezable {
   }
 
   keep(states: readonly LaneState[]): void {
-    const missed = this.#missed ?? new Map<string, number>();
+    const missed = this.#missed;
+    if (!missed) return;
     this.#missed = null;
     this.#dueAtMs.clear();
     this.see(states);
@@ -152,6 +154,13 @@ export class CustomerLease implements SlotHolder, Squeezable {
     for (const lane of this.lanes.values()) this.#close(lane);
     this.#gates.close();
     await Promise.all(Array.from(this.#closing.values(), ({ done }) => done));
+  }
+
+  /** The customer was released, or its lease is lost: ends what was not ended before. */
+  lose(): Promise<void> {
+    this.lost = true;
+    this.#missed = null;
+    return this.end();
   }
 
   abortRunning(reason: unknown): void {

@@ -137,8 +137,65 @@ describe('the dispatcher, between a question and its answer', () => {
     await waitUntil(async () => (await owned()) === null);
     await queue.producer.enqueue([second]);
     await waitUntil(owned);
+    proxy.requests.hold();
     proxy.replies.open();
+    // It is opened by what the claim has read, not only by what another release would find.
+    await waitUntil(() => proxy.requests.held().includes(`${laneName('acme', second.endpointId)}:active`));
+    proxy.requests.open();
     await waitUntil(() => started.length === 2);
+  });
+
+  it('does not release a customer for which a lane opened while those before it were released', async () => {
+    // Nobody can open these lanes, so their customers are idle and stay leased: each round asks for the 200 that go into
+    // one script, and then for acme.
+    const lane = 'of-nobody';
+    const keys = queue.redis.pipeline();
+    const customers = [...Array.from({ length: 200 }, (_, n) => `stuck-${n}`), 'acme'];
+    customers.forEach((customerId, n) => {
+      keys.sadd(`${shared.prefix}:index:lanes:${customerId}`, `${customerId}/${lane}`);
+      keys.rpush(`${shared.prefix}:${customerId}/${lane}:wait`, 'job');
+      keys.zadd(`${shared.prefix}:index:ready`, n + 1, customerId);
+    });
+    await keys.exec();
+    const hold = gate();
+    const started: string[] = [];
+    const dispatcher = await queue.dispatch({
+      redisUrl: proxy.url,
+      workerId,
+      leaseMs: 60_000,
+      // A lane with an active job is due when its lock ends: that does not keep the customer.
+      jobLockMs: 60_000,
+      idleReleaseMs: 300,
+      handle: async ({ deliveryId }) => {
+        started.push(deliveryId);
+        await hold.opened;
+        return done;
+      },
+    });
+    await waitUntil(() => dispatcher.stats().customers === customers.length);
+    proxy.requests.hold();
+    await waitUntil(releaseHeld);
+    while (!proxy.requests.held().includes('stuck-0\r\n')) {
+      proxy.requests.open();
+      proxy.requests.hold();
+      await waitUntil(releaseHeld);
+    }
+    await queue.redis.srem(`${shared.prefix}:index:lanes:acme`, `acme/${lane}`);
+    const [job, later] = [deliveryJob(), deliveryJob()];
+    await queue.producer.enqueue([job]);
+    // Its lane has asked for the job, and Redis sees that before anything else of this round.
+    await waitUntil(() => proxy.requests.held().includes(`${laneName('acme', job.endpointId)}:active`));
+    proxy.requests.open();
+    await waitUntil(() => started.length === 1);
+    const rounds = () =>
+      queue.logger.lines.filter(({ fields }) => fields['lane'] === `stuck-0/${lane}`).length;
+    const before = rounds();
+    await waitUntil(() => rounds() >= before + 2);
+    expect(dispatcher.stats()).toMatchObject({ customers: customers.length, lanes: 1, released: 0 });
+    await queue.producer.enqueue([later]);
+    await waitUntil(() => started.length === 2);
+    expect(dispatcher.stats().claimed).toBe(customers.length);
+    hold.open();
   });
 
   it('gives back at once what a claim brings after the stop, and starts none of it', async () => {

@@ -201,11 +201,11 @@ describe('the dispatcher', () => {
       },
     });
     let sent = 0;
-    const releases = 50;
     const until = Date.now() + 6_000;
+    const enough = () => Date.now() >= until && dispatcher.stats().released > 50;
     await Promise.all(
       endpoints.map(async (endpointId, i) => {
-        for (let n = 0; Date.now() < until || dispatcher.stats().released <= releases; n++) {
+        for (let n = 0; !enough(); n++) {
           const job = deliveryJob({
             customerId: `customer-${i % 4}`,
             endpointId,

@@ -118,17 +118,22 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (const { customerId, fence } of asked) {
         const lease = leases.get(customerId);
         // A release under way ends by itself, and knows whose the customer was.
-        if (!lost.has(customerId) || lease?.fence !== fence || lease.releasing) continue;
+        if (!lost.has(customerId) || lease?.fence !== fence || lease.releasing || lease.lost) continue;
         counts.leasesLost++;
-        lease.lost = true;
         logger.warn('lease.lost', { customer_id: customerId });
-        void lease.end().then(() => dropEnded(lease));
+        drop(lease);
       }
     }
   }
 
-  function dropEnded(lease: CustomerLease): void {
-    if (lease.ended && lease.quiet && leases.get(lease.customerId) === lease) leases.delete(lease.customerId);
+  /** The customer is not ours any more: its lease is forgotten, at once when it is quiet. */
+  function drop(lease: CustomerLease): void {
+    void lease.lose().then(() => forgetLost(lease));
+    forgetLost(lease);
+  }
+
+  function forgetLost(lease: CustomerLease): void {
+    if (lease.lost && lease.quiet && leases.get(lease.customerId) === lease) leases.delete(lease.customerId);
   }
 
   async function tick(): Promise<void> {
@@ -137,6 +142,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const closed: { lease: CustomerLease; customerId: string; lane: string }[] = [];
     for (const lease of leases.values()) {
       lease.tick(nowMs);
+      // A lane may have been about to open when the lease was lost.
+      if (lease.lost) forgetLost(lease);
       if (lease.ended) continue;
       if (lease.quiet) idle.push(lease);
       else for (const lane of lease.takeClosed()) closed.push({ lease, customerId: lease.customerId, lane });
@@ -152,7 +159,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         if (typeof dueInMs === 'number') lease.announced(lane, dueInMs);
       });
     }
-    for (const some of chunks(idle, scriptBatchMax)) await release(some, keepMs);
+    for (const some of chunks(idle, scriptBatchMax)) {
+      // Since they were found idle, a lane of theirs may have been opened by an announcement.
+      const stillIdle = some.filter((lease) => lease.quiet && !lease.ended);
+      if (stillIdle.length > 0) await release(stillIdle, keepMs);
+    }
   }
 
   async function release(some: readonly CustomerLease[], keep: number, offer?: Offer): Promise<number> {
@@ -165,14 +176,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     some.forEach((lease, i) => {
       const result = results[i];
       if (result === 'released') counts.released++;
-      // Claimed anew by us before this answer was looked at.
-      const claimedAnew = lease.fence !== asked[i]?.fence;
-      if (typeof result === 'object' || claimedAnew) {
-        lease.keep(typeof result === 'object' ? result.kept : []);
-        return;
-      }
-      lease.ended = true;
-      dropEnded(lease);
+      // Claimed anew by us before this answer was looked at: the claim has read its lanes since.
+      if (lease.fence !== asked[i]?.fence) return;
+      if (typeof result === 'object') lease.keep(result.kept);
+      else drop(lease);
     });
     return results.filter((result) => result === 'released').length;
   }

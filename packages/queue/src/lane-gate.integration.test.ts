@@ -145,6 +145,25 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     expect(kept.get(endpointId)?.health.draining).toBe(true);
   });
 
+  it('leaves a backlog that is not brought forward yet to the next owner when its customer is released idle', async () => {
+    const endpointId = newId();
+    const { kept, drains, health } = keeper();
+    kept.set(endpointId, {
+      customerId: 'acme',
+      endpointId,
+      epoch: 0,
+      health: { openUntilMs: null, openings: 0, shutUntilMs: null, draining: true, score: 50 },
+    });
+    const owner = await queue.dispatch({ health, handle: async () => delivered });
+    await queue.producer.enqueue(jobsFor(endpointId, 1));
+    await waitUntil(() => drains.length === 1);
+    await waitUntil(() => owner.stats().released === 1);
+    expect(drains[0]?.aborted).toBe(true);
+    expect(kept.get(endpointId)?.health.draining).toBe(true);
+    await queue.producer.enqueue(jobsFor(endpointId, 1));
+    await waitUntil(() => drains.length === 2);
+  });
+
   it('drops a stale probe unsent without believing it, and probes with the next job', async () => {
     const endpointId = newId();
     const { kept, health } = keeper();

@@ -182,6 +182,55 @@ describe('workers that share the load', () => {
     expect([...seen.runs.values()].filter((workers) => workers.length > 1)).toEqual([]);
   });
 
+  it('serve again a customer that they gave away while a lane of its was about to open', async () => {
+    const seen = observer();
+    const hold = gate();
+    const customers = customersOf(6);
+    const slow = customers.map(({ customerId }) => ({ customerId, endpointId: newId() }));
+    traffic = steadyTraffic(customers);
+    const first = await queue.dispatch({
+      ...seen.as('first'),
+      laneLimits: async (_customerId, endpointId) => {
+        if (slow.some((endpoint) => endpoint.endpointId === endpointId)) await hold.opened;
+        return { customerMaxInFlight: 2, endpointMaxInFlight: 1 };
+      },
+    });
+    await queue.producer.enqueue(slow.map((endpoint) => deliveryJob(endpoint)));
+    await waitUntil(() => seen.runs.size > 100);
+    const second = await queue.dispatch(seen.as('second'));
+    await waitUntil(() => first.stats().handedOver > 0 && seen.by('second') > 0);
+    await second.stop({ deadlineMs: 10_000 });
+    const added = traffic.jobs.length;
+    await waitUntil(() => traffic.jobs.length > added + 30);
+    await traffic.end();
+    await waitUntil(() => traffic.jobs.every(({ deliveryId }) => seen.runs.has(deliveryId)));
+    hold.open();
+    await waitUntil(() => seen.runs.size === traffic.jobs.length + slow.length);
+    expect(first.stats().leasesLost).toBe(0);
+    await waitUntil(() => first.stats().customers === 0);
+  });
+
+  it('forget a customer that they gave away as soon as the lane that was about to open has not', async () => {
+    const seen = observer();
+    const hold = gate();
+    const customers = customersOf(6);
+    const slow = customers.map(({ customerId }) => ({ customerId, endpointId: newId() }));
+    traffic = steadyTraffic(customers);
+    const first = await queue.dispatch({
+      ...seen.as('first'),
+      laneLimits: async (_customerId, endpointId) => {
+        if (slow.some((endpoint) => endpoint.endpointId === endpointId)) await hold.opened;
+        return { customerMaxInFlight: 2, endpointMaxInFlight: 1 };
+      },
+    });
+    await queue.producer.enqueue(slow.map((endpoint) => deliveryJob(endpoint)));
+    await waitUntil(() => seen.runs.size > 100);
+    const second = await queue.dispatch(seen.as('second'));
+    await waitUntil(() => first.stats().handedOver > 0 && second.stats().customers > 0);
+    hold.open();
+    await waitUntil(() => first.stats().customers + second.stats().customers === customers.length);
+  });
+
   it('go on with a customer whose endpoint begins to hang just when it is handed over', async () => {
     const seen = observer();
     const hold = gate();
