@@ -3,11 +3,11 @@ import type { LaneLimits } from '@posthorn/queue';
 
 type DeliveryTarget = NonNullable<Awaited<ReturnType<EndpointCache['get']>>>;
 type ReadyTarget = Extract<DeliveryTarget, { kind: 'ready' }>;
-export type LimitedTarget =
+type LimitedTarget =
   | Pick<ReadyTarget, 'kind' | 'customer' | 'rateLimit' | 'maxInFlight' | 'healthEpoch'>
   | Pick<Exclude<DeliveryTarget, ReadyTarget>, 'kind'>;
 
-export interface DefaultLimits {
+interface DefaultLimits {
   customerInFlightMax: number;
   endpointInFlightMax: number;
 }

@@ -49,7 +49,9 @@ describe('the dispatcher, when it does not know the limits of a lane', () => {
     const before = { ...asked };
     const askedAgain = (endpointId: string, times: number) =>
       (asked[endpointId] ?? 0) >= (before[endpointId] ?? 0) + times;
-    await waitUntil(() => askedAgain(gone, 4) && askedAgain(good, 4) && askedAgain(broken, 2));
+    await waitUntil(
+      () => sent.length > 1 || (askedAgain(gone, 4) && askedAgain(good, 4) && askedAgain(broken, 2)),
+    );
     expect(sent).toHaveLength(1);
     expect((await waiting(gone)) + (await waiting(good)) + (await waiting(broken))).toBe(8);
   });
@@ -115,7 +117,7 @@ describe('the dispatcher, when it does not know the limits of a lane', () => {
       },
     });
     await queue.producer.enqueue(jobsFor(endpointId, 3));
-    await waitUntil(() => asked >= 2);
+    await waitUntil(() => asked >= 2 || startedAtMs.length > 0);
     expect(startedAtMs).toEqual([]);
     expect(kept.get(endpointId)).toBe(left);
     expect(dispatcher.stats()).toMatchObject({ customers: 1, lanes: 0, released: 0 });
