@@ -8,11 +8,12 @@ import {
   type EndpointCache,
   type RouteCache,
 } from '@posthorn/pipeline';
-import { createDispatcher, createQueueProducer, type LaneLimits } from '@posthorn/queue';
+import { createDispatcher, createQueueProducer } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 import { createSender } from '@posthorn/sender';
 import { randomUUID } from 'node:crypto';
 
+import { laneLimits } from './lane-limits.js';
 import { createPasses, type PassSettings } from './passes.js';
 
 const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
@@ -91,7 +92,7 @@ export function createWorker({
       endpointMaxInFlight: settings.endpointInFlightMax,
       heldForMs: heldMs,
     }),
-    laneLimits: (_customerId, endpointId) => laneLimits(endpoints, endpointId, settings),
+    laneLimits: async (_customerId, endpointId) => laneLimits(await endpoints.get(endpointId), settings),
     health: {
       load: (endpointId) => healthKeeper.load(endpointId),
       note: (kept, transition) => healthKeeper.note(kept, transition),
@@ -125,21 +126,5 @@ export function createWorker({
       await queue.close();
       await sender.close();
     },
-  };
-}
-
-async function laneLimits(
-  endpoints: EndpointCache,
-  endpointId: string,
-  settings: WorkerSettings,
-): Promise<LaneLimits> {
-  const target = await endpoints.get(endpointId);
-  const own = target?.kind === 'ready' ? target : undefined;
-  return {
-    customerRateLimit: own?.customer.rateLimit ?? null,
-    endpointRateLimit: own?.rateLimit ?? null,
-    healthEpoch: own?.healthEpoch ?? 0,
-    customerMaxInFlight: own?.customer.maxInFlight ?? settings.customerInFlightMax,
-    endpointMaxInFlight: own?.maxInFlight ?? settings.endpointInFlightMax,
   };
 }

@@ -32,9 +32,10 @@ export class Pacer {
     return this.#nextMs;
   }
 
-  setLimit(limit: RateLimit, nowMs: number): void {
+  /** `nextMs`: as for a new one, when it is later than the one known here. */
+  setLimit(limit: RateLimit, nowMs: number, nextMs = 0): void {
     this.#intervalMs = intervalOf(limit, this.#slowerByMs);
-    this.#nextMs = Math.min(this.#nextMs, nowMs + this.#intervalMs);
+    this.#nextMs = Math.min(Math.max(this.#nextMs, nextMs), nowMs + this.#intervalMs);
   }
 
   /** Only from `nextMs` on. Returns the new `nextMs`. */
@@ -65,9 +66,9 @@ export class Pace {
     this.sends = new Pacer(limit, nextMs, nowMs);
   }
 
-  setLimit(limit: RateLimit, nowMs: number): void {
-    this.takeUps.setLimit(limit, nowMs);
-    this.sends.setLimit(limit, nowMs);
+  setLimit(limit: RateLimit, nowMs: number, nextMs = 0): void {
+    this.takeUps.setLimit(limit, nowMs, nextMs);
+    this.sends.setLimit(limit, nowMs, nextMs);
   }
 }
 

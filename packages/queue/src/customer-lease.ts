@@ -4,7 +4,6 @@ import { EndpointGates, type EndpointGatesContext } from './endpoint-gates.js';
 import type { SlotHolder } from './in-flight-slots.js';
 import type { Squeezable } from './cpu-squeeze.js';
 import { Lane, type LaneContext } from './lane.js';
-import type { LaneGate } from './lane-gate.js';
 import { parseLaneName } from './lane-name.js';
 import type { LaneOpenings, Opening } from './lane-openings.js';
 import { laneShares } from './lane-shares.js';
@@ -27,7 +26,7 @@ export class CustomerLease implements SlotHolder, Squeezable {
   readonly customerId: string;
   fence: string;
   starts = 0;
-  limit = defaultLimits.customerMaxInFlight;
+  limit = customerMaxInFlightDefault;
   squeezedTo = Infinity;
   /** The lease is lost or given up: nothing opens, what runs may end. */
   ended = false;
@@ -41,6 +40,8 @@ export class CustomerLease implements SlotHolder, Squeezable {
   readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
   readonly #closed = new Set<string>();
   readonly #dueAtMs = new Map<string, number>();
+  /** Lanes that are due and not open, because their limits could not be had, and when these are asked for again. */
+  readonly #askAgainAtMs = new Map<string, number>();
   /** Lanes to be checked for stalled jobs when they open. */
   readonly #suspects = new Set<string>();
   #missed: Map<string, number> | null = null;
@@ -109,6 +110,11 @@ export class CustomerLease implements SlotHolder, Squeezable {
   tick(nowMs: number): void {
     if (this.ended) return;
     for (const [name, dueAtMs] of this.#dueAtMs) if (dueAtMs - nowMs <= keepMs) this.#open(name);
+    for (const [name, atMs] of this.#askAgainAtMs) {
+      if (atMs > nowMs) continue;
+      this.#askAgainAtMs.delete(name);
+      this.#open(name);
+    }
     for (const lane of this.lanes.values()) {
       if (lane.isCold(nowMs, this.#context.idleReleaseMs, keepMs)) this.#close(lane);
       else if (nowMs - lane.limitsAtMs >= this.#context.limitsRefreshMs) void this.#refreshLimits(lane);
@@ -117,7 +123,8 @@ export class CustomerLease implements SlotHolder, Squeezable {
 
   /** Nothing is open, and nothing is known to be due soon. */
   get quiet(): boolean {
-    return this.lanes.size + this.#opening.size + this.#closing.size === 0;
+    const toOpen = this.ended ? 0 : this.#askAgainAtMs.size;
+    return this.lanes.size + this.#opening.size + this.#closing.size + toOpen === 0;
   }
 
   /** Lanes closed since the last call, whose next due time is to be read from their keys. */
@@ -180,6 +187,7 @@ export class CustomerLease implements SlotHolder, Squeezable {
   #open(name: string): void {
     // A lane that is closing is read from its keys as soon as it has closed.
     if (this.ended || this.lanes.has(name) || this.#opening.has(name) || this.#closing.has(name)) return;
+    if (this.#askAgainAtMs.has(name)) return;
     this.#dueAtMs.delete(name);
     this.#closed.delete(name);
     const opening = { open: () => this.#openNow(name) };
@@ -188,10 +196,15 @@ export class CustomerLease implements SlotHolder, Squeezable {
   }
 
   async #openNow(name: string): Promise<void> {
-    const prepared = await this.#prepare(name);
+    const limits = await this.#limitsOf(name);
+    const gate = limits && (await this.#gates.open(name, limits));
     this.#opening.delete(name);
-    if (this.ended || !prepared) return;
-    const { limits, gate } = prepared;
+    if (this.ended) return;
+    if (!limits || !gate) {
+      // Without them it would begin unpaced, and with nothing held against its endpoint.
+      this.#askAgainAtMs.set(name, Date.now() + askAgainMs);
+      return;
+    }
     this.#applyLimits(limits);
     const lane = new Lane(this.#context, name, this, limits, gate);
     this.lanes.set(name, lane);
@@ -201,11 +214,6 @@ export class CustomerLease implements SlotHolder, Squeezable {
       this.laneChanged();
     }
     await lane.opened;
-  }
-
-  async #prepare(name: string): Promise<{ limits: LaneLimits; gate: LaneGate } | null> {
-    const limits = await this.#limitsOf(name, defaultLimits);
-    return limits && { limits, gate: await this.#gates.open(name, limits) };
   }
 
   #suspect(name: string): void {
@@ -226,21 +234,19 @@ export class CustomerLease implements SlotHolder, Squeezable {
 
   async #refreshLimits(lane: Lane): Promise<void> {
     lane.limitsAtMs = Date.now();
-    const limits = await this.#limitsOf(lane.name, lane.limits);
+    const limits = await this.#limitsOf(lane.name);
     if (!limits) return;
-    const { endpointMaxInFlight, customerMaxInFlight } = lane.limits;
+    const { endpointMaxInFlight } = lane.limits;
     lane.limits = limits;
     this.#gates.applyLimits(lane.name, limits);
-    const same =
-      limits.endpointMaxInFlight === endpointMaxInFlight &&
-      limits.customerMaxInFlight === customerMaxInFlight;
-    if (same) return;
+    const { customerMaxInFlight = this.limit } = limits;
+    if (limits.endpointMaxInFlight === endpointMaxInFlight && customerMaxInFlight === this.limit) return;
     this.#applyLimits(limits);
     this.laneChanged();
   }
 
-  /** Null when the name is not one of ours; `otherwise` when the limits cannot be had just now. */
-  async #limitsOf(name: string, otherwise: LaneLimits): Promise<LaneLimits | null> {
+  /** Null when the name is not one of ours, or the limits cannot be had just now. */
+  async #limitsOf(name: string): Promise<LaneLimits | null> {
     const { logger, laneLimits } = this.#context;
     const ids = parseLaneName(name);
     if (!ids) {
@@ -251,11 +257,11 @@ export class CustomerLease implements SlotHolder, Squeezable {
       return await laneLimits(ids.customerId, ids.endpointId);
     } catch (error) {
       logger.warn('lane.limits_unknown', { error, lane: name });
-      return otherwise;
+      return null;
     }
   }
 
-  #applyLimits({ customerMaxInFlight }: LaneLimits): void {
+  #applyLimits({ customerMaxInFlight = this.limit }: LaneLimits): void {
     this.limit = customerMaxInFlight;
     this.#context.slots.admit(this);
   }
@@ -275,4 +281,5 @@ export class CustomerLease implements SlotHolder, Squeezable {
 }
 
 const idleLane = { endpointMax: 1, busy: false };
-const defaultLimits: LaneLimits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };
+const customerMaxInFlightDefault = 20;
+const askAgainMs = 1000;

@@ -55,6 +55,24 @@ describe('the pace of a customer', () => {
     expect(seen).toEqual(['gone', 'next']);
   });
 
+  it('goes on after what another owner sent in between, under the limit it had before', () => {
+    const limit = { max: 1, perSeconds: 60 };
+    const any: PacedLane = { turnCame: () => undefined };
+    pace.setLimit(limit, 0);
+    expect(pace.mayStart(any, 0)).toBe(true);
+    pace.start(0);
+    const ownNextMs = pace.noteSend(0) ?? 0;
+    pace.close();
+    pace.setLimit(limit, 30_000, 75_000);
+    expect(pace.sendsAtMs()).toBe(75_000);
+    expect(pace.mayStart(any, ownNextMs + 1000)).toBe(false);
+    // An older time takes nothing back, and one too far off is not believed.
+    pace.setLimit(limit, 30_000, ownNextMs);
+    expect(pace.sendsAtMs()).toBe(75_000);
+    pace.setLimit(limit, 30_000, 999_999);
+    expect(pace.sendsAtMs()).toBe(30_000 + 60_030);
+  });
+
   it('lets everything start without a limit', () => {
     const free = new CustomerPace();
     const any: PacedLane = { turnCame: () => undefined };

@@ -23,10 +23,10 @@ export class CustomerPace {
     return this.#pace !== null;
   }
 
-  /** `nextMs`: when the next start is allowed, as an earlier owner left it. */
+  /** `nextMs`: when the next start is allowed, as an earlier owner left it, also one that had the customer in between. */
   setLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
     if (limit === null) this.#pace = null;
-    else if (this.#pace) this.#pace.setLimit(limit, nowMs);
+    else if (this.#pace) this.#pace.setLimit(limit, nowMs, nextMs);
     else this.#pace = new Pace(limit, nextMs, nowMs);
     this.#arm(nowMs);
   }

@@ -2,12 +2,17 @@ import type { EndpointHealth, RateLimit } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import type { JobVerdict, LaneJob } from './delivery-job.js';
 
-/** How many sends a customer and one of its endpoints may have in flight at once, over all workers together. */
+/**
+ * How many sends a customer and one of its endpoints may have in flight at once, over all workers together, and how often
+ * they begin. What is left out of the customer's is not known: it stays as it is.
+ */
 export interface LaneLimits {
-  readonly customerMaxInFlight: number;
+  /** 20 until it is known. */
+  readonly customerMaxInFlight?: number;
   readonly endpointMaxInFlight: number;
-  /** Starts of the customer's sends, all endpoints together. None by default. */
+  /** Starts of the customer's sends, all endpoints together. Null: none. */
   readonly customerRateLimit?: RateLimit | null;
+  /** None by default. */
   readonly endpointRateLimit?: RateLimit | null;
   /** When it changes, the endpoint's health is that of a new one: breaker closed, nothing held against it. */
   readonly healthEpoch?: number;
@@ -48,7 +53,10 @@ export interface DispatcherOptions {
    * thrown on. If it throws anything else, the same job runs again after 1 to 5 s.
    */
   readonly handle: (job: LaneJob, signal: AbortSignal, untilTurn: () => Promise<void>) => Promise<JobVerdict>;
-  /** Asked when a lane opens and again every few seconds while it is open. */
+  /**
+   * Asked when a lane opens and again every few seconds while it is open. When it rejects, a lane that is to open is asked
+   * for again a second later, and an open one goes on as before.
+   */
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
   /** Without it, health is forgotten with the lease. */
   readonly health?: HealthKeeper;

@@ -31,6 +31,7 @@ export class EndpointGates {
   readonly customerPace = new CustomerPace();
   readonly #context: EndpointGatesContext;
   readonly #known = new Map<string, KnownGate>();
+  #customerRateLimit: RateLimit | null = null;
   #customerNextMs: Promise<number> | null = null;
   #closings = 0;
 
@@ -58,8 +59,9 @@ export class EndpointGates {
     const before = known.limits;
     known.limits = limits;
     const nowMs = Date.now();
-    if (differ(before.customerRateLimit, limits.customerRateLimit)) {
-      this.customerPace.setLimit(limits.customerRateLimit ?? null, nowMs);
+    const { customerRateLimit } = limits;
+    if (customerRateLimit !== undefined && differ(this.#customerRateLimit, customerRateLimit)) {
+      this.#paceCustomer(customerRateLimit, nowMs);
     }
     if (differ(before.endpointRateLimit, limits.endpointRateLimit)) {
       known.gate.setRateLimit(limits.endpointRateLimit ?? null, nowMs);
@@ -112,8 +114,15 @@ export class EndpointGates {
     const known: KnownGate = { gate, endpointId, limits, drain: null };
     const nowMs = Date.now();
     gate.setRateLimit(limits.endpointRateLimit ?? null, nowMs, endpointNextMs);
-    this.customerPace.setLimit(limits.customerRateLimit ?? null, nowMs, customerNextMs);
+    if (limits.customerRateLimit !== undefined) {
+      this.#paceCustomer(limits.customerRateLimit, nowMs, customerNextMs);
+    }
     return known;
+  }
+
+  #paceCustomer(limit: RateLimit | null, nowMs: number, nextMs?: number): void {
+    this.#customerRateLimit = limit;
+    this.customerPace.setLimit(limit, nowMs, nextMs);
   }
 
   async #loadHealth(endpointId: string): ReturnType<HealthKeeper['load']> {

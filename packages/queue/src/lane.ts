@@ -67,7 +67,7 @@ export class Lane {
       {
         connection: context.redis,
         prefix: context.prefix,
-        concurrency: Math.max(1, Math.min(limits.endpointMaxInFlight, limits.customerMaxInFlight)),
+        concurrency: Math.max(1, Math.min(limits.endpointMaxInFlight, owner.slotsMax)),
         lockDuration: context.jobLockMs,
         skipLockRenewal: true,
         skipStalledCheck: true,
