@@ -201,8 +201,8 @@ export class CustomerLease implements SlotHolder, Squeezable {
     this.#opening.delete(name);
     if (this.ended) return;
     if (!limits || !gate) {
-      // Without them it would begin unpaced, and with nothing held against its endpoint.
-      this.#askAgainAtMs.set(name, Date.now() + askAgainMs);
+      // Without them it would begin unpaced, and with nothing held against its endpoint. One that is not ours stays shut.
+      if (parseLaneName(name)) this.#askAgainAtMs.set(name, Date.now() + askAgainMs);
       return;
     }
     this.#applyLimits(limits);
