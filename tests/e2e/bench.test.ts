@@ -14,7 +14,11 @@ interface Round {
 interface Results {
   targets: { name: string }[];
   lost: string[];
-  data: { full: Record<string, Round[]>; batched: Round };
+  data: {
+    full: Record<string, Round[]>;
+    batched: Round[];
+    accepting: { single: number; batches: number }[];
+  };
 }
 
 describe('a benchmark', () => {
@@ -35,7 +39,9 @@ describe('a benchmark', () => {
         expect(round?.accepted).toBeGreaterThan(0);
         expect(round?.delivered).toBe(round?.accepted);
       }
-      expect(data.batched.delivered).toBeGreaterThan(0);
+      expect(data.batched[0]?.delivered).toBeGreaterThan(0);
+      expect(data.accepting[0]?.single).toBeGreaterThan(0);
+      expect(data.accepting[0]?.batches).toBeGreaterThan(0);
 
       const charts = files.filter((file) => file.endsWith('.svg'));
       expect(charts.length).toBeGreaterThan(0);
