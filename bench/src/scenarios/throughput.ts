@@ -10,7 +10,7 @@ import { atLeast, atMost, median, rounded } from '../frame/target.js';
 import { addCustomers, startContestants } from '../start-contestants.js';
 
 const PACED_SHARE = 0.6;
-const BATCH_EVENTS = 100;
+const BATCHES = { batch: 100, connections: 8 };
 const DRAIN_LIMIT_MS = 240_000;
 const PARTS = ['ingest', 'worker', 'postgres', 'redis', 'receiver', 'load'] as const;
 
@@ -82,13 +82,9 @@ await runScenario({
           `round ${index + 1}, ${contestant.name.padEnd(8)}  ${round.deliveredPerSecond} delivered/s, ${round.acceptedPerSecond} accepted/s`,
         );
         if (contestant !== posthorn) continue;
-        const batches = await measure(posthorn, {
-          batch: BATCH_EVENTS,
-          connections: 8,
-          seconds: settings.seconds / 3,
-        });
+        const batches = await measure(posthorn, { ...BATCHES, seconds: settings.seconds / 3 });
         batched.push(batches);
-        say(`         by batches of ${BATCH_EVENTS}  ${batches.acceptedPerSecond} accepted/s`);
+        say(`         by batches of ${BATCHES.batch}  ${batches.acceptedPerSecond} accepted/s`);
       }
     }
     const best = (contestant: Contestant, of: (round: Round) => number): number =>
@@ -166,7 +162,7 @@ async function measureAccepting(
   for (let round = 0; round < rounds; round += 1)
     measured.push({
       single: await accepted({}),
-      batches: await accepted({ batch: BATCH_EVENTS, connections: 8 }),
+      batches: await accepted(BATCHES),
     });
   await posthorn.startWorkers();
   if (!(await untilRecorded(posthorn, DRAIN_LIMIT_MS)))

@@ -128,7 +128,8 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     await waitUntil(() => kept.get(endpointId)?.health.draining === false);
   });
 
-  it('goes on bringing a backlog forward that an earlier owner left', async () => {
+  /** A dispatcher that goes on with a backlog an earlier owner left. */
+  async function ownerOfDraining() {
     const endpointId = newId();
     const { kept, drains, health } = keeper();
     kept.set(endpointId, {
@@ -140,23 +141,18 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     const owner = await queue.dispatch({ health, handle: async () => delivered });
     await queue.producer.enqueue(jobsFor(endpointId, 1));
     await waitUntil(() => drains.length === 1);
+    return { endpointId, kept, drains, owner };
+  }
+
+  it('goes on bringing a backlog forward that an earlier owner left', async () => {
+    const { endpointId, kept, drains, owner } = await ownerOfDraining();
     await owner.stop({ deadlineMs: 1000 });
     expect(drains[0]?.aborted).toBe(true);
     expect(kept.get(endpointId)?.health.draining).toBe(true);
   });
 
   it('leaves a backlog that is not brought forward yet to the next owner when its customer is released idle', async () => {
-    const endpointId = newId();
-    const { kept, drains, health } = keeper();
-    kept.set(endpointId, {
-      customerId: 'acme',
-      endpointId,
-      epoch: 0,
-      health: { openUntilMs: null, openings: 0, shutUntilMs: null, draining: true, score: 50 },
-    });
-    const owner = await queue.dispatch({ health, handle: async () => delivered });
-    await queue.producer.enqueue(jobsFor(endpointId, 1));
-    await waitUntil(() => drains.length === 1);
+    const { endpointId, kept, drains, owner } = await ownerOfDraining();
     await waitUntil(() => owner.stats().released === 1);
     expect(drains[0]?.aborted).toBe(true);
     expect(kept.get(endpointId)?.health.draining).toBe(true);

@@ -182,7 +182,8 @@ describe('workers that share the load', () => {
     expect([...seen.runs.values()].filter((workers) => workers.length > 1)).toEqual([]);
   });
 
-  it('serve again a customer that they gave away while a lane of its was about to open', async () => {
+  /** Six customers with traffic, each with a lane that opens when `hold` does, on two workers: one had them all before. */
+  async function giveAwayWhileOpening() {
     const seen = observer();
     const hold = gate();
     const customers = customersOf(6);
@@ -198,6 +199,11 @@ describe('workers that share the load', () => {
     await queue.producer.enqueue(slow.map((endpoint) => deliveryJob(endpoint)));
     await waitUntil(() => seen.runs.size > 100);
     const second = await queue.dispatch(seen.as('second'));
+    return { seen, hold, customers, slow, first, second };
+  }
+
+  it('serve again a customer that they gave away while a lane of its was about to open', async () => {
+    const { seen, hold, slow, first, second } = await giveAwayWhileOpening();
     await waitUntil(() => first.stats().handedOver > 0 && seen.by('second') > 0);
     await second.stop({ deadlineMs: 10_000 });
     const added = traffic.jobs.length;
@@ -211,21 +217,7 @@ describe('workers that share the load', () => {
   });
 
   it('forget a customer that they gave away as soon as the lane that was about to open has not', async () => {
-    const seen = observer();
-    const hold = gate();
-    const customers = customersOf(6);
-    const slow = customers.map(({ customerId }) => ({ customerId, endpointId: newId() }));
-    traffic = steadyTraffic(customers);
-    const first = await queue.dispatch({
-      ...seen.as('first'),
-      laneLimits: async (_customerId, endpointId) => {
-        if (slow.some((endpoint) => endpoint.endpointId === endpointId)) await hold.opened;
-        return { customerMaxInFlight: 2, endpointMaxInFlight: 1 };
-      },
-    });
-    await queue.producer.enqueue(slow.map((endpoint) => deliveryJob(endpoint)));
-    await waitUntil(() => seen.runs.size > 100);
-    const second = await queue.dispatch(seen.as('second'));
+    const { hold, customers, first, second } = await giveAwayWhileOpening();
     await waitUntil(() => first.stats().handedOver > 0 && second.stats().customers > 0);
     hold.open();
     await waitUntil(() => first.stats().customers + second.stats().customers === customers.length);
