@@ -25,15 +25,17 @@ const project = (displayName, testMatch, extra = {}) => ({
 
 const inCi = process.env.CI === 'true';
 
+const retried = inCi && { setupFilesAfterEnv: ['<rootDir>/scripts/jest-retry.mjs'] };
+
 const services = {
-  ...(inCi && { setupFilesAfterEnv: ['<rootDir>/scripts/jest-retry.mjs'] }),
+  ...retried,
   globalSetup: '<rootDir>/scripts/jest-services.mjs',
   globalTeardown: '<rootDir>/scripts/jest-services-stop.mjs',
 };
 
 export default {
   projects: [
-    project('unit', ['<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts']),
+    project('unit', ['<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts'], { ...retried }),
     project('integration', ['<rootDir>/{apps,packages}/*/src/**/*.integration.test.ts'], services),
     project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts'], services),
   ],
