@@ -51,6 +51,18 @@ describe('a benchmark', () => {
     }
   }, 300_000);
 
+  it.each([
+    { args: ['--help'], code: 0, told: 'npm run bench:throughput' },
+    { args: ['--secs', '1'], code: 2, told: "Unknown option '--secs'" },
+    { args: ['--seconds', 'few'], code: 2, told: '--seconds must be a number' },
+  ])('tells what can be set, and starts nothing: $args', async ({ args, code, told }) => {
+    const ended = await run('throughput.js', args);
+    expect(ended.code).toBe(code);
+    expect(ended.said).toContain(told);
+    expect(ended.said).toContain('--rounds N');
+    expect(ended.said).not.toContain('load before');
+  });
+
   it('replays dead letters beside quiet customers, and finds every one of them delivered', async () => {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'posthorn-bench-test-'));
     try {

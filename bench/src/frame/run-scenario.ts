@@ -1,16 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 
+import { formatUsage, readArguments, type Settings } from './arguments.js';
 import { drawChart, type Chart } from './chart.js';
 import { describeMachine, formatMachine } from './machine.js';
 import { formatTable, type Table } from './table.js';
 import type { Target } from './target.js';
 
 const RESULTS = path.resolve(import.meta.dirname, '../../results');
-
-/** What may be set on the command line, with its value in a long run and in a short one. */
-export type Settings = Record<string, { long: number; short: number }>;
 
 export interface ScenarioResult {
   tables: Table[];
@@ -42,7 +39,15 @@ export interface ScenarioContext<S extends Settings> {
 
 /** Runs one benchmark from the command line: prints tables and targets, writes JSON and charts, sets the exit code. */
 export async function runScenario<S extends Settings>(scenario: Scenario<S>): Promise<void> {
-  const { short, output, settings } = readArguments(scenario.settings);
+  const given = readArguments(scenario.settings, process.argv.slice(2));
+  if ('usage' in given) {
+    const { error } = given;
+    if (error !== undefined) process.stderr.write(`${error}\n`);
+    process.stdout.write(formatUsage(scenario));
+    process.exitCode = error === undefined ? 0 : 2;
+    return;
+  }
+  const { short, output, settings } = given;
   const machine = describeMachine();
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const closes: (() => Promise<void>)[] = [];
@@ -89,27 +94,6 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
 
 async function closeAll(closes: (() => Promise<void>)[]): Promise<void> {
   for (const close of closes.reverse()) await close();
-}
-
-function readArguments<S extends Settings>(known: S) {
-  const names = Object.keys(known) as (keyof S & string)[];
-  const { values } = parseArgs({
-    options: {
-      short: { type: 'boolean', default: false },
-      output: { type: 'string' },
-      ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
-    },
-  });
-  const given = values as Record<string, string | boolean | undefined>;
-  const short = given['short'] === true;
-  const settings = Object.fromEntries(
-    names.map((name) => {
-      const value = Number(given[name] ?? known[name]?.[short ? 'short' : 'long']);
-      if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} must be a number`);
-      return [name, value];
-    }),
-  ) as Record<keyof S, number>;
-  return { short, output: given['output'] as string | undefined, settings };
 }
 
 function targetTable(targets: readonly Target[]): Table {

@@ -195,6 +195,30 @@ describe('a recovered endpoint', () => {
     expect((await kept())?.health.draining).toBe(true);
   });
 
+  it('is looked at less and less often while its lane stands still, and often again once it moves', async () => {
+    await addPending(60, HOUR_MS);
+    const lookedAtMs: number[] = [];
+    const waiting = [50, 50, 50, 50, 50, 40, 30, 20];
+    const recovery = createEndpointRecovery({
+      pool: pipeline.database.pool,
+      logger,
+      queue: {
+        ...laneThatIsWorkedOff,
+        waiting: () => {
+          lookedAtMs.push(performance.now());
+          return Promise.resolve(waiting[lookedAtMs.length - 1] ?? 0);
+        },
+      },
+    });
+    await recovery.drain({ customerId: 'acme', endpointId }, never);
+    expect(lookedAtMs).toHaveLength(waiting.length);
+    const pauses = lookedAtMs.slice(1).map((atMs, n) => atMs - lookedAtMs[n]!);
+    for (const [n, leastMs] of [45, 95, 195, 395, 795].entries()) {
+      expect(pauses[n]).toBeGreaterThanOrEqual(leastMs);
+    }
+    expect(Math.min(...pauses.slice(5))).toBeLessThan(400);
+  });
+
   it('is taken up by one of those who come at once', async () => {
     await addPending(130, HOUR_MS);
     await saveDraining();

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const PAGE_ROWS = 50;
 const NEARLY_EMPTY = 25;
 const LOOK_EVERY_MS = 50;
+const LOOK_AT_LEAST_EVERY_MS = 1_000;
 const RETRY_MS = 1_000;
 const LEFT_AFTER_MS = 30_000;
 /** So often within that time does an owner say that it is still there. */
@@ -70,14 +71,7 @@ export function createEndpointRecovery({
         if (page.jobs.length > 0) await persist(() => queue.bringForward(page.jobs), signal);
         brought += page.jobs.length;
         after = page.after;
-        while (
-          page.jobs.length > 0 &&
-          after !== null &&
-          (await persist(() => queue.waiting(endpoint), signal)) > NEARLY_EMPTY
-        ) {
-          await touch();
-          await sleep(LOOK_EVERY_MS, undefined, { signal });
-        }
+        if (page.jobs.length > 0 && after !== null) await untilNearlyEmpty(endpoint, signal, touch);
         await touch();
       }
       logger.info('endpoint.drained', { customerId, endpointId, brought, tookMs: Date.now() - startedAtMs });
@@ -94,6 +88,23 @@ export function createEndpointRecovery({
       }
     },
   };
+
+  /** A lane that stands still, for a rate limit or while its breaker is open, is looked at less and less often. */
+  async function untilNearlyEmpty(
+    endpoint: EndpointOfCustomer,
+    signal: AbortSignal,
+    touch: () => Promise<void>,
+  ): Promise<void> {
+    let inMs = LOOK_EVERY_MS;
+    for (let before = Infinity; ;) {
+      const waiting = await persist(() => queue.waiting(endpoint), signal);
+      if (waiting <= NEARLY_EMPTY) return;
+      inMs = waiting < before ? LOOK_EVERY_MS : Math.min(2 * inMs, LOOK_AT_LEAST_EVERY_MS);
+      before = waiting;
+      await touch();
+      await sleep(inMs, undefined, { signal });
+    }
+  }
 
   /** To be called often: now and then it says that the backlog is still being brought forward, however slowly. */
   function createTouch(endpointId: string, signal: AbortSignal): () => Promise<void> {

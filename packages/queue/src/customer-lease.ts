@@ -40,7 +40,7 @@ export class CustomerLease implements SlotHolder, Squeezable {
   readonly #closing = new Map<string, { lane: Lane; done: Promise<void> }>();
   readonly #closed = new Set<string>();
   readonly #dueAtMs = new Map<string, number>();
-  /** Lanes that are due and not open, because their limits could not be had, and when these are asked for again. */
+  /** Lanes that are due and not open, as their limits or health could not be had, and when these are asked for again. */
   readonly #askAgainAtMs = new Map<string, number>();
   /** Lanes to be checked for stalled jobs when they open. */
   readonly #suspects = new Set<string>();

@@ -42,11 +42,14 @@ export class EndpointGates {
     this.#context = context;
   }
 
-  /** The gate of a lane that opens, as the endpoint's health was kept here or by an earlier owner. */
-  async open(lane: string, limits: LaneLimits): Promise<LaneGate> {
+  /**
+   * The gate of a lane that opens, as the endpoint's health was kept here or by an earlier owner. Null: the health cannot be
+   * read just now, or somebody else may have had the customer meanwhile.
+   */
+  async open(lane: string, limits: LaneLimits): Promise<LaneGate | null> {
     const closings = this.#closings;
     const known = this.#known.get(lane) ?? (await this.#make(lane, limits));
-    if (closings !== this.#closings) return known.gate;
+    if (!known || closings !== this.#closings) return null;
     this.#known.set(lane, known);
     this.applyLimits(lane, limits);
     this.#drainWhenRecovered(lane, known);
@@ -85,7 +88,7 @@ export class EndpointGates {
     this.customerPace.close();
   }
 
-  async #make(lane: string, limits: LaneLimits): Promise<KnownGate> {
+  async #make(lane: string, limits: LaneLimits): Promise<KnownGate | null> {
     const { health: keeper, random, growth } = this.#context;
     const { endpointId = '' } = parseLaneName(lane) ?? {};
     const [kept, endpointNextMs, customerNextMs] = await Promise.all([
@@ -93,6 +96,7 @@ export class EndpointGates {
       limits.endpointRateLimit ? this.#readPace(lanePaceKey(this.#context.prefix, lane)) : 0,
       limits.customerRateLimit ? this.#readCustomerPace() : 0,
     ]);
+    if (kept === 'unknown') return null;
     const gate: LaneGate = new LaneGate(
       {
         customerPace: this.customerPace,
@@ -125,12 +129,12 @@ export class EndpointGates {
     this.customerPace.setLimit(limit, nowMs, nextMs);
   }
 
-  async #loadHealth(endpointId: string): ReturnType<HealthKeeper['load']> {
+  async #loadHealth(endpointId: string): Promise<Awaited<ReturnType<HealthKeeper['load']>> | 'unknown'> {
     try {
       return (await this.#context.health?.load(endpointId)) ?? null;
     } catch (error) {
       this.#context.logger.warn('lane.health_unknown', { error, endpoint_id: endpointId });
-      return null;
+      return 'unknown';
     }
   }
 

@@ -7,7 +7,7 @@ import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from './test-
 const delivered: JobVerdict = { kind: 'done', sign: 'success' };
 const limits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };
 
-describe('the dispatcher, when it does not know the limits of a lane', () => {
+describe('the dispatcher, when it does not know the limits or the health of a lane', () => {
   let shared: TestRedis;
   let queue: QueueUnderTest;
   beforeEach(async () => {
@@ -86,47 +86,57 @@ describe('the dispatcher, when it does not know the limits of a lane', () => {
     for (const end of held) end();
   });
 
-  it('opens no lane whose limits it cannot get, and then goes on from the breaker that was kept', async () => {
-    const endpointId = newId();
-    const openUntilMs = Date.now() + 3000;
-    const left: KeptHealth = {
-      customerId: 'acme',
-      endpointId,
-      epoch: 7,
-      health: { openUntilMs, openings: 2, shutUntilMs: null, draining: false, score: 20 },
-    };
-    const kept = new Map([[endpointId, left]]);
-    const health: HealthKeeper = {
-      load: (id) => Promise.resolve(kept.get(id) ?? null),
-      note: (seen) => void kept.set(seen.endpointId, seen),
-      drain: () => new Promise(() => undefined),
-    };
-    let asked = 0;
-    let failing = true;
-    const startedAtMs: number[] = [];
-    const dispatcher = await queue.dispatch({
-      health,
-      laneLimits: async () => {
+  it.each(['limits', 'health'])(
+    'opens no lane whose %s it cannot get, and then goes on from the breaker that was kept',
+    async (what) => {
+      const endpointId = newId();
+      const openUntilMs = Date.now() + 3000;
+      const left: KeptHealth = {
+        customerId: 'acme',
+        endpointId,
+        epoch: 7,
+        health: { openUntilMs, openings: 2, shutUntilMs: null, draining: false, score: 20 },
+      };
+      const kept = new Map([[endpointId, left]]);
+      let asked = 0;
+      let failing = true;
+      const ask = (asking: string) => {
+        if (asking !== what) return;
         asked += 1;
         if (failing) throw new Error('not now');
-        return { ...limits, healthEpoch: 7 };
-      },
-      handle: async () => {
-        startedAtMs.push(Date.now());
-        return delivered;
-      },
-    });
-    await queue.producer.enqueue(jobsFor(endpointId, 3));
-    await waitUntil(() => asked >= 2 || startedAtMs.length > 0);
-    expect(startedAtMs).toEqual([]);
-    expect(kept.get(endpointId)).toBe(left);
-    expect(dispatcher.stats()).toMatchObject({ customers: 1, lanes: 0, released: 0 });
-    failing = false;
-    await waitUntil(() => startedAtMs.length === 3);
-    expect(startedAtMs[0]).toBeGreaterThanOrEqual(openUntilMs);
-    expect(kept.get(endpointId)).toMatchObject({ epoch: 7, health: { draining: true } });
-    expect(kept.get(endpointId)?.health.score).toBeLessThan(100);
-  });
+      };
+      const health: HealthKeeper = {
+        load: async (id) => {
+          ask('health');
+          return kept.get(id) ?? null;
+        },
+        note: (seen) => void kept.set(seen.endpointId, seen),
+        drain: () => new Promise(() => undefined),
+      };
+      const startedAtMs: number[] = [];
+      const dispatcher = await queue.dispatch({
+        health,
+        laneLimits: async () => {
+          ask('limits');
+          return { ...limits, healthEpoch: 7 };
+        },
+        handle: async () => {
+          startedAtMs.push(Date.now());
+          return delivered;
+        },
+      });
+      await queue.producer.enqueue(jobsFor(endpointId, 3));
+      await waitUntil(() => asked >= 2 || startedAtMs.length > 0);
+      expect(startedAtMs).toEqual([]);
+      expect(kept.get(endpointId)).toBe(left);
+      expect(dispatcher.stats()).toMatchObject({ customers: 1, lanes: 0, released: 0 });
+      failing = false;
+      await waitUntil(() => startedAtMs.length === 3);
+      expect(startedAtMs[0]).toBeGreaterThanOrEqual(openUntilMs);
+      expect(kept.get(endpointId)).toMatchObject({ epoch: 7, health: { draining: true } });
+      expect(kept.get(endpointId)?.health.score).toBeLessThan(100);
+    },
+  );
 
   it('hands a lane whose limits it cannot get to a worker that can', async () => {
     const endpointId = newId();
