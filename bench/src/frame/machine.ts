@@ -27,6 +27,18 @@ export function formatMachine({ cpu, cores, memoryGiB, system, node, loadBefore 
   return `${cores} × ${cpu}, ${memoryGiB} GiB, ${system}, Node ${node}; load before: ${loadBefore}; everything on this machine`;
 }
 
+/** CPU time of the whole machine so far, ms. */
+export function readMachineCpu(): { busyMs: number; totalMs: number } {
+  let busyMs = 0;
+  let totalMs = 0;
+  for (const { times } of os.cpus()) {
+    const ms = times.user + times.nice + times.sys + times.irq;
+    busyMs += ms;
+    totalMs += ms + times.idle;
+  }
+  return { busyMs, totalMs };
+}
+
 function systemName(): string {
   try {
     return /^PRETTY_NAME="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown system';

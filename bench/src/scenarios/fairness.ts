@@ -1,4 +1,4 @@
-import type { Contestant } from '../frame/contestant.js';
+import { tidyUp, type Contestant } from '../frame/contestant.js';
 import { startNameServer } from '../frame/name-server.js';
 import { startPosthorn } from '../frame/posthorn.js';
 import { runScenario } from '../frame/run-scenario.js';
@@ -262,12 +262,6 @@ async function forgetBacklog(stage: Stage, contestant: Contestant): Promise<numb
   await tidyUp(contestant);
   await contestant.startWorkers();
   return rowCount ?? 0;
-}
-
-/** Autovacuum and the checkpointer would do so in the middle of some stretch, and it would be said of the neighbour. */
-async function tidyUp({ pool }: Contestant): Promise<void> {
-  await pool.query('VACUUM (ANALYZE)');
-  await pool.query('CHECKPOINT');
 }
 
 function targetOf({ neighbour, alone, beside }: Outcome): Target {

@@ -1,5 +1,5 @@
 import { addCustomers, startContestants } from '../start-contestants.js';
-import { countDelivered, type Contestant } from '../frame/contestant.js';
+import { countDelivered, tidyUp, type Contestant } from '../frame/contestant.js';
 import { cpuPerEvent, readCpuMs, type CpuUse } from '../frame/cpu-use.js';
 import { readRssBytes } from '../frame/process-usage.js';
 import { readRedisUse } from '../frame/redis-use.js';
@@ -81,6 +81,7 @@ await runScenario({
     }
 
     // From here on it is Posthorn alone, which came last.
+    await tidyUp(posthorn);
     await pause(short ? 0 : SETTLE_MS);
     const idle: IdleCost[] = [await measureIdle(stage, posthorn, settings['idle-seconds'])];
     say(`idle: ${idle[0]?.commandsPerSecond ?? 0} Redis commands/s`);
@@ -95,6 +96,7 @@ await runScenario({
         `${step.waiting} retries wait, ${step.inRedis} of them in Redis, ${step.redisBytesEach} bytes each`,
       );
     }
+    await tidyUp(posthorn);
     await pause(short ? 0 : SETTLE_MS);
     idle.push(await measureIdle(stage, posthorn, settings['idle-seconds']));
 
