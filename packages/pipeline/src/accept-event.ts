@@ -28,6 +28,9 @@ import type { RoutingTable, RouteCache } from './route-cache.js';
 
 /** Ten full commits: about a second of them, which is as long as a producer should be kept waiting. */
 export const eventsWaitingMax = 5_000;
+
+/** A lone event is committed at once, and of a steady stream none is held up by more than this. */
+export const acceptPace = { gatherMs: 5, overlapAfterMs: 10 };
 const HOUR_MS = 3_600_000;
 /** Endpoints that change faster than we can read them, or a first event that rolled back, at most so often. */
 const TRIES_MAX = 8;
@@ -101,7 +104,7 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
       return outcomes;
     },
     queueMax: waitingMax,
-    overlapAfterMs: 10,
+    ...acceptPace,
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 

@@ -13,7 +13,7 @@ import { createUuidV7, deliveryIdOf, oneShotType, type RetryPolicyInput } from '
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import { eventsWaitingMax, type AcceptLoad } from './accept-event.js';
+import { acceptPace, eventsWaitingMax, type AcceptLoad } from './accept-event.js';
 import type { DeliveryEnqueuer } from './enqueue-deliveries.js';
 import { keyHashesOf, oneShotHashOf } from './idempotency.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
@@ -84,6 +84,7 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
       return outcomes;
     },
     queueMax: waitingMax,
+    ...acceptPace,
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 

@@ -62,6 +62,7 @@ export function createDeliverySettler({
   const commit = createGroupCommit<AttemptToSettle, SettleOutcome>({
     commit: (attempts) => settleAttempts(pool, attempts),
     overlapAfterMs: 10,
+    gatherMs: 10,
     // While Postgres is away no smaller batch would do better; each attempt waits and asks again by itself.
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });

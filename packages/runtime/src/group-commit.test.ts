@@ -61,6 +61,55 @@ describe('group commit', () => {
     await expect(Promise.all(results)).resolves.toEqual(['r1', 'r2', 'r3', 'r4', 'r5']);
   });
 
+  it('has few items gather for a while after a commit began, and commits at once when they are many', async () => {
+    const { started, commit } = heldCommits();
+    const add = createGroupCommit({ commit, gatherMs: 60_000, gatherItems: 3 });
+    const results = [add(1)];
+    await nextTurn();
+    expect(started.map(({ items }) => items)).toEqual([[1]]);
+    started[0]!.succeed();
+    await results[0];
+    for (const item of [2, 3]) {
+      results.push(add(item));
+      await nextTurn();
+    }
+    expect(started).toHaveLength(1);
+    results.push(add(4));
+    await nextTurn();
+    expect(started.map(({ items }) => items)).toEqual([[1], [2, 3, 4]]);
+    started[1]!.succeed();
+    await expect(Promise.all(results)).resolves.toEqual(['r1', 'r2', 'r3', 'r4']);
+  });
+
+  it('commits what has gathered when the time is up', async () => {
+    const begunAtMs: number[] = [];
+    const add = createGroupCommit({
+      commit: async (items: number[]) => {
+        begunAtMs.push(performance.now());
+        return items;
+      },
+      gatherMs: 20,
+    });
+    for (let item = 0; item < 10; item++) await add(item);
+    expect(begunAtMs).toHaveLength(10);
+    // 180 less what lies between the start of a commit and the time that is noted here.
+    expect(begunAtMs[9]! - begunAtMs[0]!).toBeGreaterThan(100);
+  });
+
+  it('lets items that gathered behind a commit go as soon as they may, not when a slow one would have let them', async () => {
+    const { started, commit } = heldCommits();
+    const add = createGroupCommit({ commit, overlapAfterMs: 60_000, gatherMs: 1 });
+    const results = [add(1)];
+    await nextTurn();
+    results.push(add(2));
+    await nextTurn();
+    started[0]!.succeed();
+    while (started.length < 2) await nextTurn();
+    expect(started.map(({ items }) => items)).toEqual([[1], [2]]);
+    started[1]!.succeed();
+    await expect(Promise.all(results)).resolves.toEqual(['r1', 'r2']);
+  });
+
   it('puts no more than batchMax items into one commit, in order of arrival', async () => {
     const batches: number[][] = [];
     const add = createGroupCommit({
@@ -80,9 +129,11 @@ describe('group commit', () => {
       turns: fc.array(fc.array(fc.boolean(), { maxLength: 12 }), { maxLength: 12 }),
       batchMax: fc.integer({ min: 1, max: 8 }),
       concurrencyMax: fc.integer({ min: 1, max: 3 }),
+      gatherMs: fc.constantFrom(0, 1),
+      gatherItems: fc.integer({ min: 1, max: 8 }),
     });
     await fc.assert(
-      fc.asyncProperty(workload, async ({ turns, batchMax, concurrencyMax }) => {
+      fc.asyncProperty(workload, async ({ turns, batchMax, ...options }) => {
         interface Item {
           id: number;
           bad: boolean;
@@ -93,7 +144,7 @@ describe('group commit', () => {
         const add = createGroupCommit({
           commit: async (items: Item[]) => {
             expect(items.length).toBeLessThanOrEqual(batchMax);
-            expect(++running).toBeLessThanOrEqual(concurrencyMax);
+            expect(++running).toBeLessThanOrEqual(options.concurrencyMax);
             await nextTurn();
             running--;
             const bad = items.find((item) => item.bad);
@@ -102,7 +153,7 @@ describe('group commit', () => {
             return items.map(({ id }) => id);
           },
           batchMax,
-          concurrencyMax,
+          ...options,
           onBatch: (batch) => batches.push(batch),
         });
 

@@ -11,6 +11,10 @@ export interface GroupCommitOptions<T, R> {
   concurrencyMax?: number;
   /** How long the newest commit has the next items wait for it; past it they start another beside it. Default 0. */
   overlapAfterMs?: number;
+  /** How long after the newest commit began the next one begins, while few items wait. Default 0: at once. */
+  gatherMs?: number;
+  /** So many are no longer few. Default 8. */
+  gatherItems?: number;
   /** Items that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
   queueMax?: number;
   /** False for errors that no smaller batch would avoid (the connection is gone): they fail the whole batch at once. */
@@ -46,7 +50,9 @@ export class GroupCommitOverloaded extends Error {
 /**
  * Items that arrive together share one commit. An idle group waits for the end of the current turn of the event loop,
  * no longer; while `concurrencyMax` commits run, later items gather. Where a commit costs more than its items wait (each
- * has to reach the disk), `overlapAfterMs` has them gather behind the first already, unless it takes longer than usual.
+ * has to reach the disk), `overlapAfterMs` has them gather behind the first already, unless it takes longer than usual, and
+ * `gatherMs` spaces commits that would hold an item or two each: under a steady load of single items most of the cost is
+ * the commit's own.
  *
  * A failed batch is halved until the bad rows stand alone, so only they fail, and one bad row in 500 costs some twenty
  * statements rather than 500. Hence a commit must undo everything when it rejects.
@@ -57,6 +63,8 @@ export function createGroupCommit<T, R>({
   batchMax = 500,
   concurrencyMax = 2,
   overlapAfterMs = 0,
+  gatherMs = 0,
+  gatherItems = 8,
   queueMax = Infinity,
   isRetryableRowByRow = () => true,
   onBatch,
@@ -76,8 +84,9 @@ export function createGroupCommit<T, R>({
   let committing = 0;
   let running = 0;
   let startIsScheduled = false;
-  let newestStartedMs = 0;
-  let overlap: NodeJS.Timeout | undefined;
+  let newestStartedMs = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  let timerAtMs = Infinity;
   let idleWaiters: (() => void)[] = [];
 
   function add(item: T): Promise<R> {
@@ -98,23 +107,36 @@ export function createGroupCommit<T, R>({
 
   function scheduleStart(): void {
     if (startIsScheduled || running >= concurrencyMax || waiting === 0) return;
-    if (running === 0 || overlapAfterMs === 0 || fullBatches.length > 0) {
+    const atMs = startsAtMs();
+    const inMs = atMs === 0 ? 0 : atMs - performance.now();
+    if (inMs <= 0) {
       startIsScheduled = true;
       setImmediate(start);
-    } else {
-      overlap ??= setTimeout(startBeside, newestStartedMs + overlapAfterMs - performance.now()).unref();
+    } else if (atMs < timerAtMs) {
+      clearTimeout(timer);
+      timerAtMs = atMs;
+      timer = setTimeout(timeIsUp, inMs);
     }
   }
 
-  function startBeside(): void {
-    overlap = undefined;
+  /** 0 for at once. */
+  function startsAtMs(): number {
+    if (fullBatches.length > 0) return 0;
+    const few = gathering.items.length < gatherItems;
+    const waitsMs = Math.max(running > 0 ? overlapAfterMs : 0, few ? gatherMs : 0);
+    return waitsMs === 0 ? 0 : newestStartedMs + waitsMs;
+  }
+
+  function timeIsUp(): void {
+    timerAtMs = Infinity;
     // A newer commit may have begun since the timer was set.
-    if (performance.now() < newestStartedMs + overlapAfterMs) scheduleStart();
-    else start();
+    scheduleStart();
   }
 
   function start(): void {
     startIsScheduled = false;
+    clearTimeout(timer);
+    timerAtMs = Infinity;
     if (waiting > 0 && running < concurrencyMax) void run(nextBatch());
     scheduleStart();
   }
