@@ -115,14 +115,22 @@ await runScenario({
     const cpuOf = (contestant: Contestant): number =>
       best(contestant, ({ cpuMicros }) => cpuMicros.ingest + cpuMicros.worker);
     const pacedMs = paced.get(posthorn)?.acceptMs;
+    const arrivedMs = paced.get(posthorn)?.arrivalMs;
     return {
       lost,
       targets: [
         atLeast('delivered/s, Posthorn ÷ bare floor', deliveredRatio(floor), 0.85),
         atLeast('delivered/s, Posthorn ÷ naive service', deliveredRatio(naive), 4),
+        atLeast('delivered per minute, Posthorn', delivered(posthorn) * 60, 90_000),
         atMost('CPU per event, ingest + worker', cpuOf(posthorn), 950, ' µs'),
         atMost(`accept p95 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p95 ?? Number.NaN, 50, ' ms'),
         atMost(`accept p99 at ${PACED_SHARE * 100} % of peak`, pacedMs?.p99 ?? Number.NaN, 150, ' ms'),
+        atMost(
+          `accepted → arrived p99.9 at ${PACED_SHARE * 100} % of peak`,
+          arrivedMs?.p999 ?? Number.NaN,
+          1_000,
+          ' ms',
+        ),
         atLeast(
           'accepted/s, batches ÷ single requests, nothing delivered meanwhile',
           median(accepting.map(({ single, batches }) => batches / single)),
