@@ -4,6 +4,7 @@ import {
   dropOldAnswers,
   dropOldPartitions,
   ensurePartitions,
+  refreshPartitionStatistics,
   type Database,
 } from '@posthorn/database';
 import {
@@ -31,6 +32,7 @@ import type { Logger } from '@posthorn/runtime';
 import { runEvery } from './run-every.js';
 
 const PARTITIONS_EVERY_MS = 300_000;
+const STATISTICS_EVERY_MS = 5_000;
 const EXPIRY_EVERY_MS = 60_000;
 const AUDIT_RETENTION_EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -132,6 +134,11 @@ export function createPasses({
     if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
   }
 
+  async function keepStatistics(): Promise<void> {
+    const analyzed = await refreshPartitionStatistics(pool, clock.nowMs());
+    if (analyzed.length > 0) logger.info('partitions.analyzed', { partitions: analyzed });
+  }
+
   async function removeOldAuditEntries(): Promise<void> {
     const beforeMs = clock.nowMs() - settings.auditRetentionDays * DAY_MS;
     while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
@@ -158,6 +165,7 @@ export function createPasses({
         runEvery(intervalMs, name, pass, logger);
       const tasks = [
         every(PARTITIONS_EVERY_MS, 'partitions', keepPartitions),
+        every(STATISTICS_EVERY_MS, 'statistics of partitions', keepStatistics),
         every(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries),
         every(EXPIRY_EVERY_MS, 'expiry', () => expireHeld(pool)),
         every(EXPIRY_EVERY_MS, 'expiry of the parked', expireWhatIsParked),

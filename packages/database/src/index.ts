@@ -78,6 +78,7 @@ export {
   type MigrationStatus,
 } from './migrate.js';
 export { untilOlderTransactionsEnd } from './older-transactions.js';
+export { refreshPartitionStatistics } from './partition-statistics.js';
 export { ensurePartitions, partitionDaysAhead } from './partitions.js';
 export { reencrypt, type Reencrypted } from './reencrypt.js';
 export { countSealed, type SealedCount, sealedKinds } from './sealed-columns.js';

@@ -1,0 +1,101 @@
+import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+import { insertEvents, type EventToInsert } from './hot/insert-events.js';
+import { partitionName } from './partition-tables.js';
+import { refreshPartitionStatistics } from './partition-statistics.js';
+import { ensurePartitions } from './partitions.js';
+import { DAY_MS, startOfDay } from './utc-day.js';
+
+const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
+const tables = ['event', 'delivery', 'idempotency_key'];
+/** After five executions Postgres may keep a plan. */
+const EXECUTIONS = 9;
+/** Not by the clock: the test may run at midnight. */
+const noonMs = startOfDay(Date.now()) + DAY_MS + DAY_MS / 2;
+
+describe('the statistics of a day that begins', () => {
+  let database: TestDatabase;
+  let pool: pg.Pool;
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    // One connection: its statements are prepared once, and what it reads is counted at once.
+    pool = new pg.Pool({ connectionString: database.url, max: 1 });
+    await ensurePartitions(pool, { nowMs: noonMs });
+    // It would come by at some time, and do the same.
+    for (const table of tables)
+      await pool.query(`ALTER TABLE ${partitionName(table, noonMs)} SET (autovacuum_enabled = false)`);
+    await pool.query("INSERT INTO customer (id, endpoints_version) VALUES ('acme', 0)");
+  });
+  afterEach(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  async function add(count: number): Promise<void> {
+    const events = Array.from({ length: count }, eventAtNoon);
+    for (let from = 0; from < count; from += 500) {
+      const outcomes = await insertEvents(pool, events.slice(from, from + 500), DAY_MS);
+      expect(new Set(outcomes)).toEqual(new Set(['accepted']));
+    }
+  }
+  async function rowsReadBy(work: () => Promise<unknown>): Promise<number> {
+    const before = await rowsRead();
+    await work();
+    return (await rowsRead()) - before;
+  }
+  async function rowsRead(): Promise<number> {
+    await pool.query('SELECT pg_stat_force_next_flush()');
+    const { rows } = await pool.query<{ n: string }>(
+      "SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) AS n FROM pg_stat_user_tables WHERE relname ~ '^(delivery|event|idempotency_key)_'",
+    );
+    return Number(rows[0]?.n);
+  }
+
+  it('are made anew when it was analyzed before it began, so that accepting one event does not read all of them', async () => {
+    await pool.query('ANALYZE');
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
+    for (let n = 0; n < EXECUTIONS; n++) await add(1);
+    await add(2_000);
+    expect(await rowsReadBy(() => add(8))).toBeGreaterThan(2_000);
+    const refreshed = await refreshPartitionStatistics(pool, noonMs);
+    for (const table of tables) expect(refreshed).toContain(partitionName(table, noonMs));
+    expect(await rowsReadBy(() => add(8))).toBeLessThan(200);
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
+  });
+
+  it('are left alone where nobody has made any, and where there is no such day', async () => {
+    await add(2_000);
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
+    expect(await refreshPartitionStatistics(pool, noonMs + 100 * DAY_MS)).toEqual([]);
+  });
+});
+
+function eventAtNoon(): EventToInsert {
+  const id = createUuidV7(noonMs);
+  const hash = randomBytes(32);
+  return {
+    id,
+    customerId: 'acme',
+    type: 'invoice.paid',
+    externalId: null,
+    occurredAtMs: noonMs,
+    acceptedAtMs: noonMs,
+    body: '{}',
+    endpointsVersion: 0,
+    deliveries: [
+      {
+        id: deliveryIdOf(id, ENDPOINT),
+        endpointId: ENDPOINT,
+        status: 'pending',
+        reason: null,
+        expiresAtMs: noonMs + DAY_MS,
+      },
+    ],
+    keyHashes: [hash],
+    requestHash: hash,
+  };
+}
