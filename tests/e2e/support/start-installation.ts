@@ -18,7 +18,7 @@ export interface Installation {
   receiver: Receiver;
   /** Answers: ingest and console. */
   front: Posthorn;
-  /** Sends. */
+  /** Sends. A test that ends it may put another in its place. */
   worker: Posthorn;
   close(): Promise<void>;
 }
@@ -33,16 +33,16 @@ export async function startInstallation(env: Record<string, string> = {}): Promi
     roles: ['ingest', 'console'],
     env,
   });
-  const worker = await startBeside(front, ['worker']);
-  return {
+  const installation: Installation = {
     database,
     receiver,
     front,
-    worker,
+    worker: await startBeside(front, ['worker']),
     async close() {
-      await Promise.all([front.stop(), worker.stop()]);
+      await Promise.all([installation.front.stop(), installation.worker.stop()]);
       await receiver.close();
       await database.drop();
     },
   };
+  return installation;
 }
