@@ -49,7 +49,8 @@ function ms(time: string): string {
 }
 
 // Endpoint and customer stand with the delivery: one look-up for each attempt, which OFFSET 0 keeps from becoming a join
-// over whole partitions.
+// over whole partitions. What an endpoint delivered last comes by a window, not by a join: that would compare each attempt
+// with every endpoint, as the planner expects few of either.
 const STATEMENT = `
 WITH fresh AS MATERIALIZED (
   ${RECORDED} AND settled_in >= $1::xid8 AND settled_in < $3::xid8
@@ -69,14 +70,14 @@ WITH fresh AS MATERIALIZED (
    WHERE started_at >= $5
    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
   ON CONFLICT (span, customer_id, endpoint_id, starts_at, measure, latency) DO UPDATE SET count = s.count + excluded.count
-), delivered AS (
-  SELECT endpoint_id, max(started_at) FILTER (WHERE delivered) AS at FROM seen GROUP BY endpoint_id
 ), signs AS (
-  SELECT s.endpoint_id, d.at AS delivered_at, min(s.started_at) FILTER (WHERE NOT s.delivered AND later) AS failed_first,
-         max(s.started_at) FILTER (WHERE NOT s.delivered AND later) AS failed_last
-    FROM seen s JOIN delivered d ON d.endpoint_id = s.endpoint_id
-   CROSS JOIN LATERAL (SELECT d.at IS NULL OR s.started_at > d.at AS later) AS compared
-   GROUP BY s.endpoint_id, d.at
+  SELECT endpoint_id, delivered_at, min(started_at) FILTER (WHERE NOT delivered AND later) AS failed_first,
+         max(started_at) FILTER (WHERE NOT delivered AND later) AS failed_last
+    FROM (
+      SELECT *, delivered_at IS NULL OR started_at > delivered_at AS later
+        FROM (SELECT *, max(started_at) FILTER (WHERE delivered) OVER (PARTITION BY endpoint_id) AS delivered_at FROM seen) AS s
+    ) AS compared
+   GROUP BY endpoint_id, delivered_at
 ), judged AS (
   SELECT s.endpoint_id AS "endpointId", e.health_epoch AS epoch, ${ms('s.delivered_at')} AS "deliveredAtMs",
          ${ms('s.failed_first')} AS "failedFirstMs", ${ms('s.failed_last')} AS "failedLastMs",
