@@ -1,5 +1,5 @@
 import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
-import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
@@ -42,18 +42,8 @@ describe('the statistics of a day that begins', () => {
       expect(new Set(outcomes)).toEqual(new Set(['accepted']));
     }
   }
-  async function rowsReadBy(work: () => Promise<unknown>): Promise<number> {
-    const before = await rowsRead();
-    await work();
-    return (await rowsRead()) - before;
-  }
-  async function rowsRead(): Promise<number> {
-    await pool.query('SELECT pg_stat_force_next_flush()');
-    const { rows } = await pool.query<{ n: string }>(
-      "SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) AS n FROM pg_stat_user_tables WHERE relname ~ '^(delivery|event|idempotency_key)_'",
-    );
-    return Number(rows[0]?.n);
-  }
+  const rowsReadBy = (work: () => Promise<unknown>) =>
+    countRowsRead(pool, { tables: '^(delivery|event|idempotency_key)_' }, work);
 
   it('are made anew when it was analyzed before it began, so that accepting one event does not read all of them', async () => {
     await pool.query('ANALYZE');

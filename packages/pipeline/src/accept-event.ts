@@ -29,8 +29,9 @@ import type { RoutingTable, RouteCache } from './route-cache.js';
 /** Ten full commits: about a second of them, which is as long as a producer should be kept waiting. */
 export const eventsWaitingMax = 5_000;
 
-/** A lone event is committed at once, and of a steady stream none is held up by more than this. */
+/** A lone event is committed at once; those of a steady stream gather, as `docs/adr/0003-accepting-is-one-statement.md` says. */
 export const acceptPace = { gatherMs: 5, overlapAfterMs: 10 };
+
 const HOUR_MS = 3_600_000;
 /** Endpoints that change faster than we can read them, or a first event that rolled back, at most so often. */
 const TRIES_MAX = 8;

@@ -14,10 +14,15 @@ const turnMs = 50;
  * is left out, and one start wakes one lane however many wait.
  */
 export class CustomerPace {
+  #limit: RateLimit | null = null;
   #pace: Pace | null = null;
   #turn: PacedLane | null = null;
   #timer: NodeJS.Timeout | undefined;
   readonly #waiting = new Set<PacedLane>();
+
+  get limit(): RateLimit | null {
+    return this.#limit;
+  }
 
   get limited(): boolean {
     return this.#pace !== null;
@@ -25,6 +30,7 @@ export class CustomerPace {
 
   /** `nextMs`: when the next start is allowed, as an earlier owner left it, also one that had the customer in between. */
   setLimit(limit: RateLimit | null, nowMs: number, nextMs = 0): void {
+    this.#limit = limit;
     if (limit === null) this.#pace = null;
     else if (this.#pace) this.#pace.setLimit(limit, nowMs, nextMs);
     else this.#pace = new Pace(limit, nextMs, nowMs);

@@ -31,7 +31,6 @@ export class EndpointGates {
   readonly customerPace = new CustomerPace();
   readonly #context: EndpointGatesContext;
   readonly #known = new Map<string, KnownGate>();
-  #customerRateLimit: RateLimit | null = null;
   #customerNextMs: Promise<number> | null = null;
   #closings = 0;
 
@@ -63,8 +62,8 @@ export class EndpointGates {
     known.limits = limits;
     const nowMs = Date.now();
     const { customerRateLimit } = limits;
-    if (customerRateLimit !== undefined && differ(this.#customerRateLimit, customerRateLimit)) {
-      this.#paceCustomer(customerRateLimit, nowMs);
+    if (customerRateLimit !== undefined && differ(this.customerPace.limit, customerRateLimit)) {
+      this.customerPace.setLimit(customerRateLimit, nowMs);
     }
     if (differ(before.endpointRateLimit, limits.endpointRateLimit)) {
       known.gate.setRateLimit(limits.endpointRateLimit ?? null, nowMs);
@@ -119,14 +118,9 @@ export class EndpointGates {
     const nowMs = Date.now();
     gate.setRateLimit(limits.endpointRateLimit ?? null, nowMs, endpointNextMs);
     if (limits.customerRateLimit !== undefined) {
-      this.#paceCustomer(limits.customerRateLimit, nowMs, customerNextMs);
+      this.customerPace.setLimit(limits.customerRateLimit, nowMs, customerNextMs);
     }
     return known;
-  }
-
-  #paceCustomer(limit: RateLimit | null, nowMs: number, nextMs?: number): void {
-    this.#customerRateLimit = limit;
-    this.customerPace.setLimit(limit, nowMs, nextMs);
   }
 
   async #loadHealth(endpointId: string): Promise<Awaited<ReturnType<HealthKeeper['load']>> | 'unknown'> {

@@ -1,3 +1,4 @@
+export { countRowsRead } from './count-rows-read.js';
 export { findFreePort, startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
 export { startChildScript, type ChildScript } from './child-script.js';
 export {

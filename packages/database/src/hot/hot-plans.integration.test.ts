@@ -1,5 +1,5 @@
 import { createUuidV7, deliveryIdOf, firstUuidAt } from '@posthorn/domain';
-import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
+import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { createHash } from 'node:crypto';
@@ -268,19 +268,10 @@ async function readAttempts(): Promise<number> {
   });
 }
 
-async function rowsRead(work: () => Promise<unknown>): Promise<number> {
-  const before = await tuplesRead();
-  await work();
-  return (await tuplesRead()) - before;
-}
-
-async function tuplesRead(): Promise<number> {
-  await pool.query('SELECT pg_stat_force_next_flush()');
-  const { rows } = await pool.query<{ n: string }>(
-    `SELECT (SELECT sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_user_tables WHERE relname ~ '^(delivery|event|idempotency|attempt|statistic)')
-          + (SELECT COALESCE(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname ~ '^(delivery|idempotency|attempt|statistic)') AS n`,
-  );
-  return Number(rows[0]?.n);
+function rowsRead(work: () => Promise<unknown>): Promise<number> {
+  const tables = '^(delivery|event|idempotency|attempt|statistic)';
+  const indexes = '^(delivery|idempotency|attempt|statistic)';
+  return countRowsRead(pool, { tables, indexes }, work);
 }
 
 function attemptOf(event: EventToInsert): AttemptToSettle {
