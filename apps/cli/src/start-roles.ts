@@ -51,8 +51,8 @@ import type { Router } from 'express';
 
 import { readyChecks } from './ready-checks.js';
 
-/** Two at once to load deliveries, two to settle attempts. */
-const LOOK_UPS_MAX = 4;
+/** Two at once to load deliveries and two to settle attempts; two to accept events, and one to find those of repeats. */
+const LOOK_UPS_MAX: Partial<Record<Role, number>> = { worker: 4, ingest: 3 };
 
 export interface StartRolesDeps {
   config: ServeConfig;
@@ -75,10 +75,11 @@ export async function startRoles({
   const { databaseUrl, redisUrl } = config;
 
   const { databasePoolMax: poolMax } = config;
-  const lookUpsMax = has('worker') ? Math.min(LOOK_UPS_MAX, Math.floor(poolMax / 2)) : 0;
+  const lookUpsWanted = roles.reduce((sum, role) => sum + (LOOK_UPS_MAX[role] ?? 0), 0);
+  const lookUpsMax = Math.min(lookUpsWanted, Math.floor(poolMax / 2));
   const database = openDatabase({ url: databaseUrl, poolMax, lookUpsMax, logger });
   shutdown.onClose('database', () => database.close());
-  const { pool, prisma, clock } = database;
+  const { pool, lookUps, prisma, clock } = database;
   await clock.sample();
 
   const secretBox = createSecretBox(config.encryptionKeys);
@@ -150,13 +151,18 @@ export async function startRoles({
   if (has('ingest')) {
     const shared = { pool, clock, routes, logger, idempotencyWindowHours };
     const enqueuer = createDeliveryEnqueuer(queue, logger);
-    const acceptor = createEventAcceptor({ ...shared, enqueuer, retentionDays: config.retentionDays });
+    const acceptor = createEventAcceptor({
+      ...shared,
+      pool: lookUps,
+      enqueuer,
+      retentionDays: config.retentionDays,
+    });
     shutdown.onClose('accepting', () => acceptor.close());
     const oneShots = createOneShotAcceptor({ ...shared, enqueuer, oneShots: oneShotStore });
     shutdown.onClose('accepting one-shots', () => oneShots.close());
     const guard = createOverloadGuard({
       acceptLoad: () => both(acceptor.load(), oneShots.load()),
-      poolWaiting: () => pool.waitingCount,
+      poolWaiting: () => pool.waitingCount + (lookUps === pool ? 0 : lookUps.waitingCount),
       limits: overloadLimits(config),
       logger,
     });

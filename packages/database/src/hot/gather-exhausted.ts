@@ -16,8 +16,8 @@ export const GATHER_EXHAUSTED = `placed AS (
            WHERE p.endpoint_id = t.endpoint_id AND p.reason = t.reason AND p.place <= 10),
          max(t.ended_at)
     FROM taken t
-    JOIN customer c ON c.id = t.customer_id AND c.erased_at IS NULL
-    JOIN endpoint e ON e.id = t.endpoint_id AND e.kind <> 'notification'
+   CROSS JOIN LATERAL (SELECT FROM customer WHERE id = t.customer_id AND erased_at IS NULL LIMIT 1) c
+   CROSS JOIN LATERAL (SELECT FROM endpoint WHERE id = t.endpoint_id AND kind <> 'notification' LIMIT 1) e
    WHERE t.status = 'dead_lettered'
    GROUP BY t.endpoint_id, t.reason, t.customer_id ORDER BY t.endpoint_id, t.reason
   ON CONFLICT (endpoint_id, reason) DO UPDATE

@@ -230,6 +230,41 @@ describe('the hot statements over many partitions', () => {
     expect(Math.max(...counts)).toBeLessThan(600);
   });
 
+  it('look up the customers and endpoints they are about, however many have come since they were planned', async () => {
+    // As on the connections kept for look-ups, and with plans of its own.
+    const fresh = new pg.Pool({ connectionString: database.url, max: 1, options: '-c enable_seqscan=off' });
+    try {
+      // Adding an endpoint makes the fan-out stale.
+      const resetVersions = () => pool.query('UPDATE customer SET endpoints_version = 0');
+      const accept = async (events: EventToInsert[]) => {
+        const outcomes = await insertEvents(fresh, events, DAY_MS);
+        expect(new Set(outcomes)).toEqual(new Set(['accepted']));
+        await settleAttempts(fresh, events.map(attemptOf));
+      };
+      const rollUp = async (count: number) => expect(await readAttempts(fresh)).toBe(count);
+      await resetVersions();
+      for (let execution = 0; execution < EXECUTIONS; execution += 1) {
+        await accept([eventAt(Date.now(), keyHashOf(3_000_000 + execution))]);
+        await rollUp(1);
+      }
+      const { rows: owners } = await pool.query<{ customerId: string; endpointId: string }>(`
+        WITH customers AS (
+          INSERT INTO customer (id, endpoints_version) SELECT 'many-' || n, 0 FROM generate_series(1, 3000) AS n RETURNING id
+        )
+        INSERT INTO endpoint (id, customer_id, url, event_types) SELECT gen_random_uuid(), id, 'x', '{*}' FROM customers
+        RETURNING customer_id AS "customerId", id AS "endpointId"`);
+      const events = owners
+        .slice(0, 100)
+        .map((owner, index) => eventAt(Date.now(), keyHashOf(3_100_000 + index), owner));
+      await resetVersions();
+      // A hundred of each, looked up in a few tables, by index each.
+      expect(await rowsRead(() => accept(events), fresh)).toBeLessThan(2_000);
+      expect(await rowsRead(() => rollUp(events.length), fresh)).toBeLessThan(2_000);
+    } finally {
+      await fresh.end();
+    }
+  });
+
   it('bring forward a page of an endpoint that has thousands waiting, and find nothing parked that has expired', async () => {
     const endpointId = byDay[0]![0]!.deliveries[0]!.endpointId;
     await pool.query(
@@ -261,17 +296,17 @@ describe('the hot statements over many partitions', () => {
   });
 });
 
-async function readAttempts(): Promise<number> {
-  return inTransaction(pool, async (client) => {
+async function readAttempts(on = pool): Promise<number> {
+  return inTransaction(on, async (client) => {
     const reader = (await takeAttemptReader(client, 0))!;
     return (await rollUpAttempts(client, reader, 0)).attempts;
   });
 }
 
-function rowsRead(work: () => Promise<unknown>): Promise<number> {
-  const tables = '^(delivery|event|idempotency|attempt|statistic)';
-  const indexes = '^(delivery|idempotency|attempt|statistic)';
-  return countRowsRead(pool, { tables, indexes }, work);
+function rowsRead(work: () => Promise<unknown>, on = pool): Promise<number> {
+  const tables = '^(delivery|event|idempotency|attempt|statistic|customer|endpoint)';
+  const indexes = '^(delivery|idempotency|attempt|statistic|customer|endpoint)';
+  return countRowsRead(on, { tables, indexes }, work);
 }
 
 function attemptOf(event: EventToInsert): AttemptToSettle {
@@ -308,11 +343,15 @@ function keyHashOf(index: number): Buffer {
   return createHash('sha256').update(String(index)).digest();
 }
 
-function eventAt(acceptedAtMs: number, keyHash: Buffer): EventToInsert {
+function eventAt(
+  acceptedAtMs: number,
+  keyHash: Buffer,
+  { customerId, endpointId } = { customerId: 'acme', endpointId: ENDPOINT },
+): EventToInsert {
   const id = createUuidV7(acceptedAtMs);
   return {
     id,
-    customerId: 'acme',
+    customerId,
     type: 'invoice.paid',
     externalId: null,
     occurredAtMs: acceptedAtMs,
@@ -321,8 +360,8 @@ function eventAt(acceptedAtMs: number, keyHash: Buffer): EventToInsert {
     endpointsVersion: 0,
     deliveries: [
       {
-        id: deliveryIdOf(id, ENDPOINT),
-        endpointId: ENDPOINT,
+        id: deliveryIdOf(id, endpointId),
+        endpointId,
         status: 'pending',
         reason: null,
         expiresAtMs: acceptedAtMs + DAY_MS,

@@ -202,8 +202,9 @@ function claimedDays(acceptedAtMs: number): string[] {
   return acceptedAtMs % DAY_MS < MIDNIGHT_OVERLAP_MS ? [isoDay(acceptedAtMs - DAY_MS), today] : [today];
 }
 
-// `(x IN (SELECT …)) IS TRUE`, and the same around EXISTS, keeps the planner from turning the test into a nested loop:
-// it guesses ten rows where a batch has hundreds, and a hashed subplan is linear whatever it guesses.
+// `(x IN (SELECT …)) IS TRUE` keeps the planner from turning the test into a nested loop: it guesses ten rows where a batch
+// has hundreds, and a hashed subplan is linear whatever it guesses. What is looked up in tables is looked up row by row:
+// LIMIT 1 keeps it from becoming a join, which would read all customers, or all keys of a day, for a few events.
 const STATEMENT = `
 WITH input AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::int[], $9::int[])
@@ -212,19 +213,22 @@ WITH input AS (
   SELECT * FROM unnest($10::uuid[], $11::text[], $12::bytea[], $13::bytea[], $14::date[], $15::bigint[])
     AS t (event_id, customer_id, key_hash, request_hash, day, accepted_ms)
 ), held AS (
-  SELECT k.event_id FROM key k
-   WHERE (EXISTS (
-     SELECT FROM idempotency_key p
-      WHERE p.customer_id = k.customer_id AND p.key_hash = k.key_hash
-        AND p.day BETWEEN $25::date AND $26::date AND p.created_at > to_timestamp($27::bigint / 1000.0)
-   )) IS TRUE
+  SELECT k.event_id
+    FROM key k
+   CROSS JOIN LATERAL (
+     SELECT FROM idempotency_key
+      WHERE customer_id = k.customer_id AND key_hash = k.key_hash
+        AND day BETWEEN $25::date AND $26::date AND created_at > to_timestamp($27::bigint / 1000.0)
+      LIMIT 1
+   ) p
 ), checked AS (
   SELECT i.*,
          CASE WHEN c.id IS NULL THEN 'unknown_customer'
               WHEN (i.id IN (SELECT event_id FROM held)) IS TRUE THEN 'duplicate'
               WHEN c.endpoints_version <> i.endpoints_version THEN 'stale_routes'
          END AS refusal
-    FROM input i LEFT JOIN customer c ON c.id = i.customer_id AND c.erased_at IS NULL
+    FROM input i
+    LEFT JOIN LATERAL (SELECT id, endpoints_version FROM customer WHERE id = i.customer_id AND erased_at IS NULL LIMIT 1) c ON true
 ), claim AS (
   INSERT INTO idempotency_key (day, customer_id, key_hash, request_hash, event_id, created_at)
   SELECT k.day, k.customer_id, k.key_hash, k.request_hash, k.event_id, to_timestamp(k.accepted_ms / 1000.0)

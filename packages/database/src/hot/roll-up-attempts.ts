@@ -30,6 +30,8 @@ export async function rollUpAttempts(
   { nextXid, openXids, since, limitXid }: AttemptReader,
   oldestMs: number,
 ): Promise<AttemptsRead> {
+  // A table that was small when this was planned is not to be read whole for each attempt when it has grown.
+  await client.query('SET LOCAL enable_seqscan = off');
   const { rows } = await client.query<AttemptsRead>({
     name: 'roll_up_attempts',
     text: STATEMENT,
@@ -48,9 +50,9 @@ function ms(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000)::bigint`;
 }
 
-// Endpoint and customer stand with the delivery: one look-up for each attempt, which OFFSET 0 keeps from becoming a join
-// over whole partitions. What an endpoint delivered last comes by a window, not by a join: that would compare each attempt
-// with every endpoint, as the planner expects few of either.
+// Endpoint and customer stand with the delivery. Whatever is looked up is looked up one by one, which LIMIT 1 keeps from
+// becoming a join: how many attempts there are, and of how many customers, is more than the planner expects, so it would
+// compare each with each. What an endpoint delivered last comes by a window for the same reason.
 const STATEMENT = `
 WITH fresh AS MATERIALIZED (
   ${RECORDED} AND settled_in >= $1::xid8 AND settled_in < $3::xid8
@@ -60,8 +62,8 @@ WITH fresh AS MATERIALIZED (
   SELECT d.customer_id, d.endpoint_id, f.delivered, f.started_at,
          width_bucket(f.latency_ms::float8, $6::float8[])::smallint AS latency
     FROM fresh f
-   CROSS JOIN LATERAL (SELECT customer_id, endpoint_id FROM delivery WHERE id = f.delivery_id OFFSET 0) d
-    JOIN customer c ON c.id = d.customer_id AND c.erased_at IS NULL
+   CROSS JOIN LATERAL (SELECT customer_id, endpoint_id FROM delivery WHERE id = f.delivery_id LIMIT 1) d
+   CROSS JOIN LATERAL (SELECT FROM customer WHERE id = d.customer_id AND erased_at IS NULL LIMIT 1) c
 ), counted AS (
   INSERT INTO statistic AS s (span, customer_id, endpoint_id, starts_at, measure, latency, count)
   SELECT span, customer_id, endpoint_id, date_trunc(span, started_at, 'UTC'),
@@ -85,8 +87,10 @@ WITH fresh AS MATERIALIZED (
            'sinceMs', CASE WHEN f.epoch = e.health_epoch THEN ${ms('f.since')} END, 'lastAtMs', ${ms('f.last_at')},
            'warnedAtMs', ${ms('f.warned_at')}) END AS kept
     FROM signs s
-    JOIN endpoint e ON e.id = s.endpoint_id AND e.kind = 'registered' AND e.status = 'enabled' AND e.deleted_at IS NULL
-    LEFT JOIN endpoint_failing f ON f.endpoint_id = e.id
+    LEFT JOIN LATERAL (SELECT * FROM endpoint_failing WHERE endpoint_id = s.endpoint_id LIMIT 1) f ON true
+   CROSS JOIN LATERAL (
+         SELECT health_epoch FROM endpoint
+          WHERE id = s.endpoint_id AND kind = 'registered' AND status = 'enabled' AND deleted_at IS NULL LIMIT 1) e
    WHERE s.failed_last IS NOT NULL OR f.endpoint_id IS NOT NULL
 ), reached AS MATERIALIZED (
   SELECT LEAST($3::xid8, pg_snapshot_xmax(shown)) AS xid, shown FROM pg_current_snapshot() AS shown

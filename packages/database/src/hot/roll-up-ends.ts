@@ -15,7 +15,8 @@ export async function rollUpEnds(client: pg.ClientBase, oldestMs: number): Promi
       ), ${GATHER_EXHAUSTED}, counted AS (
         INSERT INTO statistic AS s (span, customer_id, endpoint_id, starts_at, measure, latency, count)
         SELECT span, t.customer_id, t.endpoint_id, date_trunc(span, t.ended_at, 'UTC'), t.status, 0, sum(t.deliveries)
-          FROM taken t JOIN customer c ON c.id = t.customer_id AND c.erased_at IS NULL
+          FROM taken t
+         CROSS JOIN LATERAL (SELECT FROM customer WHERE id = t.customer_id AND erased_at IS NULL LIMIT 1) c
          CROSS JOIN unnest(ARRAY['minute', 'hour', 'day']) AS span
          WHERE t.ended_at >= $1
          GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5

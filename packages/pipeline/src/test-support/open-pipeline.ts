@@ -72,8 +72,8 @@ export async function openPipeline(
   const database = openDatabase({
     url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
     statementTimeoutMs: 300_000,
-    poolMax: 12,
-    lookUpsMax: 4,
+    poolMax: 14,
+    lookUpsMax: 6,
     logger,
   });
   const { pool, lookUps, prisma, clock } = database;
@@ -101,7 +101,7 @@ export async function openPipeline(
   const openAcceptor = () => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     const acceptor = createEventAcceptor({
-      pool,
+      pool: lookUps,
       clock,
       routes,
       enqueuer,
