@@ -46,7 +46,7 @@ const ANSWERS_EVERY_MS = 300_000;
 const PORTAL_LINKS_EVERY_MS = 300_000;
 /** With a page of 50 per endpoint, each worker opens at most some 100 deliveries a second of a replay to each. */
 const REPLAYS_EVERY_MS = 500;
-const ATTEMPTS_EVERY_MS = 2_000;
+const ATTEMPTS_EVERY_MS = 5_000;
 /** Only for those that were cut short. */
 const ERASURES_EVERY_MS = 10_000;
 const NOTICES_EVERY_MS = 2_000;

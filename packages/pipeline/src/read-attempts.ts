@@ -13,10 +13,11 @@ import {
 } from '@posthorn/database';
 import { nextFailing } from '@posthorn/domain';
 import type { Clock } from '@posthorn/runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 /** Several processes ask in turn; one reading in this time is enough for all of them. */
-const NOT_WITHIN_MS = 1_000;
+const NOT_WITHIN_MS = 4_000;
 const EXHAUSTED_EVERY_MS = 60_000;
 
 export interface AttemptReadingDeps {
@@ -24,7 +25,7 @@ export interface AttemptReadingDeps {
   clock: Clock;
   retentionDays: number;
   failingLimits: FailingLimits;
-  /** A pass does nothing when another was this recently. Default 1 s. */
+  /** A pass does nothing when another was this recently. Default 4 s. */
   notWithinMs?: number;
   /** Of an endpoint's dead letters one notice is made in this time. Default 1 minute. */
   exhaustedEveryMs?: number;
@@ -32,8 +33,9 @@ export interface AttemptReadingDeps {
 
 export interface AttemptReading {
   /**
-   * Reads what was recorded since the last pass, here or elsewhere, until it is all read or the signal aborts. Returns how
-   * many attempts this process read. Several processes may run it at once: one reads at a time, each attempt once.
+   * Reads what was recorded since the last pass, here or elsewhere, until it is all read or the signal aborts, and rests
+   * between one part and the next for as long as the one took: nobody waits for it. Returns how many attempts this process
+   * read. Several processes may run it at once: one reads at a time, each attempt once.
    */
   run(signal: AbortSignal): Promise<number>;
 }
@@ -54,9 +56,11 @@ export function createAttemptReading({
     async run(signal) {
       let attempts = 0;
       for (let behind = true; behind && !signal.aborted;) {
+        const beganMs = performance.now();
         const read = await inTransaction(pool, readOn);
         attempts += read?.attempts ?? 0;
         behind = read?.behind ?? false;
+        if (behind) await sleep(performance.now() - beganMs, undefined, { signal }).catch(() => undefined);
       }
       return attempts;
     },

@@ -1,9 +1,7 @@
 import type pg from 'pg';
 
-/** Attempts that one pass reads at most, but for those of one transaction. */
-const ATTEMPTS_MAX = 20_000;
-/** What gathers in this time is read at once; after a longer pause it is counted first. */
-const PAUSE_MS = 60_000;
+/** Attempts that are read in one go at most, but for those of one transaction: a statement of 100 to 300 ms. */
+const ATTEMPTS_MAX = 5_000;
 
 /** Where the reader of attempts stands, and how far it may go now. Numbers of transactions are 64 bits wide, hence text. */
 export interface AttemptReader {
@@ -33,13 +31,12 @@ export async function takeAttemptReader(
     text: `
       SELECT r.next_xid::text AS "nextXid", r.open_xids::text[] AS "openXids", r.since,
              r.next_xid > pg_snapshot_xmax(pg_current_snapshot()) AS restored,
-             CASE WHEN r.behind OR r.read_at < clock_timestamp() - $2 * interval '1 millisecond'
-                  THEN (SELECT settled_in FROM attempt WHERE settled_in >= r.next_xid
-                         ORDER BY settled_in OFFSET $3 LIMIT 1)::text END AS "limitXid"
+             (SELECT settled_in FROM attempt WHERE settled_in >= r.next_xid
+               ORDER BY settled_in OFFSET $2 LIMIT 1)::text AS "limitXid"
         FROM attempt_reader r
        WHERE r.behind OR r.read_at <= clock_timestamp() - $1 * interval '1 millisecond'
          FOR UPDATE SKIP LOCKED`,
-    values: [notWithinMs, PAUSE_MS, ATTEMPTS_MAX],
+    values: [notWithinMs, ATTEMPTS_MAX],
   });
   const [row] = rows;
   if (!row) return null;
