@@ -24,8 +24,8 @@ export interface Scenario<S extends Settings> {
   /** What is compared with what, in one sentence. */
   about: string;
   settings: S;
-  /** It is broken off after so long. */
-  minutesMax: { long: number; short: number };
+  /** It is broken off after so long. A function where the settings say how long it takes. */
+  minutesMax: { long: number; short: number } | ((settings: Record<keyof S, number>) => number);
   run(context: ScenarioContext<S>): Promise<ScenarioResult>;
 }
 
@@ -56,7 +56,7 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
   // Also when it is broken off: a folder of databases may be what fills the disk.
   const breakOff = (): void => void close().finally(() => process.exit(1));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, breakOff);
-  const minutesMax = short ? scenario.minutesMax.short : scenario.minutesMax.long;
+  const minutesMax = minutesMaxOf(scenario, settings, short);
   const limit = setTimeout(() => {
     process.stderr.write(`${scenario.name} did not end within ${minutesMax} minutes\n`);
     breakOff();
@@ -90,6 +90,14 @@ export async function runScenario<S extends Settings>(scenario: Scenario<S>): Pr
   });
   say(`${seconds} s\n${files.map((file) => path.relative(process.cwd(), file)).join('\n')}`);
   process.exitCode = result.lost.length === 0 ? 0 : 1;
+}
+
+function minutesMaxOf<S extends Settings>(
+  { minutesMax }: Scenario<S>,
+  settings: Record<keyof S, number>,
+  short: boolean,
+): number {
+  return typeof minutesMax === 'function' ? minutesMax(settings) : minutesMax[short ? 'short' : 'long'];
 }
 
 async function closeAll(closes: (() => Promise<void>)[]): Promise<void> {

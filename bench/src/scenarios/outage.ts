@@ -32,7 +32,8 @@ await runScenario({
   name: 'outage',
   about:
     'receivers that are down in stated patterns over a day, 23 h 30 included, in scaled time and, at full length, simulated',
-  minutesMax: { long: 30, short: 5 },
+  // What is unfinished after the day has another to end.
+  minutesMax: ({ 'day-seconds': daySeconds }) => 10 + (2 * daySeconds) / 60,
   settings: {
     /** How long a day of the story takes. The delays of the default retry policy shrink alike. */
     'day-seconds': { long: 600, short: 60 },

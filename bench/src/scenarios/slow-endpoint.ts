@@ -59,7 +59,11 @@ await runScenario({
   name: 'slow-endpoint',
   about:
     "one customer's endpoint takes 30 s instead of 100 ms for ten minutes, beside quiet customers: backlog and pace, minute by minute",
-  minutesMax: { long: 20, short: 5 },
+  minutesMax: ({ scale, only, ...minutes }) =>
+    5 +
+    ((only === 0 ? 4 : 2) *
+      (minutes['before-minutes'] + minutes['slow-minutes'] + minutes['after-minutes'])) /
+      scale,
   settings: {
     /** Seconds of the story in a second of the run: times are divided by it, rates multiplied. 1: as told. */
     scale: { long: 10, short: 15 },
