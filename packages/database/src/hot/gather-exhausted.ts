@@ -7,19 +7,18 @@ import { noteSql } from './notices.js';
  * What is sent to a notificationUrl tells of others and is not told of itself; see `noteSql` for the operator's customer.
  */
 export const GATHER_EXHAUSTED = `placed AS (
-  SELECT t.endpoint_id, t.reason, delivery_id, row_number() OVER (PARTITION BY t.endpoint_id, t.reason ORDER BY t.id) AS place
-    FROM taken t CROSS JOIN unnest(t.delivery_ids) AS delivery_id WHERE t.status = 'dead_lettered'
-), gathered AS (
-  INSERT INTO exhaustion AS x (endpoint_id, reason, customer_id, deliveries, delivery_ids, last_at)
-  SELECT t.endpoint_id, t.reason, t.customer_id, sum(t.deliveries),
-         (SELECT array_agg(p.delivery_id ORDER BY p.place) FROM placed p
-           WHERE p.endpoint_id = t.endpoint_id AND p.reason = t.reason AND p.place <= 10),
-         max(t.ended_at)
+  SELECT t.*, u.delivery_id, u.n, row_number() OVER (PARTITION BY t.endpoint_id, t.reason ORDER BY t.id, u.n) AS place
     FROM taken t
    CROSS JOIN LATERAL (SELECT FROM customer WHERE id = t.customer_id AND erased_at IS NULL LIMIT 1) c
    CROSS JOIN LATERAL (SELECT FROM endpoint WHERE id = t.endpoint_id AND kind <> 'notification' LIMIT 1) e
+   CROSS JOIN unnest(t.delivery_ids) WITH ORDINALITY AS u (delivery_id, n)
    WHERE t.status = 'dead_lettered'
-   GROUP BY t.endpoint_id, t.reason, t.customer_id ORDER BY t.endpoint_id, t.reason
+), gathered AS (
+  INSERT INTO exhaustion AS x (endpoint_id, reason, customer_id, deliveries, delivery_ids, last_at)
+  SELECT endpoint_id, reason, customer_id, sum(deliveries) FILTER (WHERE n = 1),
+         array_agg(delivery_id ORDER BY place) FILTER (WHERE place <= 10), max(ended_at)
+    FROM placed
+   GROUP BY endpoint_id, reason, customer_id ORDER BY endpoint_id, reason
   ON CONFLICT (endpoint_id, reason) DO UPDATE
      SET deliveries = x.deliveries + excluded.deliveries,
          delivery_ids = CASE WHEN x.deliveries = 0 THEN excluded.delivery_ids ELSE (x.delivery_ids || excluded.delivery_ids)[1:10] END,
