@@ -51,8 +51,10 @@ import type { Router } from 'express';
 
 import { readyChecks } from './ready-checks.js';
 
-/** Two at once to load deliveries and two to settle attempts; two to accept events, and one to find those of repeats. */
-const LOOK_UPS_MAX: Partial<Record<Role, number>> = { worker: 4, ingest: 3 };
+/** Two at once to load deliveries, two to settle attempts. */
+const LOOK_UPS_MAX = 4;
+/** Two at once to accept events, one to find those of repeats. */
+const ACCEPTING_MAX = 3;
 
 export interface StartRolesDeps {
   config: ServeConfig;
@@ -75,11 +77,9 @@ export async function startRoles({
   const { databaseUrl, redisUrl } = config;
 
   const { databasePoolMax: poolMax } = config;
-  const lookUpsWanted = roles.reduce((sum, role) => sum + (LOOK_UPS_MAX[role] ?? 0), 0);
-  const lookUpsMax = Math.min(lookUpsWanted, Math.floor(poolMax / 2));
-  const database = openDatabase({ url: databaseUrl, poolMax, lookUpsMax, logger });
+  const database = openDatabase({ url: databaseUrl, poolMax, ...keptConnections(poolMax, has), logger });
   shutdown.onClose('database', () => database.close());
-  const { pool, lookUps, prisma, clock } = database;
+  const { pool, prisma, clock } = database;
   await clock.sample();
 
   const secretBox = createSecretBox(config.encryptionKeys);
@@ -149,20 +149,15 @@ export async function startRoles({
   let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
   if (has('ingest')) {
-    const shared = { pool, clock, routes, logger, idempotencyWindowHours };
+    const shared = { pool: database.accepting, clock, routes, logger, idempotencyWindowHours };
     const enqueuer = createDeliveryEnqueuer(queue, logger);
-    const acceptor = createEventAcceptor({
-      ...shared,
-      pool: lookUps,
-      enqueuer,
-      retentionDays: config.retentionDays,
-    });
+    const acceptor = createEventAcceptor({ ...shared, enqueuer, retentionDays: config.retentionDays });
     shutdown.onClose('accepting', () => acceptor.close());
     const oneShots = createOneShotAcceptor({ ...shared, enqueuer, oneShots: oneShotStore });
     shutdown.onClose('accepting one-shots', () => oneShots.close());
     const guard = createOverloadGuard({
       acceptLoad: () => both(acceptor.load(), oneShots.load()),
-      poolWaiting: () => pool.waitingCount + (lookUps === pool ? 0 : lookUps.waitingCount),
+      poolWaiting: () => pool.waitingCount,
       limits: overloadLimits(config),
       logger,
     });
@@ -238,6 +233,16 @@ export async function startRoles({
   });
   worker?.start();
   return { port: server.port };
+}
+
+/** At most half of what the process may have is kept for the hot statements. */
+function keptConnections(poolMax: number, has: (role: Role) => boolean) {
+  const half = Math.floor(poolMax / 2);
+  const acceptingMax = has('ingest')
+    ? Math.min(ACCEPTING_MAX, has('worker') ? Math.floor(half / 2) : half)
+    : 0;
+  const lookUpsMax = has('worker') ? Math.min(LOOK_UPS_MAX, half - acceptingMax) : 0;
+  return { acceptingMax, lookUpsMax };
 }
 
 function both(one: AcceptLoad, other: AcceptLoad): AcceptLoad {

@@ -113,7 +113,7 @@ export function createPasses({
   const reading = createAttemptReading({ pool, clock, retentionDays, failingLimits });
   const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs: heldMs });
   const acceptor = createEventAcceptor({
-    pool,
+    pool: database.accepting,
     clock,
     routes,
     enqueuer: createDeliveryEnqueuer(queue, logger),

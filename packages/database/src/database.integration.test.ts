@@ -52,7 +52,7 @@ describe('the pool', () => {
     const url = new URL(testDatabase.url);
     url.searchParams.set('options', '-c work_mem=12MB');
     const logger = createLogger({ level: 'silent', role: 'test' });
-    const own = openDatabase({ url: url.href, poolMax: 3, lookUpsMax: 1, logger });
+    const own = openDatabase({ url: url.href, poolMax: 4, lookUpsMax: 1, acceptingMax: 1, logger });
     const settings = async (pool: Database['pool']) =>
       (
         await pool.query(
@@ -60,12 +60,13 @@ describe('the pool', () => {
                   current_setting('work_mem') AS memory`,
         )
       ).rows[0] as unknown;
-    expect(await settings(own.lookUps)).toEqual({ scans: 'off', checks: 'off', memory: '12MB' });
+    for (const kept of [own.lookUps, own.accepting])
+      expect(await settings(kept)).toEqual({ scans: 'off', checks: 'off', memory: '12MB' });
     expect(await settings(own.pool)).toEqual({ scans: 'on', checks: 'off', memory: '12MB' });
-    expect([own.pool.options.max, own.lookUps.options.max]).toEqual([2, 1]);
+    expect([own.pool, own.lookUps, own.accepting].map(({ options }) => options.max)).toEqual([2, 1, 1]);
     // Longer than someone looks at a page before going to the next.
     expect(own.pool.options.idleTimeoutMillis).toBeGreaterThan(60_000);
-    expect(database.lookUps).toBe(database.pool);
+    for (const kept of [database.lookUps, database.accepting]) expect(kept).toBe(database.pool);
     await own.close();
   });
 

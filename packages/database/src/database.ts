@@ -16,6 +16,8 @@ export interface DatabaseOptions {
   poolMax: number;
   /** Of those, the ones kept for `lookUps`. Default 0: it is the pool of everything else. */
   lookUpsMax?: number;
+  /** Of those, the ones kept for `accepting`. Default 0: it is the same as `lookUps`. */
+  acceptingMax?: number;
   logger: Logger;
   /** Bounds every statement, so that a stuck server turns into an error instead of a pile. Default 15 s. */
   statementTimeoutMs?: number;
@@ -24,11 +26,13 @@ export interface DatabaseOptions {
 export interface Database {
   pool: pg.Pool;
   /**
-   * For statements that look rows up by their ids in a day's partition and keep one plan. A plan is made when the day is
-   * young; on a table of a page or two Postgres prefers to read it whole, and would go on doing so until the next ANALYZE,
-   * however many rows have come meanwhile. On these connections it does not read whole tables.
+   * For statements that look rows up by their ids and keep one plan. A plan is made when the day is young, or the
+   * installation; on a table of a page or two Postgres prefers to read it whole, and would go on doing so until the next
+   * ANALYZE, however many rows have come meanwhile. On these connections it does not read whole tables.
    */
   lookUps: pg.Pool;
+  /** The same for accepting events, which waits for nothing else here. */
+  accepting: pg.Pool;
   prisma: PrismaClient;
   clock: DatabaseClock;
   close(): Promise<void>;
@@ -39,25 +43,29 @@ export function openDatabase({
   url,
   poolMax,
   lookUpsMax = 0,
+  acceptingMax = 0,
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
   const open = (settings: readonly string[], max: number): pg.Pool =>
     openPool({ url: withSettings(url, settings), max, logger, statementTimeoutMs });
-  const pool = open([planWithoutChecks], Math.max(1, poolMax - lookUpsMax));
-  const lookUps = lookUpsMax > 0 ? open([planWithoutChecks, withoutTableScans], lookUpsMax) : pool;
+  const pool = open([planWithoutChecks], Math.max(1, poolMax - lookUpsMax - acceptingMax));
+  const openForLookUps = (max: number, otherwise: pg.Pool): pg.Pool =>
+    max > 0 ? open([planWithoutChecks, withoutTableScans], max) : otherwise;
+  const lookUps = openForLookUps(lookUpsMax, pool);
+  const accepting = openForLookUps(acceptingMax, lookUps);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   const clock = createDatabaseClock(pool);
   return {
     pool,
     lookUps,
+    accepting,
     prisma,
     clock,
     async close() {
       clock.stop();
       await prisma.$disconnect();
-      await pool.end();
-      if (lookUps !== pool) await lookUps.end();
+      for (const each of new Set([pool, lookUps, accepting])) await each.end();
     },
   };
 }

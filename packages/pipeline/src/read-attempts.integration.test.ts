@@ -28,13 +28,13 @@ beforeEach(async () => {
 });
 
 /** A process that reads. */
-const readerOn = (of: pg.Pool) =>
+const readerOn = (of: pg.Pool, notWithinMs = 0) =>
   createAttemptReading({
     pool: of,
     clock: pipeline.database.clock,
     retentionDays: 30,
     failingLimits: { warnAfterMs: null, disableAfterMs: null },
-    notWithinMs: 0,
+    notWithinMs,
   });
 const read = () => readerOn(pool).run(ALL);
 
@@ -214,20 +214,40 @@ describe('the statistics', () => {
   it('are read in pieces, to the end', async () => {
     const ids = await acceptEvents(2);
     for (const id of ids) await settleAttempts(pool, [attemptOf(id, 1)]);
-    // Far more than one pass reads, each recorded by a transaction of its own number.
-    await pool.query(
-      `INSERT INTO attempt (delivery_id, number, trigger, status, latency_ms, request_headers, started_at, settled_in)
-       SELECT $1, n, 'automatic', 'failed', n % 5000, '{}', now(),
-              (pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1)::text::xid8
-         FROM generate_series(2, 50000) AS n`,
-      [ids[0]],
-    );
-    let passes = 0;
-    const counting = before('roll_up_attempts', pool, async () => (passes += 1));
-    expect(await readerOn(counting).run(ALL)).toBe(50_001);
-    expect(passes).toBeGreaterThan(1);
+    // Far more than one go reads, by twenty transactions.
+    for (let from = 2; from <= 50_000; from += 2_500)
+      await pool.query(
+        `INSERT INTO attempt (delivery_id, number, trigger, status, latency_ms, request_headers, started_at)
+         SELECT $1, n, 'automatic', 'failed', n % 5000, '{}', now() FROM generate_series($2::int, $2::int + 2499) AS n`,
+        [ids[0], from],
+      );
+    let goes = 0;
+    const counting = before('roll_up_attempts', pool, async () => (goes += 1));
+    expect(await readerOn(counting).run(ALL)).toBe(50_002);
+    expect(goes).toBeGreaterThanOrEqual(7);
     await expectEqualCounts();
   }, 60_000);
+
+  it('take in all the ends there are, though a pass is to follow another after a while only', async () => {
+    await pool.query(
+      `INSERT INTO delivery_end (customer_id, endpoint_id, status, reason, deliveries, delivery_ids, ended_at)
+       SELECT $1, $2, 'cancelled', 'requested', 1, ARRAY[gen_random_uuid()], now() FROM generate_series(1, 12000)`,
+      [customerId, endpointId],
+    );
+    await pool.query("UPDATE attempt_reader SET read_at = now() - interval '1 hour'");
+    await readerOn(pool, 60_000).run(ALL);
+    const { rows } = await pool.query(
+      "SELECT span, count::int AS n FROM statistic WHERE customer_id = $1 AND measure = 'cancelled' ORDER BY span",
+      [customerId],
+    );
+    expect(rows).toEqual(['day', 'hour', 'minute'].map((span) => ({ span, n: 12_000 })));
+    // Soon after, it leaves what has come.
+    await acceptEvents(1).then((ids) => settleAttempts(pool, [attemptOf(ids[0]!, 1)]));
+    expect(await readerOn(pool, 60_000).run(ALL)).toBe(0);
+    // They stand for no deliveries, so that a plain count must not find them.
+    await pool.query('DELETE FROM statistic WHERE customer_id = $1', [customerId]);
+    await read();
+  });
 
   it('are erased with their customer, also those of what ended meanwhile', async () => {
     const ids = await acceptEvents(5);

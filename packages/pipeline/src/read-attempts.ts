@@ -34,7 +34,7 @@ export interface AttemptReadingDeps {
 export interface AttemptReading {
   /**
    * Reads what was recorded since the last pass, here or elsewhere, until it is all read or the signal aborts, and rests
-   * between one part and the next for as long as the one took: nobody waits for it. Returns how many attempts this process
+   * between one go and the next for as long as the one took: nobody waits for it. Returns how many attempts this process
    * read. Several processes may run it at once: one reads at a time, each attempt once.
    */
   run(signal: AbortSignal): Promise<number>;
@@ -55,19 +55,24 @@ export function createAttemptReading({
   return {
     async run(signal) {
       let attempts = 0;
-      for (let behind = true; behind && !signal.aborted;) {
+      let pauseMs = notWithinMs;
+      for (let more = true; more && !signal.aborted;) {
         const beganMs = performance.now();
-        const read = await inTransaction(pool, readOn);
+        const read = await inTransaction(pool, (client) => readOn(client, pauseMs));
         attempts += read?.attempts ?? 0;
-        behind = read?.behind ?? false;
-        if (behind) await sleep(performance.now() - beganMs, undefined, { signal }).catch(() => undefined);
+        more = read?.more ?? false;
+        if (more) await sleep(performance.now() - beganMs, undefined, { signal }).catch(() => undefined);
+        pauseMs = 0;
       }
       return attempts;
     },
   };
 
-  async function readOn(client: pg.PoolClient): Promise<{ attempts: number; behind: boolean } | null> {
-    const reader = await takeAttemptReader(client, notWithinMs);
+  async function readOn(
+    client: pg.PoolClient,
+    pauseMs: number,
+  ): Promise<{ attempts: number; more: boolean } | null> {
+    const reader = await takeAttemptReader(client, pauseMs);
     if (!reader) return null;
     const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
     const read = await rollUpAttempts(client, reader, oldestMs);
@@ -75,7 +80,7 @@ export function createAttemptReading({
     const moreEnds = await rollUpEnds(client, oldestMs);
     await tellExhausted(client, exhaustedEveryMs);
     await forgetClosings(client);
-    return { attempts: read.attempts, behind: read.behind || moreEnds };
+    return { attempts: read.attempts, more: read.behind || moreEnds };
   }
 }
 

@@ -36,7 +36,7 @@ export const configVariables: readonly ConfigVariable[] = [
     secret: true,
     meaning: 'The Redis that holds the queues. It may be lost: the queues are rebuilt from Postgres.',
   }),
-  number('POSTHORN_DATABASE_POOL_MAX', 'databasePoolMax', 'Services', 10, 1, 1000, {
+  number('POSTHORN_DATABASE_POOL_MAX', 'databasePoolMax', 'Services', 10, 3, 1000, {
     unit: 'connections',
     meaning: 'Postgres connections of one process.',
   }),

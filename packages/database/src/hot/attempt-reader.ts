@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** Attempts that are read in one go at most, but for those of one transaction: a statement of 100 to 300 ms. */
+/** Attempts that are read in one go at most, but for those of one transaction: a statement of 50 to 200 ms. */
 const ATTEMPTS_MAX = 5_000;
 
 /** Where the reader of attempts stands, and how far it may go now. Numbers of transactions are 64 bits wide, hence text. */
@@ -9,7 +9,7 @@ export interface AttemptReader {
   openXids: string[];
   /** Attempts that started before this are left out. */
   since: Date;
-  /** Transactions from this one on are left to the next pass. */
+  /** Transactions from this one on are left to the next go. */
   limitXid: string;
 }
 
@@ -17,13 +17,14 @@ export interface AttemptReader {
 const NO_LIMIT = '18446744073709551615';
 
 /**
- * Takes the right to read for the rest of the transaction. Null when another process has it, or had it less than
- * `notWithinMs` ago.
+ * Takes the right to read for the rest of the transaction, and keeps it from reading whole tables: one that was small when
+ * a statement was planned may have grown. Null when another process has it, or had it less than `notWithinMs` ago.
  */
 export async function takeAttemptReader(
   client: pg.ClientBase,
   notWithinMs: number,
 ): Promise<AttemptReader | null> {
+  await client.query('SET LOCAL enable_seqscan = off');
   const { rows } = await client.query<
     Omit<AttemptReader, 'limitXid'> & { limitXid: string | null; restored: boolean }
   >({

@@ -30,8 +30,6 @@ export async function rollUpAttempts(
   { nextXid, openXids, since, limitXid }: AttemptReader,
   oldestMs: number,
 ): Promise<AttemptsRead> {
-  // A table that was small when this was planned is not to be read whole for each attempt when it has grown.
-  await client.query('SET LOCAL enable_seqscan = off');
   const { rows } = await client.query<AttemptsRead>({
     name: 'roll_up_attempts',
     text: STATEMENT,
@@ -97,7 +95,8 @@ WITH fresh AS MATERIALIZED (
 )
 UPDATE attempt_reader
    SET next_xid = r.xid, open_xids = ARRAY(SELECT x FROM pg_snapshot_xip(r.shown) AS x WHERE x < r.xid),
-       read_at = clock_timestamp(), behind = r.xid < pg_snapshot_xmax(r.shown)
+       read_at = CASE WHEN r.xid < pg_snapshot_xmax(r.shown) THEN read_at ELSE clock_timestamp() END,
+       behind = r.xid < pg_snapshot_xmax(r.shown)
   FROM reached r
 RETURNING (SELECT count(*)::int FROM fresh) AS attempts, behind,
           (SELECT COALESCE(json_agg(j), '[]') FROM judged j) AS endpoints`;

@@ -73,10 +73,11 @@ export async function openPipeline(
     url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
     statementTimeoutMs: 300_000,
     poolMax: 14,
-    lookUpsMax: 6,
+    lookUpsMax: 4,
+    acceptingMax: 2,
     logger,
   });
-  const { pool, lookUps, prisma, clock } = database;
+  const { pool, lookUps, accepting, prisma, clock } = database;
   await ensurePartitions(pool, { nowMs: Date.now() });
 
   const keyring = parseKeyring(generateKeyring());
@@ -101,7 +102,7 @@ export async function openPipeline(
   const openAcceptor = () => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     const acceptor = createEventAcceptor({
-      pool: lookUps,
+      pool: accepting,
       clock,
       routes,
       enqueuer,
@@ -114,7 +115,7 @@ export async function openPipeline(
   const openOneShotAcceptor = () => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     return createOneShotAcceptor({
-      pool,
+      pool: accepting,
       clock,
       routes,
       oneShots: oneShotStore,
