@@ -97,7 +97,9 @@ function minutesMaxOf<S extends Settings>(
   settings: Record<keyof S, number>,
   short: boolean,
 ): number {
-  return typeof minutesMax === 'function' ? Math.ceil(minutesMax(settings)) : minutesMax[short ? 'short' : 'long'];
+  return typeof minutesMax === 'function'
+    ? Math.ceil(minutesMax(settings))
+    : minutesMax[short ? 'short' : 'long'];
 }
 
 async function closeAll(closes: (() => Promise<void>)[]): Promise<void> {
