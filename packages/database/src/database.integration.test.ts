@@ -57,12 +57,13 @@ describe('the pool', () => {
       (
         await pool.query(
           `SELECT current_setting('enable_seqscan') AS scans, current_setting('constraint_exclusion') AS checks,
-                  current_setting('work_mem') AS memory`,
+                  current_setting('work_mem') AS memory, current_setting('plan_cache_mode') AS plans`,
         )
       ).rows[0] as unknown;
-    for (const kept of [own.lookUps, own.accepting])
-      expect(await settings(kept)).toEqual({ scans: 'off', checks: 'off', memory: '12MB' });
-    expect(await settings(own.pool)).toEqual({ scans: 'on', checks: 'off', memory: '12MB' });
+    const asked = { checks: 'off', memory: '12MB' };
+    expect(await settings(own.lookUps)).toEqual({ ...asked, scans: 'off', plans: 'auto' });
+    expect(await settings(own.accepting)).toEqual({ ...asked, scans: 'off', plans: 'force_generic_plan' });
+    expect(await settings(own.pool)).toEqual({ ...asked, scans: 'on', plans: 'auto' });
     expect([own.pool, own.lookUps, own.accepting].map(({ options }) => options.max)).toEqual([2, 1, 1]);
     // Longer than someone looks at a page before going to the next.
     expect(own.pool.options.idleTimeoutMillis).toBeGreaterThan(60_000);

@@ -235,7 +235,7 @@ describe('the hot statements over many partitions', () => {
     const accepting = new pg.Pool({
       connectionString: database.url,
       max: 1,
-      options: '-c enable_seqscan=off',
+      options: '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan',
     });
     const reading = new pg.Pool({ connectionString: database.url, max: 1 });
     try {
