@@ -1,4 +1,3 @@
-import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
 import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
@@ -8,6 +7,7 @@ import { insertEvents, type EventToInsert } from './hot/insert-events.js';
 import { partitionName } from './partition-tables.js';
 import { refreshPartitionStatistics } from './partition-statistics.js';
 import { ensurePartitions } from './partitions.js';
+import { eventToInsert } from './test-support/event-to-insert.js';
 import { DAY_MS, startOfDay } from './utc-day.js';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
@@ -65,27 +65,11 @@ describe('the statistics of a day that begins', () => {
 });
 
 function eventAtNoon(): EventToInsert {
-  const id = createUuidV7(noonMs);
   const hash = randomBytes(32);
-  return {
-    id,
-    customerId: 'acme',
-    type: 'invoice.paid',
-    externalId: null,
-    occurredAtMs: noonMs,
+  return eventToInsert({
     acceptedAtMs: noonMs,
-    body: '{}',
-    endpointsVersion: 0,
-    deliveries: [
-      {
-        id: deliveryIdOf(id, ENDPOINT),
-        endpointId: ENDPOINT,
-        status: 'pending',
-        reason: null,
-        expiresAtMs: noonMs + DAY_MS,
-      },
-    ],
+    endpointId: ENDPOINT,
     keyHashes: [hash],
     requestHash: hash,
-  };
+  });
 }

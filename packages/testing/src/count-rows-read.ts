@@ -2,8 +2,7 @@ import type pg from 'pg';
 
 /**
  * How many rows and index entries `work` reads through the one connection of the pool (what others read meanwhile would
- * count as well), of tables whose names match `tables` and,
- * in their indexes, `indexes` (regular expressions of Postgres).
+ * count as well), of tables whose names match `tables` and, in their indexes, `indexes` (regular expressions of Postgres).
  */
 export async function countRowsRead(
   pool: pg.Pool,

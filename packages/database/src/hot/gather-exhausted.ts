@@ -3,13 +3,13 @@ import type pg from 'pg';
 import { noteSql } from './notices.js';
 
 /**
- * The part of a statement that gathers dead letters per endpoint and reason out of rows of `delivery_end` called `taken`.
+ * The part of a statement that gathers dead letters per endpoint and reason out of rows of `delivery_end` called `taken`,
+ * none of them of an erased customer.
  * What is sent to a notificationUrl tells of others and is not told of itself; see `noteSql` for the operator's customer.
  */
 export const GATHER_EXHAUSTED = `placed AS (
   SELECT t.*, u.delivery_id, u.n, row_number() OVER (PARTITION BY t.endpoint_id, t.reason ORDER BY t.id, u.n) AS place
     FROM taken t
-   CROSS JOIN LATERAL (SELECT FROM customer WHERE id = t.customer_id AND erased_at IS NULL LIMIT 1) c
    CROSS JOIN LATERAL (SELECT FROM endpoint WHERE id = t.endpoint_id AND kind <> 'notification' LIMIT 1) e
    CROSS JOIN unnest(t.delivery_ids) WITH ORDINALITY AS u (delivery_id, n)
    WHERE t.status = 'dead_lettered'

@@ -1,4 +1,4 @@
-import { createUuidV7, deliveryIdOf, firstUuidAt } from '@posthorn/domain';
+import { firstUuidAt } from '@posthorn/domain';
 import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PrismaPg } from '@prisma/adapter-pg';
@@ -8,6 +8,7 @@ import pg from 'pg';
 import { PrismaClient } from '../generated/client.js';
 import { ensurePartitions } from '../partitions.js';
 import { createReplayStore } from '../stores/replay-store.js';
+import { eventToInsert } from '../test-support/event-to-insert.js';
 import { takeAttemptReader } from './attempt-reader.js';
 import { bringForward } from './bring-forward.js';
 import { closeDeliveries } from './close-deliveries.js';
@@ -353,28 +354,7 @@ function keyHashOf(index: number): Buffer {
 function eventAt(
   acceptedAtMs: number,
   keyHash: Buffer,
-  { customerId, endpointId } = { customerId: 'acme', endpointId: ENDPOINT },
+  owner = { customerId: 'acme', endpointId: ENDPOINT },
 ): EventToInsert {
-  const id = createUuidV7(acceptedAtMs);
-  return {
-    id,
-    customerId,
-    type: 'invoice.paid',
-    externalId: null,
-    occurredAtMs: acceptedAtMs,
-    acceptedAtMs,
-    body: '{}',
-    endpointsVersion: 0,
-    deliveries: [
-      {
-        id: deliveryIdOf(id, endpointId),
-        endpointId,
-        status: 'pending',
-        reason: null,
-        expiresAtMs: acceptedAtMs + DAY_MS,
-      },
-    ],
-    keyHashes: [keyHash],
-    requestHash: keyHash,
-  };
+  return eventToInsert({ ...owner, acceptedAtMs, keyHashes: [keyHash], requestHash: keyHash });
 }

@@ -1,10 +1,11 @@
-import { createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
+import { createUuidV7, encodeId } from '@posthorn/domain';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
 import { ensurePartitions, partitionDaysAhead } from '../partitions.js';
+import { eventToInsert } from '../test-support/event-to-insert.js';
 import { findFirstEvents } from './find-first-events.js';
 import { insertEvents, type EventToInsert } from './insert-events.js';
 
@@ -225,30 +226,12 @@ async function orphanedKeys(): Promise<number> {
 }
 
 function eventOf(overrides: Partial<EventToInsert>): EventToInsert {
-  const acceptedAtMs = overrides.acceptedAtMs ?? Date.now();
-  const id = createUuidV7(acceptedAtMs);
-  return {
-    id,
-    customerId: 'acme',
-    type: 'invoice.paid',
-    externalId: null,
-    occurredAtMs: acceptedAtMs,
-    acceptedAtMs,
-    body: JSON.stringify({ id: encodeId('evt', id) }),
-    endpointsVersion: 0,
-    deliveries: [
-      {
-        id: deliveryIdOf(id, ENDPOINT),
-        endpointId: ENDPOINT,
-        status: 'pending',
-        reason: null,
-        expiresAtMs: acceptedAtMs + DAY_MS,
-      },
-    ],
-    keyHashes: [],
+  const event = eventToInsert({
+    endpointId: ENDPOINT,
     requestHash: overrides.keyHashes ? hash('request') : null,
     ...overrides,
-  };
+  });
+  return { ...event, body: overrides.body ?? JSON.stringify({ id: encodeId('evt', event.id) }) };
 }
 
 function hash(text: string): Buffer {
