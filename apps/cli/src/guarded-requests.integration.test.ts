@@ -115,6 +115,7 @@ describe('whatever takes headers', () => {
       const headers = [
         ...names.map((name) => ({ [name]: 'x' })),
         ...values.map((value) => ({ 'X-A': value })),
+        { 'X-A': '1', 'x-a': '1' },
       ];
       for (const given of headers) {
         const [method, path, body] = takers[taker]!('https://example.com/');
@@ -124,4 +125,18 @@ describe('whatever takes headers', () => {
       expect(Object.entries(refused).filter(([, status]) => status !== 400)).toEqual([]);
     },
   );
+
+  it('takes names in any case for one header, and shows them as they were given last', async () => {
+    const patched = async (headers: object) => {
+      const { body } = await world.send('patch', `/v1/endpoints/${endpointId}`, { token, body: { headers } });
+      return Object.keys((body as unknown as { headers: object }).headers);
+    };
+    expect(await patched({ 'X-Tenant': 'a', Authorization: 'Bearer a' })).toEqual([
+      'X-Tenant',
+      'Authorization',
+    ]);
+    expect(await patched({ authorization: 'Bearer b' })).toEqual(['X-Tenant', 'authorization']);
+    expect(await patched({ AUTHORIZATION: null })).toEqual(['X-Tenant']);
+    expect(await patched({ 'x-tenant': null })).toEqual([]);
+  });
 });

@@ -1,4 +1,9 @@
-import { deliveryHeaderProblems, deliveryHeadersLimits } from '@posthorn/domain';
+import {
+  type DeliveryHeaderProblem,
+  deliveryHeaderProblems,
+  deliveryHeadersLimits,
+  repeatedHeaderNames,
+} from '@posthorn/domain';
 import type joi from 'joi';
 
 import { Joi } from './strict-joi.js';
@@ -7,7 +12,8 @@ import { Joi } from './strict-joi.js';
 export const maskedHeaderValue = '********';
 
 const description =
-  'Custom request headers by name. Hop-by-hop, framing and signing headers cannot be set. Values are kept encrypted and shown masked.';
+  'Custom request headers by name. Names have no case: each may stand here once, and is sent as it is written. ' +
+  'Hop-by-hop, framing and signing headers cannot be set. Values are kept encrypted and shown masked.';
 
 export const deliveryHeaders = Joi.object<Record<string, string>>()
   .pattern(Joi.string(), Joi.string().allow(''))
@@ -19,11 +25,15 @@ export const deliveryHeaders = Joi.object<Record<string, string>>()
 export const deliveryHeadersPatch = Joi.object<Record<string, string | null>>()
   .pattern(Joi.string(), Joi.string().allow('', null))
   .custom((value: Record<string, string | null>, helpers) => {
+    const repeated = repeatedHeaderNames(Object.keys(value));
+    if (repeated.length > 0) return refuse(repeated, helpers);
     const set = Object.fromEntries(Object.entries(value).filter(isSet));
     const checked = refuseProblems(set, helpers);
     return checked === set ? value : checked;
   })
-  .description(`${description} Null takes one out.`);
+  .description(
+    `${description} Null removes a header; a header named here replaces the stored one in whatever case.`,
+  );
 
 /** The headers themselves when they may be set, otherwise joi's report. */
 function refuseProblems(
@@ -38,7 +48,10 @@ function refuseProblems(
     );
   }
   const problems = deliveryHeaderProblems(headers);
-  if (problems.length === 0) return headers;
+  return problems.length === 0 ? headers : refuse(problems, helpers);
+}
+
+function refuse(problems: readonly DeliveryHeaderProblem[], helpers: joi.CustomHelpers): joi.ErrorReport {
   return problem(
     helpers,
     problems

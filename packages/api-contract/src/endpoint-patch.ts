@@ -11,7 +11,7 @@ export function patchEndpointSettings(
   current: EndpointSettings,
   patch: PatchEndpointBody,
 ): Validated<EndpointSettings> {
-  const merged = mergePatch(current, withAlgorithmOfNewScheme(current, patch));
+  const merged = mergePatch(withoutRenamedHeaders(current, patch), withAlgorithmOfNewScheme(current, patch));
   return validateValue(createEndpointBody, merged, { convert: false });
 }
 
@@ -20,4 +20,12 @@ function withAlgorithmOfNewScheme(current: EndpointSettings, patch: PatchEndpoin
   const { signing } = patch;
   if (!signing || signing.scheme === undefined || signing.scheme === current.signing.scheme) return patch;
   return { ...patch, signing: { algorithm: null, ...signing } };
+}
+
+/** Header names have no case: what the patch names is that header however it is stored, and is written as in the patch. */
+function withoutRenamedHeaders(current: EndpointSettings, { headers }: PatchEndpointBody): EndpointSettings {
+  if (!headers) return current;
+  const named = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  const others = Object.entries(current.headers).filter(([name]) => !named.has(name.toLowerCase()));
+  return { ...current, headers: Object.fromEntries(others) };
 }

@@ -186,9 +186,37 @@ describe('patchEndpointSettings', () => {
     expect(patch(change)).toMatchObject({ ok: false });
   });
 
-  it('refuses a header that differs from one that is set by case only', () => {
-    expect(patch({ headers: { 'x-a': '9' } })).toMatchObject({ ok: false, errors: [{ path: 'headers' }] });
+  it.each([
+    ['removes', { 'x-a': null }, { 'X-B': '2' }],
+    ['removes, shouted,', { 'X-a': null, 'x-B': null }, {}],
+    ['replaces, and writes it as in the patch,', { 'x-a': '9' }, { 'X-B': '2', 'x-a': '9' }],
+    ['replaces, in the same case,', { 'X-A': '9' }, { 'X-A': '9', 'X-B': '2' }],
+    ['replaces one and removes another', { 'x-a': '9', 'x-b': null }, { 'x-a': '9' }],
+    ['ignores the removal of what is not there', { 'X-C': null }, { 'X-A': '1', 'X-B': '2' }],
+    ['does not take a longer name for', { 'x-aa': null }, { 'X-A': '1', 'X-B': '2' }],
+  ])('%s a header whatever the case of its name', (_what, headers, expected) => {
+    const patched = patch({ headers });
+    expect(patched.ok && patched.value.headers).toEqual(expected);
   });
+
+  it.each([
+    [{ 'X-A': null, 'x-a': null }],
+    [{ 'X-A': null, 'x-a': '1' }],
+    [{ 'X-C': '1', 'x-c': '1' }],
+    [{ 'X-C': '1', 'x-C': '2' }],
+  ])('refuses %j, which names one header twice', (headers) => {
+    expect(patch({ headers })).toMatchObject({
+      ok: false,
+      errors: [{ path: 'headers', message: expect.stringContaining('names have no case; give it once') }],
+    });
+  });
+
+  it.each(['WEBHOOK-ID', 'hOST', 'transfer-ENCODING', 'sVIX-signature'])(
+    'refuses %s, which is reserved in any case',
+    (name) => {
+      expect(patch({ headers: { [name]: 'x' } })).toMatchObject({ ok: false, errors: [{ path: 'headers' }] });
+    },
+  );
 });
 
 describe('rotateSecretBody', () => {

@@ -25,7 +25,8 @@ export const verifySignatureBody = Joi.object<VerifySignatureBody>({
     .max(200)
     .required()
     .description(
-      'The headers that were received; names in any case, others than those of the scheme may be there.',
+      'The headers that were received. Names have no case; values of names that differ in case are joined. ' +
+        'Headers that the scheme does not use may be there.',
     ),
   body: Joi.string()
     .allow('')

@@ -17,7 +17,7 @@ export function deliveryHeaderProblems(headers: Readonly<Record<string, string>>
     const message = nameProblem(name) ?? valueProblem(value);
     return message === null ? [] : [{ name, message }];
   });
-  return [...problems, ...repeatedNames(entries), ...sizeProblems(entries)];
+  return [...problems, ...repeatedHeaderNames(entries.map(([name]) => name)), ...sizeProblems(entries)];
 }
 
 /** Hop-by-hop, framing, or decided by what we send; a signed request would no longer mean what it says. */
@@ -66,13 +66,18 @@ function valueProblem(value: string): string | null {
     : 'must have a value of visible ASCII characters, without spaces at either end';
 }
 
-function repeatedNames(entries: readonly [string, string][]): DeliveryHeaderProblem[] {
-  const seen = new Set<string>();
-  return entries.flatMap(([name]) => {
+/** Names that stand for a header given before them: `X-Tenant` and `x-tenant` are one. */
+export function repeatedHeaderNames(names: readonly string[]): DeliveryHeaderProblem[] {
+  const first = new Map<string, string>();
+  return names.flatMap((name) => {
     const lower = name.toLowerCase();
-    if (seen.has(lower)) return [{ name, message: 'is given twice; names do not distinguish case' }];
-    seen.add(lower);
-    return [];
+    const before = first.get(lower);
+    if (before === undefined) {
+      first.set(lower, name);
+      return [];
+    }
+    const message = `is the same header as ${JSON.stringify(before)}: names have no case; give it once`;
+    return [{ name, message }];
   });
 }
 

@@ -59,6 +59,7 @@ export {
   type DeliveryHeaderProblem,
   deliveryHeaderProblems,
   deliveryHeadersLimits,
+  repeatedHeaderNames,
   reservedHeaderProblem,
 } from './delivery-headers.js';
 export {

@@ -73,11 +73,13 @@ export function missingHeader(name: string): Verification {
   return problem('missing_header', `The header ${name} is missing or empty.`);
 }
 
-/** The value of a header, several joined as RFC 9110 says; undefined when it is absent or empty. */
+/** The value of a header given in any case, several joined as RFC 9110 says; undefined when it is absent or empty. */
 export function headerOf(headers: VerificationInput['headers'], name: string): string | undefined {
-  const key = Object.keys(headers).find((candidate) => candidate.toLowerCase() === name);
-  const value = key === undefined ? undefined : headers[key];
-  return (typeof value === 'string' ? value : value?.join(', ')) || undefined;
+  const values = Object.entries(headers)
+    .filter(([candidate]) => candidate.toLowerCase() === name)
+    .flatMap(([, value]) => value ?? [])
+    .filter((value) => value !== '');
+  return values.join(', ') || undefined;
 }
 
 /** In a time that tells nothing but the lengths. */

@@ -98,6 +98,15 @@ describe('verifyStandard', () => {
     expect(verify({ headers: upper })).toEqual({ valid: true });
   });
 
+  it('takes names that differ in case for one header, its values in the order given', () => {
+    const { 'webhook-signature': signature, ...others } = headers;
+    const lists = { 'Webhook-Signature': '', 'WEBHOOK-SIGNATURE': ['v1,AAAA ', signature!] };
+    const split = { ...others, ...lists };
+    expect(verify({ headers: split })).toEqual({ valid: true });
+    const twoIds = { ...headers, 'Webhook-Id': 'evt_other' };
+    expect(verify({ headers: twoIds })).toMatchObject({ valid: false, reason: 'no_matching_signature' });
+  });
+
   it.each([
     ['another body', { body: body.replace('paid', 'void') }],
     ['another id', { headers: { ...headers, 'webhook-id': 'evt_other' } }],
