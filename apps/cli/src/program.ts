@@ -63,7 +63,7 @@ function addKeyCommands(program: Command, env: Environment): void {
     .description('create, list and revoke API keys; change the encryption key');
   const scopes = new Option(
     '--scopes <scopes>',
-    'events:write, read or admin; several separated by commas',
+    'events:write, deliveries:write, read or admin; several separated by commas',
   ).argParser(commaSeparated);
   required(client(keys.command('create')), scopes)
     .description('create an API key, which is shown this once')

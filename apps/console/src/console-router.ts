@@ -124,7 +124,15 @@ export function createConsoleRouter({
     timeoutMs,
     stopping,
   });
-  mountDeliveryChanges(router, { authentication, customers, endpoints, events, deliveries, ...reopening });
+  mountDeliveryChanges(router, {
+    authentication,
+    customers,
+    endpoints,
+    events,
+    deliveries,
+    takeTurn,
+    ...reopening,
+  });
   mountAuditLog(router, { authentication, audit: createAuditStore({ prisma, clock }) });
   mountReplays(router, { authentication, customers, endpoints, replays, answers, takeTurn, logger });
   mountPortal(router, {

@@ -27,8 +27,8 @@ beforeEach(async () => {
   await app.clear();
   await app.putCustomer('acme');
   await app.putCustomer('other');
-  acme = app.as(await app.createKey(['read'], 'acme'));
-  other = app.as(await app.createKey(['read'], 'other'));
+  acme = app.as(await app.createKey(['read', 'deliveries:write'], 'acme'));
+  other = app.as(await app.createKey(['read', 'deliveries:write'], 'other'));
 });
 
 /** Keeps whoever wants the same lock waiting until `release`. */
@@ -84,6 +84,8 @@ describe('questions that read many rows', () => {
     expect(answers).toEqual({ 429: MANY - ADMITTED + 1 });
     expect((await send(acme, '/v1/ledger')).status).toBe(429);
     expect((await send(acme, '/v1/replays', { customerId: 'acme' })).status).toBe(429);
+    const cancellation = { customerId: 'acme', dryRun: true };
+    expect((await send(acme, '/v1/deliveries/cancel', cancellation)).status).toBe(429);
 
     expect((await dryRun(other, 'other')).status).toBe(200);
     expect((await send(other, '/v1/ledger')).status).toBe(200);

@@ -5,6 +5,7 @@ import { AppError, type Caller, mayAccess, mountOperation, notFound } from '@pos
 import {
   cancelDelivery,
   cancelMatchingDeliveries,
+  countMatchingDeliveries,
   replayDelivery,
   type ReplayDeps,
   replayEvent,
@@ -14,6 +15,7 @@ import type { RequestHandler, Router } from 'express';
 import { findCustomer } from './customers.js';
 import { deliveryResource } from './delivery-resource.js';
 import { findDelivery } from './find-delivery.js';
+import type { TakeTurn } from './take-turns.js';
 
 export interface DeliveryChangesDeps extends ReplayDeps {
   authentication: RequestHandler;
@@ -21,16 +23,21 @@ export interface DeliveryChangesDeps extends ReplayDeps {
   endpoints: EndpointStore;
   events: EventStore;
   deliveries: DeliveryStore;
+  takeTurn: TakeTurn;
 }
 
 export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps): void {
-  const { authentication, pool, customers, endpoints, events } = deps;
+  const { authentication, pool, customers, endpoints, events, takeTurn } = deps;
 
   mountOperation(router, operations.cancelDeliveries, authentication, async ({ body, caller }) => {
     const { customerId, endpointId, type, status, since, until } = body;
     await findCustomer(customers, caller, customerId);
     if (endpointId !== undefined && (await endpoints.customerOf(endpointId)) !== customerId) throw notFound();
     const filter = { customerId, endpointId, type, status, sinceMs: since, untilMs: until };
+    if (body.dryRun) {
+      const counted = await takeTurn({ caller, customerId }, () => countMatchingDeliveries(pool, filter));
+      return { status: 200, body: counted, unchanged: true };
+    }
     const target = {
       customerId,
       ...(endpointId !== undefined && { endpointId: encodeId(idPrefixes.endpoint, endpointId) }),

@@ -200,11 +200,17 @@ describe('cancelling', () => {
           .expect(200)
       ).body;
     expect(await cancel({ until: new Date(nowMs - 60_000).toISOString() })).toEqual({
+      matched: 0,
       cancelled: 0,
       more: false,
     });
-    expect(await cancel({ type: 'invoice.paid', status: 'held' })).toEqual({ cancelled: 1, more: false });
+    expect(await cancel({ type: 'invoice.paid', status: 'held' })).toEqual({
+      matched: 1,
+      cancelled: 1,
+      more: false,
+    });
     expect(await cancel({ type: 'invoice.paid', endpointId: encodeId('ep', endpointId) })).toEqual({
+      matched: 1,
       cancelled: 1,
       more: false,
     });
@@ -214,6 +220,64 @@ describe('cancelling', () => {
     await app.admin.post('/v1/deliveries/cancel').send({ customerId: 'nobody' }).expect(404);
     const another = { customerId: 'acme', endpointId: encodeId('ep', await insertEndpoint('other')) };
     await app.admin.post('/v1/deliveries/cancel').send(another).expect(404);
+  });
+});
+
+describe('a dry run of a cancellation by filter', () => {
+  const cancel = async (filter: object) =>
+    (
+      await app.admin
+        .post('/v1/deliveries/cancel')
+        .send({ customerId: 'acme', ...filter })
+        .expect(200)
+    ).body;
+
+  it('counts what the call would cancel, by every filter, and changes nothing', async () => {
+    await insertDelivery({ status: 'pending', type: 'a.b' });
+    await insertDelivery({ status: 'pending' });
+    await insertDelivery({ status: 'held' });
+    await insertDelivery({ status: 'dead_lettered' });
+    await insertDelivery({ status: 'cancelled' });
+    await insertDelivery({ status: 'delivered' });
+    const filters = {
+      all: {},
+      type: { type: 'a.b' },
+      held: { status: 'held' },
+      pending: { status: 'pending' },
+      endpoint: { endpointId: encodeId('ep', endpointId) },
+      past: { until: new Date(nowMs - 60_000).toISOString() },
+      recent: { since: new Date(nowMs - 60_000).toISOString() },
+    };
+    const before = await rows();
+    const counted: Record<string, unknown> = {};
+    for (const [name, filter] of Object.entries(filters))
+      counted[name] = await cancel({ ...filter, dryRun: true });
+    const of = (matched: number) => ({ matched, cancelled: 0, more: false });
+    expect(counted).toEqual({
+      all: of(3),
+      type: of(1),
+      held: of(1),
+      pending: of(2),
+      endpoint: of(3),
+      past: of(0),
+      recent: of(3),
+    });
+    expect(await rows()).toEqual(before);
+    expect(await cancel({})).toEqual({ matched: 3, cancelled: 3, more: false });
+  });
+
+  it('refuses what the call would refuse', async () => {
+    const another = { customerId: 'acme', endpointId: encodeId('ep', await insertEndpoint('other')) };
+    for (const [body, status] of [
+      [{ customerId: 'nobody' }, 404],
+      [another, 404],
+      [{ customerId: 'acme', status: 'delivered' }, 400],
+      [{ customerId: 'acme', dryRun: 'yes' }, 400],
+    ] as const)
+      await app.admin
+        .post('/v1/deliveries/cancel')
+        .send({ dryRun: true, ...body })
+        .expect(status);
   });
 });
 

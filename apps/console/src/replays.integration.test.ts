@@ -200,7 +200,7 @@ describe('the Idempotency-Key of POST /v1/replays', () => {
     const { id } = (await keyed().expect(201)).body;
     const conflict = await keyed(app.admin, { type: 'invoice.paid' }).expect(409);
     expect(conflict.body.code).toBe('idempotency_conflict');
-    const another = app.as(await app.createKey(['read']));
+    const another = app.as(await app.createKey(['deliveries:write']));
     expect((await keyed(another).expect(409)).body.code).toBe('replay_in_progress');
     // A refusal is not kept.
     await app.admin.post(`/v1/replays/${id}/cancel`).expect(200);
@@ -289,7 +289,7 @@ describe('who may', () => {
       await foreign.post(`/v1/replays/${id}/${change}`).expect(404);
     }
 
-    const own = app.as(await app.createKey(['read'], 'acme'));
+    const own = app.as(await app.createKey(['deliveries:write'], 'acme'));
     expect((await own.get('/v1/replays').expect(200)).body.data).toMatchObject([{ id, state: 'running' }]);
     await own.post(`/v1/replays/${id}/cancel`).expect(200);
     await own.post('/v1/replays').send(body).expect(201);

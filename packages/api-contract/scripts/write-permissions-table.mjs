@@ -1,7 +1,9 @@
-// Writes the table in docs/concepts/access.md from the permissions (needs a build).
+// Writes the table in docs/concepts/access.md from the permissions.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { permissionsTable } from '../dist/permissions-table.js';
+import '../../../scripts/typescript-source.mjs';
+
+const { permissionsTable } = await import('../src/permissions-table.ts');
 
 const file = path.resolve(import.meta.dirname, '../../../docs/concepts/access.md');
 const page = readFileSync(file, 'utf8');

@@ -53,7 +53,10 @@ const scopeList = Joi.array()
   .items(Joi.string().valid(...scopes))
   .min(1)
   .unique()
-  .description('`admin` allows everything.');
+  .description(
+    '`events:write` sends, `read` reads the history, `deliveries:write` replays and cancels, `admin` allows everything. ' +
+      'No other scope includes another.',
+  );
 
 export const createApiKeyBody = Joi.object<CreateApiKeyBody>({
   name: keyName,

@@ -10,9 +10,11 @@ export interface CancelDeliveriesBody {
   status?: 'pending' | 'held';
   since?: number;
   until?: number;
+  dryRun: boolean;
 }
 
 export interface CancelledDeliveriesResource {
+  matched: number;
   cancelled: number;
   more: boolean;
 }
@@ -27,13 +29,22 @@ export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
   type: eventType,
   status: Joi.string().valid('pending', 'held').description('Both when left out.'),
   ...timeBounds('Deliveries of events accepted'),
+  dryRun: Joi.boolean().default(false).description('True: only counts what would be cancelled now.'),
 });
 
 export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({
-  cancelled: Joi.number().integer().min(0).required().description('How many were.'),
+  matched: Joi.number().integer().min(0).required().description('Deliveries found that match.'),
+  cancelled: Joi.number()
+    .integer()
+    .min(0)
+    .required()
+    .description('How many of them were cancelled; 0 in a dry run.'),
   more: Joi.boolean()
     .required()
-    .description('True when the call ended at its bound of 20,000: call again for the rest.'),
+    .description(
+      'True when the call ended at its bound. It cancels at most 20,000: call again for the rest. A dry run reads at most ' +
+        '1,000,000 deliveries: narrow the filter.',
+    ),
 });
 
 export const replayEventBody = Joi.object<ReplayEventBody>({

@@ -163,12 +163,19 @@ export const historyOperations = {
     group,
     summary: 'Cancel unfinished deliveries by filter',
     description:
-      '`since` (inclusive) and `until` (exclusive) bound the time of the event. At most 20,000 per call.',
+      '`since` (inclusive) and `until` (exclusive) bound the time of the event. At most 20,000 per call. With `dryRun` it ' +
+      'only counts. One dry run of a customer is counted at a time in a process, and five wait: 429 for more, 503 when ' +
+      'too many wait in all.',
     params: noParams,
     query: noQuery,
     body: cancelDeliveriesBody,
     example: { customerId: 'acme', status: 'held' },
-    responses: { 200: { description: 'How many were cancelled.', schema: cancelledDeliveriesResource } },
+    responses: {
+      200: {
+        description: 'How many match, and how many were cancelled.',
+        schema: cancelledDeliveriesResource,
+      },
+    },
     problems: ['invalid_request', 'not_found'],
   }),
   getLedger: operation({

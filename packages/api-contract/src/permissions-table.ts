@@ -7,6 +7,7 @@ export function permissionsTable(): string {
     'Operation',
     'Admin key',
     'Read key',
+    'deliveries:write key',
     'events:write key',
     'Key of one customer',
     'Portal session',
@@ -27,7 +28,9 @@ function operationCell(id: OperationId): string {
 }
 
 function cells(permission: PermissionRow): string[] {
-  if (permission === 'open') return Array.from({ length: 5 }, () => 'open');
-  const { admin, read, eventsWrite, restricted, portal } = permission;
-  return [admin, read, eventsWrite, restricted, portal].map((access) => (access === 'no' ? '–' : access));
+  if (permission === 'open') return Array.from({ length: 6 }, () => 'open');
+  const { admin, read, deliveriesWrite, eventsWrite, restricted, portal } = permission;
+  return [admin, read, deliveriesWrite, eventsWrite, restricted, portal].map((access) =>
+    access === 'no' ? '–' : access,
+  );
 }

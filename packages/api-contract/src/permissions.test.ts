@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { operations } from './operations.js';
+import { operationList, operations } from './operations.js';
 import { accessBy, leastScope, permissionOf, permissions } from './permissions.js';
 
 describe('the permission table', () => {
@@ -18,15 +18,26 @@ describe('the permission table', () => {
     const catalogue = ['listEventTypes', 'getEventType'];
     for (const [name, row] of Object.entries(permissions)) {
       if (row === 'open') continue;
-      if (row.read === 'all' || row.eventsWrite === 'all') expect([name, row.admin]).toEqual([name, 'all']);
+      if ([row.read, row.deliveriesWrite, row.eventsWrite].includes('all'))
+        expect([name, row.admin]).toEqual([name, 'all']);
       if (!catalogue.includes(name)) expect([row.restricted, row.portal]).not.toContain('all');
     }
+  });
+
+  it('lets a read key read: nothing that is not a GET is open to it', () => {
+    const opened = operationList.filter(({ operationId }) => {
+      const row = permissionOf(operationId);
+      return row !== 'open' && row.read === 'all';
+    });
+    expect(opened.length).toBeGreaterThan(10);
+    expect(opened.filter(({ method }) => method !== 'get').map(({ operationId }) => operationId)).toEqual([]);
   });
 
   it('adds up the scopes of a key, and takes the restriction off the sum', () => {
     const row = {
       admin: 'all',
       read: 'all',
+      deliveriesWrite: 'no',
       eventsWrite: 'no',
       restricted: 'own',
       portal: 'no',

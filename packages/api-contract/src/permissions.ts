@@ -13,6 +13,7 @@ type KeyAccess = Exclude<Access, 'own'>;
 export interface Permission {
   admin: KeyAccess;
   read: KeyAccess;
+  deliveriesWrite: KeyAccess;
   eventsWrite: KeyAccess;
   restricted: Access;
   portal: Access;
@@ -29,68 +30,69 @@ export type PermissionCaller =
 
 /** Every operation there is; `docs/concepts/access.md` shows this table. */
 export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
-  // Columns: admin key, read key, events:write key, key restricted to one customer, portal session.
-  createEvent: row('all', 'no', 'all', 'own', 'no'),
-  createEvents: row('all', 'no', 'all', 'own', 'no'),
+  // Columns: admin key, read key, deliveries:write key, events:write key, key restricted to one customer, portal session.
+  createEvent: row('all', 'no', 'no', 'all', 'own', 'no'),
+  createEvents: row('all', 'no', 'no', 'all', 'own', 'no'),
 
-  deliverWebhook: row('all', 'no', 'all', 'own', 'no'),
-  getWebhookStatus: row('all', 'no', 'all', 'own', 'no'),
-  getOneShotSecret: row('all', 'no', 'no', 'own', 'own'),
-  rotateOneShotSecret: row('all', 'no', 'no', 'own', 'own'),
+  deliverWebhook: row('all', 'no', 'no', 'all', 'own', 'no'),
+  getWebhookStatus: row('all', 'no', 'no', 'all', 'own', 'no'),
+  getOneShotSecret: row('all', 'no', 'no', 'no', 'own', 'own'),
+  rotateOneShotSecret: row('all', 'no', 'no', 'no', 'own', 'own'),
 
-  putCustomer: row('all', 'no', 'no', 'no', 'no'),
-  listCustomers: row('all', 'no', 'no', 'own', 'no'),
-  getCustomer: row('all', 'no', 'no', 'own', 'own'),
-  eraseCustomer: row('all', 'no', 'no', 'no', 'no'),
+  putCustomer: row('all', 'no', 'no', 'no', 'no', 'no'),
+  listCustomers: row('all', 'no', 'no', 'no', 'own', 'no'),
+  getCustomer: row('all', 'no', 'no', 'no', 'own', 'own'),
+  eraseCustomer: row('all', 'no', 'no', 'no', 'no', 'no'),
 
-  createEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  listEndpoints: row('all', 'no', 'no', 'own', 'own'),
-  getEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  patchEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  deleteEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  pauseEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  resumeEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  enableEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  testEndpoint: row('all', 'no', 'no', 'own', 'own'),
-  rotateSecret: row('all', 'no', 'no', 'own', 'own'),
-  verifySignature: row('all', 'no', 'no', 'own', 'own'),
+  createEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  listEndpoints: row('all', 'no', 'no', 'no', 'own', 'own'),
+  getEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  patchEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  deleteEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  pauseEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  resumeEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  enableEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  testEndpoint: row('all', 'no', 'no', 'no', 'own', 'own'),
+  rotateSecret: row('all', 'no', 'no', 'no', 'own', 'own'),
+  verifySignature: row('all', 'no', 'no', 'no', 'own', 'own'),
 
   // The catalogue is nobody's in particular: whoever may read it sees the whole.
-  putEventType: row('all', 'no', 'no', 'no', 'no'),
-  listEventTypes: row('all', 'all', 'no', 'all', 'all'),
-  getEventType: row('all', 'all', 'no', 'all', 'all'),
+  putEventType: row('all', 'no', 'no', 'no', 'no', 'no'),
+  listEventTypes: row('all', 'all', 'no', 'no', 'all', 'all'),
+  getEventType: row('all', 'all', 'no', 'no', 'all', 'all'),
 
-  listEvents: row('all', 'all', 'no', 'own', 'own'),
-  getEvent: row('all', 'all', 'no', 'own', 'own'),
-  listDeliveries: row('all', 'all', 'no', 'own', 'own'),
-  getDelivery: row('all', 'all', 'no', 'own', 'own'),
-  listAttempts: row('all', 'all', 'no', 'own', 'own'),
-  replayEvent: row('all', 'all', 'no', 'own', 'own'),
-  replayDelivery: row('all', 'all', 'no', 'own', 'own'),
-  cancelDelivery: row('all', 'all', 'no', 'own', 'own'),
-  cancelDeliveries: row('all', 'all', 'no', 'own', 'own'),
-  streamDeliveries: row('all', 'all', 'no', 'own', 'own'),
-  getLedger: row('all', 'all', 'no', 'own', 'own'),
-  getStats: row('all', 'all', 'no', 'own', 'own'),
+  listEvents: row('all', 'all', 'no', 'no', 'own', 'own'),
+  getEvent: row('all', 'all', 'no', 'no', 'own', 'own'),
+  listDeliveries: row('all', 'all', 'no', 'no', 'own', 'own'),
+  getDelivery: row('all', 'all', 'no', 'no', 'own', 'own'),
+  listAttempts: row('all', 'all', 'no', 'no', 'own', 'own'),
+  replayEvent: row('all', 'no', 'all', 'no', 'own', 'own'),
+  replayDelivery: row('all', 'no', 'all', 'no', 'own', 'own'),
+  cancelDelivery: row('all', 'no', 'all', 'no', 'own', 'own'),
+  cancelDeliveries: row('all', 'no', 'all', 'no', 'own', 'own'),
+  streamDeliveries: row('all', 'all', 'no', 'no', 'own', 'own'),
+  getLedger: row('all', 'all', 'no', 'no', 'own', 'own'),
+  getStats: row('all', 'all', 'no', 'no', 'own', 'own'),
 
-  createReplay: row('all', 'all', 'no', 'own', 'own'),
-  listReplays: row('all', 'all', 'no', 'own', 'own'),
-  getReplay: row('all', 'all', 'no', 'own', 'own'),
-  pauseReplay: row('all', 'all', 'no', 'own', 'own'),
-  resumeReplay: row('all', 'all', 'no', 'own', 'own'),
-  cancelReplay: row('all', 'all', 'no', 'own', 'own'),
+  // Who starts a bulk replay may see how it goes.
+  createReplay: row('all', 'no', 'all', 'no', 'own', 'own'),
+  listReplays: row('all', 'all', 'all', 'no', 'own', 'own'),
+  getReplay: row('all', 'all', 'all', 'no', 'own', 'own'),
+  pauseReplay: row('all', 'no', 'all', 'no', 'own', 'own'),
+  resumeReplay: row('all', 'no', 'all', 'no', 'own', 'own'),
+  cancelReplay: row('all', 'no', 'all', 'no', 'own', 'own'),
 
-  createApiKey: row('all', 'no', 'no', 'no', 'no'),
-  listApiKeys: row('all', 'no', 'no', 'no', 'no'),
-  patchApiKey: row('all', 'no', 'no', 'no', 'no'),
-  revokeApiKey: row('all', 'no', 'no', 'no', 'no'),
-  listAuditEntries: row('all', 'no', 'no', 'no', 'no'),
+  createApiKey: row('all', 'no', 'no', 'no', 'no', 'no'),
+  listApiKeys: row('all', 'no', 'no', 'no', 'no', 'no'),
+  patchApiKey: row('all', 'no', 'no', 'no', 'no', 'no'),
+  revokeApiKey: row('all', 'no', 'no', 'no', 'no', 'no'),
+  listAuditEntries: row('all', 'no', 'no', 'no', 'no', 'no'),
 
-  createPortalLink: row('all', 'no', 'no', 'own', 'no'),
-  revokePortalLinks: row('all', 'no', 'no', 'own', 'no'),
+  createPortalLink: row('all', 'no', 'no', 'no', 'own', 'no'),
+  revokePortalLinks: row('all', 'no', 'no', 'no', 'own', 'no'),
   openPortalSession: 'open',
-  getPortalSession: row('no', 'no', 'no', 'no', 'own'),
-  endPortalSession: row('no', 'no', 'no', 'no', 'own'),
+  getPortalSession: row('no', 'no', 'no', 'no', 'no', 'own'),
+  endPortalSession: row('no', 'no', 'no', 'no', 'no', 'own'),
 
   getHealth: 'open',
   getReady: 'open',
@@ -113,20 +115,27 @@ export function accessBy(permission: Permission, caller: PermissionCaller): Acce
 }
 
 /** The least scope that opens an operation to a key; null where none does. */
-export function leastScope({ admin, read, eventsWrite }: Permission): Scope | null {
+export function leastScope({ admin, read, deliveriesWrite, eventsWrite }: Permission): Scope | null {
   if (read === 'all') return 'read';
+  if (deliveriesWrite === 'all') return 'deliveries:write';
   if (eventsWrite === 'all') return 'events:write';
   return admin === 'all' ? 'admin' : null;
 }
 
-const scopeColumns = { admin: 'admin', read: 'read', 'events:write': 'eventsWrite' } as const;
+const scopeColumns = {
+  admin: 'admin',
+  read: 'read',
+  'deliveries:write': 'deliveriesWrite',
+  'events:write': 'eventsWrite',
+} as const;
 
 function row(
   admin: KeyAccess,
   read: KeyAccess,
+  deliveriesWrite: KeyAccess,
   eventsWrite: KeyAccess,
   restricted: Access,
   portal: Access,
 ): Permission {
-  return { admin, read, eventsWrite, restricted, portal };
+  return { admin, read, deliveriesWrite, eventsWrite, restricted, portal };
 }

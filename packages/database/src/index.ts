@@ -33,7 +33,7 @@ export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/f
 export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';
 export type { ReplayFilter } from './hot/find-deliveries-to-replay.js';
 export { findReplaysUnderway } from './hot/find-replays-underway.js';
-export { findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
+export { countUnfinishedDeliveries, findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
 export { tellExhausted } from './hot/gather-exhausted.js';
 export { idBounds } from './hot/id-bounds.js';
 export { inTransaction } from './hot/in-transaction.js';

@@ -1,8 +1,10 @@
-import { cancelDeliveries, findUnfinishedDeliveries } from '@posthorn/database';
+import { cancelDeliveries, countUnfinishedDeliveries, findUnfinishedDeliveries } from '@posthorn/database';
 import type pg from 'pg';
 
 const BATCH = 1_000;
 const CANCELLED_PER_CALL_MAX = 20_000;
+/** As for a dry run of a bulk replay. */
+const COUNTED_MAX = 1_000_000;
 const REASON = 'cancelled_by_request';
 
 export interface CancelFilter {
@@ -16,8 +18,10 @@ export interface CancelFilter {
 }
 
 export interface BulkCancellation {
+  /** Those found that match. */
+  matched: number;
   cancelled: number;
-  /** True when the call ended at its bound: ask again. */
+  /** True when the call ended at its bound: call again. */
   more: boolean;
 }
 
@@ -27,6 +31,14 @@ export interface BulkCancellation {
  */
 export async function cancelDelivery(pool: pg.Pool, deliveryId: string): Promise<boolean> {
   return (await cancelDeliveries(pool, [deliveryId], ['pending', 'held'], REASON)) === 1;
+}
+
+/** What `cancelMatchingDeliveries` would cancel now; reads at most a million deliveries. */
+export async function countMatchingDeliveries(
+  pool: pg.Pool,
+  filter: CancelFilter,
+): Promise<BulkCancellation> {
+  return { ...(await countUnfinishedDeliveries(pool, filter, COUNTED_MAX)), cancelled: 0 };
 }
 
 /**
@@ -43,7 +55,7 @@ export async function cancelMatchingDeliveries(
   for (const endpointId of await endpointsOf(pool, filter)) {
     for (const status of statuses) {
       for (let after: string | null = null; ;) {
-        if (seen >= CANCELLED_PER_CALL_MAX) return { cancelled, more: true };
+        if (seen >= CANCELLED_PER_CALL_MAX) return { matched: seen, cancelled, more: true };
         const { type, sinceMs, untilMs } = filter;
         const ids: string[] = await findUnfinishedDeliveries(pool, {
           ...{ endpointId, status, type, sinceMs, untilMs },
@@ -57,7 +69,7 @@ export async function cancelMatchingDeliveries(
       }
     }
   }
-  return { cancelled, more: false };
+  return { matched: seen, cancelled, more: false };
 }
 
 /** Also deleted ones: theirs may be unfinished for a moment. */

@@ -26,6 +26,7 @@ export { createSweep, type Sweep, type SweepResult } from './sweep.js';
 export {
   cancelDelivery,
   cancelMatchingDeliveries,
+  countMatchingDeliveries,
   type BulkCancellation,
   type CancelFilter,
 } from './cancel-delivery.js';

@@ -29,6 +29,8 @@ export interface PermissionWorld {
   adminKey: string;
   /** For what no request brings about. */
   sql(statement: string, values?: unknown[]): Promise<void>;
+  /** Every row of what requests can change, by table; when a key was last used is left out. */
+  rows(): Promise<Record<string, unknown>>;
   send(method: string, path: string, options?: { token?: string; body?: unknown }): Promise<Answered>;
   /** As the operator; throws unless it succeeds. */
   admin(method: string, path: string, body?: unknown): Promise<AnsweredBody>;
@@ -122,6 +124,20 @@ export async function openPermissionWorld({
     adminKey,
     async sql(statement, values = []) {
       await database.pool.query(statement, values);
+    },
+    async rows() {
+      const { rows: tables } = await database.pool.query<{ name: string }>(
+        `SELECT relname AS name FROM pg_class
+          WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`,
+      );
+      const found: Record<string, unknown> = {};
+      for (const { name } of tables) {
+        const { rows } = await database.pool.query<{ row: unknown }>(
+          `SELECT to_jsonb(t) - 'last_used_at' AS row FROM "${name}" t ORDER BY 1`,
+        );
+        found[name] = rows.map(({ row }) => row);
+      }
+      return found;
     },
     send,
     admin,

@@ -103,7 +103,7 @@ export const exampleAnswers: Readonly<Record<OperationId, Readonly<Record<number
   replayEvent: { 200: reopenedDelivery },
   replayDelivery: { 200: reopenedDelivery },
   cancelDelivery: { 200: { ...delivery, status: 'cancelled', reason: 'cancelled' } },
-  cancelDeliveries: { 200: { cancelled: 42, more: false } },
+  cancelDeliveries: { 200: { matched: 42, cancelled: 42, more: false } },
   streamDeliveries: {
     200: [
       'retry: 2000',

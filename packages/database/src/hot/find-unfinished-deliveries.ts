@@ -13,6 +13,17 @@ export interface UnfinishedQuery {
   limit: number;
 }
 
+/** Deliveries that are pending or held. */
+export interface UnfinishedFilter {
+  customerId: string;
+  endpointId?: string | undefined;
+  type?: string | undefined;
+  /** Both when left out. */
+  status?: 'pending' | 'held' | undefined;
+  sinceMs?: number | undefined;
+  untilMs?: number | undefined;
+}
+
 const FIRST = '00000000-0000-0000-0000-000000000000';
 const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -27,11 +38,52 @@ export async function findUnfinishedDeliveries(pool: pg.Pool, query: UnfinishedQ
       query.endpointId,
       query.status,
       query.type ?? null,
-      query.sinceMs === undefined ? FIRST : firstUuidAt(query.sinceMs),
-      query.untilMs === undefined ? LAST : firstUuidAt(query.untilMs),
+      ...idRangeOf(query),
       query.after ?? FIRST,
       query.limit,
     ],
   );
   return rows.map(({ id }) => id);
+}
+
+/**
+ * How many of a customer's unfinished deliveries match. Reads at most `readMax`, endpoint by endpoint, by the same index;
+ * `more` when there are more to read.
+ */
+export async function countUnfinishedDeliveries(
+  pool: pg.Pool,
+  filter: UnfinishedFilter,
+  readMax: number,
+): Promise<{ matched: number; more: boolean }> {
+  const { customerId, endpointId, type, status } = filter;
+  const { rows } = await pool.query<{ matched: number; read: number }>(
+    `SELECT count(*)::int AS read, count(*) FILTER (WHERE $4::text IS NULL OR type = $4)::int AS matched
+       FROM (
+         SELECT d.type FROM endpoint e
+          CROSS JOIN unnest($3::text[]) AS wanted (status)
+          CROSS JOIN LATERAL (
+            SELECT type FROM delivery
+             WHERE endpoint_id = e.id AND status <> 'delivered' AND status = wanted.status AND id >= $5 AND id < $6
+          ) d
+          WHERE e.customer_id = $1 AND ($2::uuid IS NULL OR e.id = $2)
+          LIMIT $7
+       ) found`,
+    [
+      customerId,
+      endpointId ?? null,
+      status ? [status] : ['pending', 'held'],
+      type ?? null,
+      ...idRangeOf(filter),
+      readMax + 1,
+    ],
+  );
+  const { matched = 0, read = 0 } = rows[0] ?? {};
+  return { matched: Math.min(matched, readMax), more: read > readMax };
+}
+
+function idRangeOf({ sinceMs, untilMs }: { sinceMs?: number | undefined; untilMs?: number | undefined }) {
+  return [
+    sinceMs === undefined ? FIRST : firstUuidAt(sinceMs),
+    untilMs === undefined ? LAST : firstUuidAt(untilMs),
+  ];
 }

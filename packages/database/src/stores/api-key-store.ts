@@ -6,7 +6,7 @@ import { Prisma, type PrismaClient } from '../generated/client.js';
 import { cutPage, type Page } from './page.js';
 import { rateLimitOf, type RateLimit } from './rate-limit.js';
 
-export type ApiKeyScope = 'events:write' | 'read' | 'admin';
+export type ApiKeyScope = 'events:write' | 'deliveries:write' | 'read' | 'admin';
 
 export interface ApiKey {
   id: string;

@@ -95,13 +95,14 @@ export async function openFuzzWorld(): Promise<FuzzWorld> {
   const keys: Partial<Record<Credential, string>> = {
     'who may': adminKey,
     'read key': await keyOf(['read']),
+    'deliveries key': await keyOf(['deliveries:write']),
     'write key': await keyOf(['events:write']),
     unknown: `phk_${'u'.repeat(43)}`,
     garbage: '\u00ff',
   };
   const layIn = async () => {
     const told = await layInThings(call, receiver.url);
-    keys['restricted key'] = await keyOf(['admin', 'read', 'events:write'], 'acme');
+    keys['restricted key'] = await keyOf(['admin', 'read', 'deliveries:write', 'events:write'], 'acme');
     return told;
   };
   const laidIn = await layIn();

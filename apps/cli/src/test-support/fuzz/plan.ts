@@ -17,6 +17,7 @@ const credentials = [
   // A key with every scope, or a session where only that is taken.
   'who may',
   'read key',
+  'deliveries key',
   'write key',
   'restricted key',
   'portal session',

@@ -64,6 +64,7 @@ export async function commonRefusal(
 const everyCaller: readonly PermissionCaller[] = [
   { kind: 'key', scopes: ['admin'], customerId: null },
   { kind: 'key', scopes: ['read'], customerId: null },
+  { kind: 'key', scopes: ['deliveries:write'], customerId: null },
   { kind: 'key', scopes: ['events:write'], customerId: null },
   { kind: 'portal' },
 ];
