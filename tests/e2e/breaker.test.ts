@@ -71,6 +71,40 @@ describe('an endpoint that is down', () => {
   }, 240_000);
 });
 
+describe('an endpoint that stays down', () => {
+  it('keeps nothing pending for longer than its retry policy and what that says about parking', async () => {
+    receiver.respondWith(({ path }) => (path === '/dead' ? { fault: 'reset' } : { status: 200 }));
+    const { id } = await addEndpoint(posthorn, 'gone', {
+      url: `${receiver.url}/dead`,
+      retryPolicy: { delaysSeconds: [1, 2, 3], maxAttempts: 4, parkedMaxSeconds: 20 },
+    });
+    await postEvents(posthorn, 'gone', 200);
+    const { body } = await posthorn.call<{ data: { createdAt: string; expiresAt: string }[] }>(
+      'GET',
+      `/v1/deliveries?endpointId=${id}&limit=1`,
+    );
+    const [{ createdAt, expiresAt }] = body.data as [{ createdAt: string; expiresAt: string }];
+    // All delays with their longest jitter, and the time to be parked.
+    expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBe(6_090 + 20_000);
+
+    await waitUntil(async () => (await ledgerOf(posthorn, 'gone')).pending === 0, {
+      ...PATIENT,
+      timeoutMs: 180_000,
+    });
+    expect(await ledgerOf(posthorn, 'gone')).toMatchObject({ accepted: 200, deadLettered: 200 });
+    const { body: ended } = await posthorn.call<{ data: { reason: string }[] }>(
+      'GET',
+      `/v1/deliveries?endpointId=${id}&status=dead_lettered&limit=250`,
+    );
+    const reasons = new Set(ended.data.map(({ reason }) => reason));
+    expect(reasons).toContain('expired_by_breaker');
+    reasons.delete('attempts_exhausted');
+    expect([...reasons]).toEqual(['expired_by_breaker']);
+    // A breaker's probes and what was under way before, not 200 times four.
+    expect(requestsOf('/dead').length).toBeLessThan(50);
+  }, 240_000);
+});
+
 describe('two endpoints of one customer', () => {
   it('do not wait for each other: one hangs, the other gets everything', async () => {
     receiver.respondWith(({ path }) => (path === '/hangs' ? { fault: 'hang' } : { status: 200 }));

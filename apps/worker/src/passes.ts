@@ -23,7 +23,6 @@ import {
   finishErasures,
   heldForMs,
   keepHeldLimit,
-  parkingMs,
   type RouteCache,
 } from '@posthorn/pipeline';
 import type { QueueProducer } from '@posthorn/queue';
@@ -145,11 +144,7 @@ export function createPasses({
   }
 
   async function expireWhatIsParked(): Promise<void> {
-    const expired = await expireParked(pool, {
-      nowMs: clock.nowMs(),
-      graceMs: EXPIRY_GRACE_MS,
-      youngestMs: parkingMs,
-    });
+    const expired = await expireParked(pool, { nowMs: clock.nowMs(), graceMs: EXPIRY_GRACE_MS });
     if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
   }
 

@@ -88,9 +88,20 @@ export const deliveryResource = Joi.object<DeliveryResource>({
     .valid(...waitingForReasons, null)
     .required()
     .description('Why a pending one is not sent now.'),
-  reason: Joi.string().allow(null).required().description('Why it is held or ended.'),
+  reason: Joi.string()
+    .allow(null)
+    .required()
+    .description(
+      'Why it is held or ended. A dead letter: `attempts_exhausted` (the retry policy), `expired_by_breaker` or ' +
+        '`expired_by_rate_limit` (what used up its time before all attempts were made), `expired` (neither), `gone`.',
+    ),
   attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
-  expiresAt: time.required(),
+  expiresAt: time
+    .required()
+    .description(
+      'When its time is over: the span of its retry policy and `parkedMaxSeconds` after it was opened; of a held one, when ' +
+        'it is held no longer.',
+    ),
   nextAttemptAt: time.allow(null).required(),
   lastAttemptAt: time.allow(null).required(),
   lastResponseCode: Joi.number()

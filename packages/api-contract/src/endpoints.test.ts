@@ -76,6 +76,12 @@ describe('createEndpointBody', () => {
       ['signing'],
     ],
     ['an unknown preset', { url, retryPolicy: { preset: 'never' } }, ['retryPolicy.preset']],
+    ['no time to be parked', { url, retryPolicy: { parkedMaxSeconds: 0 } }, ['retryPolicy.parkedMaxSeconds']],
+    [
+      'more than 72 hours',
+      { url, retryPolicy: { parkedMaxSeconds: 259_201 } },
+      ['retryPolicy.parkedMaxSeconds'],
+    ],
     ['no attempts', { url, retryPolicy: { maxAttempts: 0 } }, ['retryPolicy.maxAttempts']],
     [
       'a list of delays beside a base',
@@ -107,7 +113,7 @@ describe('patchEndpointSettings', () => {
     description: 'text',
     headers: { 'X-A': '1', 'X-B': '2' },
     signing: { scheme: 'standard' },
-    retryPolicy: { delaysSeconds: [1, 2], maxAttempts: 3 },
+    retryPolicy: { delaysSeconds: [1, 2], maxAttempts: 3, parkedMaxSeconds: 60 },
     maxInFlight: 5,
     rateLimit: { max: 10, perSeconds: 1 },
   };
@@ -132,7 +138,7 @@ describe('patchEndpointSettings', () => {
         eventTypes: ['*'],
         description: null,
         headers: { 'X-B': '2', 'X-C': '3' },
-        retryPolicy: { delaysSeconds: [1, 2], maxAttempts: 4 },
+        retryPolicy: { delaysSeconds: [1, 2], maxAttempts: 4, parkedMaxSeconds: 60 },
         maxInFlight: null,
         rateLimit: { max: 20, perSeconds: 1 },
       },

@@ -23,7 +23,11 @@ export const operationalEvents: Readonly<Record<OperationalEventType, Operationa
       'how many there were since the last one.',
     data: Joi.object({
       ...aboutEndpoint,
-      reason: Joi.string().required().description('`attempts_exhausted`, `expired` or `gone`.'),
+      reason: Joi.string()
+        .required()
+        .description(
+          '`attempts_exhausted`, `expired`, `expired_by_breaker`, `expired_by_rate_limit` or `gone`.',
+        ),
       deliveries: count,
       deliveryIds: Joi.array().items(idText('delivery')).required().description('The first ten.'),
       lastAt: time.required().description('When the last of them ended.'),

@@ -33,6 +33,13 @@ const fields = {
     .min(limits.jitterMin)
     .max(limits.jitterMax)
     .description('A share: the delay d becomes uniform in [d·(1−j), d·(1+j)].'),
+  parkedMaxSeconds: Joi.number()
+    .min(limits.parkedSecondsMin)
+    .max(limits.parkedSecondsMax)
+    .description(
+      'How long a delivery may wait for the circuit breaker, a rate limit or free concurrency beyond all its delays; the time ' +
+        'that its attempts take counts as well. Default: as long as all delays together, at least an hour and at most 72 hours.',
+    ),
 };
 
 export const retryPolicy = Joi.object<RetryPolicyInput>(fields)

@@ -5,8 +5,12 @@ export type DeliveryStatus = (typeof deliveryStatuses)[number];
 export const waitingForReasons = ['retry', 'breaker', 'rate_limit', 'concurrency'] as const;
 export type WaitingFor = (typeof waitingForReasons)[number];
 
-/** `gone`: a one-shot's target answered 410; an endpoint is disabled for that. */
-export type DeadLetterReason = 'attempts_exhausted' | 'expired' | 'gone';
+/**
+ * `expired`: its time was over while it had attempts left; `expired_by_breaker` and `expired_by_rate_limit` where that is
+ * what used it up. `gone`: a one-shot's target answered 410; an endpoint is disabled for that.
+ */
+export type DeadLetterReason =
+  'attempts_exhausted' | 'expired' | 'expired_by_breaker' | 'expired_by_rate_limit' | 'gone';
 
 /** The type of events that test an endpoint. */
 export const testType = 'posthorn.test';

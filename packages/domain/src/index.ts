@@ -32,6 +32,7 @@ export {
 export { type ReplayableStatus, replayableStatuses, type ReplayState, replayStates } from './replay.js';
 export type { AttemptError, AttemptFacts, AttemptOutcome, RecordedOutcome } from './attempt-outcome.js';
 export {
+  parkedMaxMs,
   resolveRetryPolicy,
   type RetryPolicy,
   type RetryPolicyInput,

@@ -47,7 +47,7 @@ describe('decideNextStep', () => {
     expect(decide({ expiresAtMs: nowMs + 10_000 })).toMatchObject({ kind: 'retry' });
     expect(decide({ outcome: outcome('failed', 503, '60'), expiresAtMs: nowMs + 59_999 })).toEqual({
       kind: 'dead_letter',
-      reason: 'expired',
+      reason: 'expired_by_rate_limit',
     });
   });
 

@@ -24,7 +24,8 @@ export interface NextStepInput {
 /**
  * What becomes of a delivery after an attempt. Delivered is delivered, whatever the budget says. 410 disables the
  * endpoint, so that the delivery is held, not lost. Otherwise the policy's delay, which Retry-After of any response but a
- * 2xx lengthens and never shortens; a delivery whose next attempt would come after its expiry ends now.
+ * 2xx lengthens and never shortens; a delivery whose next attempt would come after its expiry ends now: by the pause that the
+ * endpoint asked for, or because it was parked before (whoever records it finds out by what).
  */
 export function decideNextStep({
   outcome,
@@ -43,7 +44,8 @@ export function decideNextStep({
   const policyDelayMs = retryDelayMs(policy, failedAttempts, random);
   const askedDelayMs = retryAfterMs(outcome, nowMs) ?? 0;
   const delayMs = Math.max(policyDelayMs, askedDelayMs);
-  if (nowMs + delayMs > expiresAtMs) return { kind: 'dead_letter', reason: 'expired' };
+  if (nowMs + policyDelayMs > expiresAtMs) return { kind: 'dead_letter', reason: 'expired' };
+  if (nowMs + delayMs > expiresAtMs) return { kind: 'dead_letter', reason: 'expired_by_rate_limit' };
   return { kind: 'retry', delayMs, because: askedDelayMs > policyDelayMs ? 'retry_after' : 'policy' };
 }
 

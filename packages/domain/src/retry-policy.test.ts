@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
+  parkedMaxMs,
   resolveRetryPolicy,
   retryDelayMs,
   type RetryPolicy,
+  type RetryPolicyInput,
   retryPolicyLimits,
   retryPolicyProblem,
   retryPresets,
@@ -111,6 +113,23 @@ describe('retrySpanMs', () => {
   it('counts the longest draws, and nothing for a single attempt', () => {
     expect(retrySpanMs({ delaysSeconds: [10, 20], maxAttempts: 4, jitter: 0.5 })).toBe(75_000);
     expect(retrySpanMs({ delaysSeconds: [10, 20], maxAttempts: 1, jitter: 0.5 })).toBe(0);
+  });
+});
+
+describe('parkedMaxMs', () => {
+  it.each<[string, RetryPolicyInput | null, number]>([
+    ['the default policy: its span', null, 87_244_325],
+    ['any subset of the fields', { jitter: 0 }, 85_955_000],
+    ['a short span: an hour', { delaysSeconds: [1, 2, 3], maxAttempts: 4 }, hour],
+    ['a single attempt: an hour', { maxAttempts: 1 }, hour],
+    ['the preset fast: an hour', { preset: 'fast' }, hour],
+    ['a span between', { delaysSeconds: [7200], maxAttempts: 3, jitter: 0 }, 4 * hour],
+    ['the preset patient: 72 hours', { preset: 'patient' }, 72 * hour],
+    ['what the policy says, however short', { parkedMaxSeconds: 1 }, 1000],
+    ['what the policy says, however long its span', { preset: 'patient', parkedMaxSeconds: 1.5 }, 1500],
+    ['what the policy says beside a short span', { maxAttempts: 1, parkedMaxSeconds: 259_200 }, 72 * hour],
+  ])('%s', (_, input, ms) => {
+    expect(parkedMaxMs(input)).toBe(ms);
   });
 });
 

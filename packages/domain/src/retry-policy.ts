@@ -9,6 +9,8 @@ export interface RetryPolicyInput {
   readonly maxAttempts?: number;
   /** A share: the delay d becomes uniform in [d·(1−j), d·(1+j)]. */
   readonly jitter?: number;
+  /** How long a delivery may be parked on top of the policy's span; left out, see `parkedMaxMs`. */
+  readonly parkedMaxSeconds?: number;
 }
 
 /** A policy with nothing left open. `delaysSeconds` is never empty; past its end the last delay repeats. */
@@ -34,6 +36,8 @@ export const retryPolicyLimits = {
   jitterMin: 0,
   jitterMax: 1,
   spanSecondsMax: 21 * 86_400,
+  parkedSecondsMin: 1,
+  parkedSecondsMax: 72 * 3600,
 } as const;
 
 /** Fills the gaps of an input from its preset; null and `{}` give the default policy. */
@@ -71,6 +75,18 @@ export function retrySpanMs(policy: RetryPolicy): number {
   for (let failed = 1; failed < policy.maxAttempts; failed++) seconds += delaySeconds(policy, failed);
   return Math.ceil(seconds * 1000 * (1 + policy.jitter));
 }
+
+/**
+ * How long beyond its policy's span a delivery may last: what breakers, rate limits and waiting lines may take. Unless the
+ * policy says otherwise as long as the span, an hour at the least and 72 hours at most.
+ */
+export function parkedMaxMs(input: RetryPolicyInput | null): number {
+  if (input?.parkedMaxSeconds !== undefined) return Math.ceil(input.parkedMaxSeconds * 1000);
+  const maxMs = retryPolicyLimits.parkedSecondsMax * 1000;
+  return Math.min(maxMs, Math.max(parkedMaxFloorMs, retrySpanMs(resolveRetryPolicy(input))));
+}
+
+const parkedMaxFloorMs = 3_600_000;
 
 /**
  * `default` ends 23 h 52 m 35 s after the first attempt. Its jitter is small on purpose: even with every draw at the

@@ -1,3 +1,5 @@
+import { saveEndpointHealth } from '@posthorn/database';
+import { soundHealth } from '@posthorn/domain';
 import type { JobVerdict } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
@@ -379,6 +381,44 @@ describe('attempting a delivery', () => {
     );
     await handle();
     expect(await delivery()).toMatchObject({ status: 'dead_lettered', reason: 'expired', attempts: 0 });
+  });
+
+  it.each([
+    ['the time is over', -1_000, 0],
+    ['there is no time for the next attempt', 5_000, 1],
+  ])('says that the breaker, not the policy, used up the time when %s', async (_, leftMs, attempts) => {
+    respond(500);
+    const { endpoint, handle, delivery, eventId } = await open({
+      url: receiver.url,
+      retryPolicy: { delaysSeconds: [60], maxAttempts: 4 },
+    });
+    const { pool } = pipeline.database;
+    await pool.query(
+      "UPDATE delivery SET expires_at = now() + $2 * interval '1 millisecond' WHERE event_id = $1",
+      [eventId, leftMs],
+    );
+    const openBreaker = { ...soundHealth, openUntilMs: Date.now(), openings: 3 };
+    await saveEndpointHealth(pool, [{ endpointId: endpoint.id, epoch: 0, health: openBreaker }]);
+    await handle();
+    expect(await delivery()).toMatchObject({
+      status: 'dead_lettered',
+      reason: 'expired_by_breaker',
+      attempts,
+    });
+  });
+
+  it('says that the pause which the endpoint asked for, not the policy, used up the time', async () => {
+    respond(503, { 'retry-after': '7200' });
+    const { handle, delivery } = await open({
+      url: receiver.url,
+      retryPolicy: { delaysSeconds: [60], maxAttempts: 4 },
+    });
+    await handle();
+    expect(await delivery()).toMatchObject({
+      status: 'dead_lettered',
+      reason: 'expired_by_rate_limit',
+      attempts: 1,
+    });
   });
 
   it('drops a job of another generation', async () => {

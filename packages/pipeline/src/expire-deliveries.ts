@@ -5,7 +5,6 @@ import {
   findExpiredParked,
   type ParkedCursor,
 } from '@posthorn/database';
-import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
 const HELD_BATCH = 1_000;
@@ -26,18 +25,17 @@ export async function expireHeld(pool: pg.Pool): Promise<number> {
 
 /**
  * One pass: ends pending deliveries whose time was over `graceMs` ago and that nobody came to attempt: their lane was
- * parked by a breaker or a pace. An attempt that does come ends its delivery by itself. `youngestMs`: none expires sooner
- * after its event, so that only the partitions before are looked at. Several processes may run it at once. Returns how many.
+ * parked by a breaker or a pace. An attempt that does come ends its delivery by itself. Several processes may run it at
+ * once. Returns how many.
  */
 export async function expireParked(
   pool: pg.Pool,
-  { nowMs, graceMs, youngestMs }: { nowMs: number; graceMs: number; youngestMs: number },
+  { nowMs, graceMs }: { nowMs: number; graceMs: number },
 ): Promise<number> {
-  const beforeId = firstUuidAt(nowMs - youngestMs);
   const expiredAt = new Date(nowMs - graceMs);
   let after = BEFORE_ALL;
   for (let expired = 0; ;) {
-    const parked = await findExpiredParked(pool, { after, expiredAt, beforeId, limit: PARKED_BATCH });
+    const parked = await findExpiredParked(pool, { after, expiredAt, limit: PARKED_BATCH });
     const ids = parked.map(({ id }) => id);
     expired += await expireParkedDeliveries(pool, ids, expiredAt);
     if (parked.length < PARKED_BATCH) return expired;

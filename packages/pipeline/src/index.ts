@@ -31,7 +31,6 @@ export {
   type CancelFilter,
 } from './cancel-delivery.js';
 export { keepHeldLimit } from './keep-held-limit.js';
-export { parkingMs } from './open-for.js';
 export { pauseEndpoint, type EndpointStatusOutcome } from './pause-endpoint.js';
 export { createHeldReconciler } from './reconcile-held-deliveries.js';
 export { replayDelivery, replayEvent, type ReplayDeps, type ReplayOutcome } from './replay-delivery.js';

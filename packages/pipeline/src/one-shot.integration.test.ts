@@ -219,7 +219,7 @@ describe('a bulk replay', () => {
     const runner = createReplayRunner({ ...reopening, pool: database.pool });
     await runner.run(new AbortController().signal);
     const rows = await rowsOf(
-      `SELECT status, expires_at > now() + interval '12 days' AS long, expires_at > now() + interval '73 hours' AS middling
+      `SELECT status, expires_at > now() + interval '12 days' AS long, expires_at > now() + interval '25 hours' AS middling
          FROM delivery WHERE customer_id = $1 ORDER BY id`,
       customerId,
     );

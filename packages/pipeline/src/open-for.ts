@@ -1,9 +1,6 @@
-import { resolveRetryPolicy, retrySpanMs, type RetryPolicyInput } from '@posthorn/domain';
+import { parkedMaxMs, resolveRetryPolicy, retrySpanMs, type RetryPolicyInput } from '@posthorn/domain';
 
-/** On top of its policy's span a delivery may be parked (breaker, rate limit) this long before it expires. */
-export const parkingMs = 72 * 3_600_000;
-
-/** How long after it opened a delivery under this policy expires. */
+/** How long after it opened a delivery under this policy expires: its policy's span, and what it may be parked. */
 export function openForMs(policy: RetryPolicyInput | null): number {
-  return retrySpanMs(resolveRetryPolicy(policy)) + parkingMs;
+  return retrySpanMs(resolveRetryPolicy(policy)) + parkedMaxMs(policy);
 }

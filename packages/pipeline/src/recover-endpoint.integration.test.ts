@@ -4,7 +4,7 @@ import {
   saveEndpointHealth,
   type KeptEndpointHealth,
 } from '@posthorn/database';
-import { soundHealth } from '@posthorn/domain';
+import { soundHealth, type EndpointHealth } from '@posthorn/domain';
 import { createQueueProducer, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
@@ -44,7 +44,7 @@ afterAll(async () => {
   await pipeline.close();
 }, 60_000);
 beforeEach(async () => {
-  await query('TRUNCATE delivery, attempt, event, customer CASCADE');
+  await query('TRUNCATE delivery, delivery_end, attempt, event, customer CASCADE');
   await pipeline.addCustomer('acme');
   ({ id: endpointId } = await pipeline.addEndpoint('acme', { url: 'http://127.0.0.1:9/' }));
 });
@@ -311,8 +311,7 @@ describe('deliveries that nobody came to attempt', () => {
         WHERE id = (SELECT id FROM delivery ORDER BY id DESC LIMIT 1)`,
     );
     const { pool } = pipeline.database;
-    const within = { nowMs: Date.now(), graceMs: 60_000 };
-    expect(await expireParked(pool, { ...within, youngestMs: -DAY_MS })).toBe(1_200);
+    expect(await expireParked(pool, { nowMs: Date.now(), graceMs: 60_000 })).toBe(1_200);
     const { rows } = await query(
       `SELECT status, reason, count(*)::int FROM delivery GROUP BY 1, 2 ORDER BY 1`,
     );
@@ -322,17 +321,36 @@ describe('deliveries that nobody came to attempt', () => {
     ]);
   });
 
-  it('are left alone while their time lasts, a little longer than it, and where nothing can have expired yet', async () => {
+  it('are left alone while their time lasts, and a little longer than it', async () => {
     const { pool } = pipeline.database;
-    const expire = (youngestMs: number) =>
-      expireParked(pool, { nowMs: Date.now(), graceMs: 60_000, youngestMs });
+    const expire = () => expireParked(pool, { nowMs: Date.now(), graceMs: 60_000 });
     await addPending(30, -HOUR_MS, HOUR_MS);
-    expect(await expire(-DAY_MS)).toBe(0);
+    expect(await expire()).toBe(0);
     await query("UPDATE delivery SET expires_at = now() - interval '30 seconds'");
-    expect(await expire(-DAY_MS)).toBe(0);
+    expect(await expire()).toBe(0);
     await query("UPDATE delivery SET expires_at = now() - interval '30 minutes'");
-    // Of days 0 to 14, those before the bound only.
-    expect(await expire(10.5 * DAY_MS)).toBe(8);
-    expect(await expire(-DAY_MS)).toBe(22);
+    expect(await expire()).toBe(30);
+  });
+
+  it.each<[string, Partial<EndpointHealth> | null, string | null, string]>([
+    ['an open breaker', { openUntilMs: Date.now() + HOUR_MS, openings: 1 }, null, 'expired_by_breaker'],
+    ['a half-open breaker', { openUntilMs: Date.now() - HOUR_MS, openings: 1 }, null, 'expired_by_breaker'],
+    ['a recovery that still runs', { draining: true }, null, 'expired_by_breaker'],
+    ['a pause that it asked for', { shutUntilMs: Date.now() + HOUR_MS }, null, 'expired_by_rate_limit'],
+    ['a pause that is over', { shutUntilMs: Date.now() - HOUR_MS }, null, 'expired'],
+    ['its rate limit', null, 'endpoint', 'expired_by_rate_limit'],
+    ['the rate limit of its customer', null, 'customer', 'expired_by_rate_limit'],
+    ['neither', null, null, 'expired'],
+  ])('say by what their time was used up: %s', async (_, health, limited, reason) => {
+    const { pool } = pipeline.database;
+    await addPending(3, -2 * HOUR_MS, -HOUR_MS);
+    if (health)
+      await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...soundHealth, ...health } }]);
+    if (limited) await query(`UPDATE ${limited} SET rate_limit_max = 1, rate_limit_per_seconds = 60`);
+    await expireParked(pool, { nowMs: Date.now(), graceMs: 60_000 });
+    const { rows } = await query('SELECT DISTINCT status, reason FROM delivery');
+    expect(rows).toEqual([{ status: 'dead_lettered', reason }]);
+    const { rows: ends } = await query('SELECT DISTINCT reason FROM delivery_end');
+    expect(ends).toEqual([{ reason }]);
   });
 });

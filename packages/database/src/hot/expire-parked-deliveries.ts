@@ -1,5 +1,6 @@
 import type pg from 'pg';
 
+import { EXPIRED_REASON } from './expired-reason.js';
 import { idBounds } from './id-bounds.js';
 import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
@@ -10,17 +11,12 @@ export interface ParkedCursor {
 }
 
 /**
- * Pending deliveries that were due and whose time was over at `expiredAt`, in the order in which they were due. Only those
- * with ids below `beforeId` are looked at, by the index over what is due.
+ * Pending deliveries that were due and whose time was over at `expiredAt`, in the order in which they were due.
+ * They are found by the index over what is due.
  */
 export async function findExpiredParked(
   pool: pg.Pool,
-  {
-    after,
-    expiredAt,
-    beforeId,
-    limit,
-  }: { after: ParkedCursor; expiredAt: Date; beforeId: string; limit: number },
+  { after, expiredAt, limit }: { after: ParkedCursor; expiredAt: Date; limit: number },
 ): Promise<ParkedCursor[]> {
   // Nothing expires before it is due.
   const { rows } = await pool.query<ParkedCursor>({
@@ -28,9 +24,9 @@ export async function findExpiredParked(
     text: `
       SELECT id, next_attempt_at AS "dueAt" FROM delivery
        WHERE status = 'pending' AND (next_attempt_at, id) > ($1::timestamptz, $2::uuid) AND next_attempt_at <= $3
-         AND id < $4::uuid AND expires_at <= $3
-       ORDER BY next_attempt_at, id LIMIT $5`,
-    values: [after.dueAt, after.id, expiredAt, beforeId, limit],
+         AND expires_at <= $3
+       ORDER BY next_attempt_at, id LIMIT $4`,
+    values: [after.dueAt, after.id, expiredAt, limit],
   });
   return rows;
 }
@@ -54,8 +50,8 @@ export async function expireParkedDeliveries(
          WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE SKIP LOCKED
       ), moved AS (
         UPDATE delivery d
-           SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
-               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
+           SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END,
+               reason = ${EXPIRED_REASON}, next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
           FROM locked l
          WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
            AND l.status = 'pending' AND l.expires_at <= $4

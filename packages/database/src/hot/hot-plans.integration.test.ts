@@ -1,4 +1,3 @@
-import { firstUuidAt } from '@posthorn/domain';
 import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PrismaPg } from '@prisma/adapter-pg';
@@ -292,7 +291,6 @@ describe('the hot statements over many partitions', () => {
         const found = await findExpiredParked(pool, {
           after: { dueAt: new Date(0), id: '00000000-0000-0000-0000-000000000000' },
           expiredAt: new Date(),
-          beforeId: firstUuidAt(Date.now() - DAY_MS),
           limit: 500,
         });
         expect(found).toEqual([]);

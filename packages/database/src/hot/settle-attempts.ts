@@ -2,6 +2,7 @@ import type { AttemptStatus, AttemptTrigger, DeliveryStatus, WaitingFor } from '
 import type pg from 'pg';
 
 import { byDay, type DayTables } from './by-day.js';
+import { EXPIRED_REASON } from './expired-reason.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 export interface AttemptToSettle {
@@ -93,7 +94,7 @@ function columnsOf(attempts: readonly AttemptToSettle[]): unknown[][] {
 // Rows are looked up one by one, which FOR UPDATE keeps the planner from turning into a join, and moved by the ids that
 // were found: a condition by which it could read a range of the table instead is not there, nor one on the status, which
 // would draw in the partial index of pending rows: small by its statistics, long with entries that were left behind.
-const movedAndRecorded = ({ delivery, attempt, firstId, lastId }: DayTables): string => `
+const movedAndRecorded = ({ delivery, attempt, firstId, lastId }: DayTables, reason: string): string => `
 WITH locked AS MATERIALIZED (
   SELECT wanted.*, d.status AS was_status, d.generation AS was_generation, d.attempts AS was_attempts
     FROM (
@@ -116,7 +117,7 @@ WITH locked AS MATERIALIZED (
   UPDATE ${delivery} d
      SET status = CASE WHEN d.delivered_at IS NOT NULL AND i.finished_ms IS NOT NULL THEN 'delivered' ELSE i.next_status END,
          attempts = i.number,
-         reason = i.next_reason,
+         reason = ${reason},
          waiting_for = i.waiting_for,
          next_attempt_at = to_timestamp(i.next_attempt_ms / 1000.0),
          last_attempt_at = to_timestamp(i.started_ms / 1000.0),
@@ -140,7 +141,9 @@ WITH locked AS MATERIALIZED (
     FROM locked
    WHERE (delivery_id IN (SELECT id FROM moved)) IS TRUE
 )`;
-const statement = (tables: DayTables): string => `${movedAndRecorded(tables)} SELECT id FROM moved`;
+const statement = (tables: DayTables): string =>
+  `${movedAndRecorded(tables, 'i.next_reason')} SELECT id FROM moved`;
 /** The same with a note of the ends; most batches have none and are spared it. */
 const endingStatement = (tables: DayTables): string =>
-  `${movedAndRecorded(tables)}, ${NOTE_ENDS} SELECT id FROM moved`;
+  `${movedAndRecorded(tables, ENDING_REASON)}, ${NOTE_ENDS} SELECT id FROM moved`;
+const ENDING_REASON = `CASE WHEN i.next_reason = 'expired' THEN ${EXPIRED_REASON} ELSE i.next_reason END`;
