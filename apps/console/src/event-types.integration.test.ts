@@ -47,7 +47,7 @@ describe('the catalogue of event types', () => {
 
   it('refuses a schema that cannot be used, and an example that does not fit', async () => {
     const unusable = await put('bad.schema', { schema: { type: 'money' } }).expect(422);
-    expect(unusable.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'schema' }] });
+    expect(unusable.body).toMatchObject({ code: 'unprocessable', errors: [{ path: 'schema.type' }] });
     const unfit = await put('bad.example', { schema: SCHEMA, example: { id: 'one' } }).expect(422);
     expect(unfit.body).toMatchObject({ errors: [{ path: 'example.id', message: 'must be integer' }] });
     await put('bad.shape', { schema: 'string' }).expect(400);

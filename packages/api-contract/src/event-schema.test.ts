@@ -65,7 +65,6 @@ describe('an event schema', () => {
     ['a remote reference', { $ref: 'https://example.com/other.json' }],
     ['another draft', { $schema: 'http://json-schema.org/draft-04/schema#' }],
     ['a broken pattern', { pattern: '(' }],
-    ['an asynchronous one', { $async: true, type: 'object' }],
     ['a huge one', { description: 'x'.repeat(70_000) }],
     ['no schema at all', 'string'],
     ['one that never ends', { $ref: '#' }],
@@ -165,5 +164,76 @@ describe('an event schema', () => {
       expect(errorsOf({ format: 'url' }, text)).toHaveLength(1);
     }
     expect(errorsOf({ format: 'url' }, 'https://user:secret@example.com:8080/path?x=1')).toEqual([]);
+  });
+
+  it('computes multiples in decimal', () => {
+    expect(errorsOf({ multipleOf: 0.01 }, 19.99)).toEqual([]);
+    expect(errorsOf({ multipleOf: 0.01 }, 19.999)).toEqual([
+      { path: 'data', message: 'must be multiple of 0.01' },
+    ]);
+  });
+
+  it('knows own members only, whatever they are called', () => {
+    const parse = (text: string) => JSON.parse(text) as unknown;
+    for (const name of ['constructor', 'toString', 'valueOf', '__proto__', 'hasOwnProperty']) {
+      const quoted = JSON.stringify(name);
+      const optional = parse(`{"properties":{${quoted}:{"type":"integer"}},"additionalProperties":false}`);
+      expect(errorsOf(optional, {})).toEqual([]);
+      expect(errorsOf(optional, parse(`{${quoted}:1}`))).toEqual([]);
+      expect(errorsOf(optional, parse(`{${quoted}:"x"}`))).toHaveLength(1);
+      expect(errorsOf({ required: [name] }, {})).toHaveLength(1);
+      expect(errorsOf({ required: [name] }, parse(`{${quoted}:1}`))).toEqual([]);
+      expect(errorsOf({ additionalProperties: false }, parse(`{${quoted}:1}`))).toHaveLength(1);
+      expect(errorsOf({ allOf: [{}], unevaluatedProperties: false }, parse(`{${quoted}:1}`))).toHaveLength(1);
+      const same = parse(`{"const":{${quoted}:1}}`);
+      expect(errorsOf(same, parse(`{${quoted}:1}`))).toEqual([]);
+      expect(errorsOf(same, parse(`{${quoted}:2}`))).toHaveLength(1);
+      expect(errorsOf({ const: { a: 1 } }, parse(`{${quoted}:1}`))).toHaveLength(1);
+      expect(errorsOf({ format: name }, 'x')).toEqual([]);
+    }
+  });
+
+  it('takes a number that is too large for JavaScript for one that is large', () => {
+    const huge = JSON.parse('1e400') as unknown;
+    expect(errorsOf({ type: 'integer', minimum: 10 }, huge)).toEqual([]);
+    expect(errorsOf({ maximum: 10 }, huge)).toHaveLength(1);
+    expect(errorsOf({ uniqueItems: true }, [huge, null])).toEqual([]);
+  });
+
+  it('names the allowed values, and the branches that were tried', () => {
+    expect(errorsOf({ enum: ['EUR', 'USD', 1] }, 'x')).toEqual([
+      { path: 'data', message: 'must be one of "EUR", "USD", 1' },
+    ]);
+    expect(errorsOf({ anyOf: [{ type: 'string' }, { minimum: 3 }] }, 2)).toEqual([
+      { path: 'data', message: 'must be string' },
+      { path: 'data', message: 'must be >= 3' },
+      { path: 'data', message: 'must match a schema in anyOf' },
+    ]);
+  });
+
+  it('ends a check that would take steps without number', () => {
+    const $defs = Object.fromEntries(
+      Array.from({ length: 40 }, (_, n) => [
+        `n${n}`,
+        { allOf: [{ $ref: `#/$defs/n${n + 1}` }, { $ref: `#/$defs/n${n + 1}` }] },
+      ]),
+    );
+    const doubling = { $ref: '#/$defs/n0', $defs: { ...$defs, n40: true } };
+    expect(compileEventSchema(doubling)).toMatchObject({ ok: false });
+    const only = {
+      type: 'object',
+      properties: { a: { $ref: '#/$defs/n0' } },
+      $defs: { ...$defs, n40: true },
+    };
+    expect(errorsOf(only, { a: 1 })).toEqual([
+      { path: 'data', message: 'takes too many steps to check against the schema' },
+    ]);
+  });
+
+  it('names the place in the schema that its meta-schema refuses', () => {
+    expect(compileEventSchema({ properties: { a: { type: 'money' } } })).toMatchObject({
+      ok: false,
+      path: 'properties.a.type',
+    });
   });
 });

@@ -1,7 +1,6 @@
-import type { ErrorObject } from 'ajv';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import formats from 'ajv-formats';
-
+import { compileSchema } from './json-schema-2020/compile-schema.js';
+import { type Check, Evaluation, TooManySteps } from './json-schema-2020/evaluation.js';
+import { createMetaSchemas, metaSchemaUri } from './json-schema-2020/meta-schemas.js';
 import { linearPattern, TooCostly, UnusablePattern } from './linear-pattern.js';
 import { isNestedDeeper } from './nesting.js';
 import type { FieldError } from './problem.js';
@@ -19,7 +18,6 @@ export const nestingMax = 100;
 const schemaBytesMax = 64 * 1024;
 /** States of all patterns of one schema: compiling them takes time and memory in proportion. */
 const statesMax = 20_000;
-const errorsMax = 50;
 const lengthMax = 300;
 
 /**
@@ -32,76 +30,78 @@ export function compileEventSchema(schema: unknown): CompiledEventSchema {
   try {
     if (JSON.stringify(schema).length > schemaBytesMax)
       return unusable(`is larger than ${schemaBytesMax} bytes`);
+    const draft = otherDraft(schema);
+    if (draft !== null)
+      return unusable(`must be of draft 2020-12, "$schema": "${metaSchemaUri}", or name none`);
+    const problem = problemOf(schema);
+    if (problem) return problem;
     statesLeft = statesMax;
-    const validate = ajv.compile(schema as object);
-    if ('$async' in validate) return unusable('must not be asynchronous');
-    if (isEndless(validate)) return unusable('refers to itself without end');
-    return { ok: true, check: (data) => checkWith(validate, data) };
+    const check = compileSchema(schema, { metaSchemas, pattern });
+    const excess = excessOf(check);
+    if (excess !== null) return unusable(excess);
+    return { ok: true, check: (data) => checkWith(check, data) };
   } catch (error) {
     if (error instanceof UnusablePattern) return unusablePattern(schema, error);
     return unusable(error instanceof Error ? error.message : String(error));
-  } finally {
-    forget(schema);
   }
 }
 
 let statesLeft = statesMax;
 
-function regExp(source: string) {
-  const pattern = linearPattern(source);
-  statesLeft -= pattern.states;
+function pattern(source: string) {
+  const compiled = linearPattern(source);
+  statesLeft -= compiled.states;
   if (statesLeft < 0) throw new UnusablePattern(source, 'with the others of the schema it is too large');
-  return pattern;
-}
-regExp.code = 'linearPattern';
-
-const ajv = new Ajv2020({ strict: false, allErrors: false, logger: false, code: { regExp } });
-formats.default(ajv);
-
-// What stands before an @ could be divided in two in as many ways as it has characters.
-const url = formats.default.get('url') as RegExp;
-ajv.addFormat('url', new RegExp(url.source.replace(String.raw`\S+(?::\S*)?@`, String.raw`\S+@`), url.flags));
-
-// Ajv's own compares each item with every other one.
-ajv.removeKeyword('uniqueItems');
-ajv.addKeyword({
-  keyword: 'uniqueItems',
-  type: 'array',
-  schemaType: 'boolean',
-  error: { message: 'must NOT have duplicate items' },
-  validate: (wanted: boolean, items: unknown[]) =>
-    !wanted || new Set(items.map(canonicalJson)).size === items.length,
-});
-const ownReferences = new Set(Object.keys(ajv.refs));
-
-/** Nothing is kept of a schema: they come and go, and two event types may use the same `$id`, also further in. */
-function forget(schema: unknown): void {
-  if (isObject(schema)) ajv.removeSchema(schema);
-  for (const reference of Object.keys(ajv.refs)) {
-    if (!ownReferences.has(reference)) ajv.removeSchema(reference);
-  }
+  return compiled;
 }
 
-/** A schema such as `{ "$ref": "#" }`, for which no value is ever done with. */
-function isEndless(validate: ValidateFunction): boolean {
-  return [null, true, 0, '', [], {}].some((value) => {
+const metaSchemas = createMetaSchemas();
+let metaCheck: Check | undefined;
+
+/** What the meta-schema finds wrong. */
+function problemOf(schema: unknown): CompiledEventSchema | null {
+  metaCheck ??= compileSchema({ $ref: metaSchemaUri }, { metaSchemas, pattern: linearPattern });
+  const evaluation = new Evaluation();
+  if (metaCheck(schema, evaluation, null)) return null;
+  const [{ path, message } = { path: '', message: 'does not fit its meta-schema' }] = evaluation.errors;
+  return { ok: false, path: shorten(path), message: shorten(message) };
+}
+
+/** A schema within a schema may name its draft too. */
+function otherDraft(schema: unknown): string | null {
+  if (!isObject(schema)) return null;
+  const { $schema } = schema as { $schema?: unknown };
+  return typeof $schema === 'string' && $schema.replace(/#$/, '') !== metaSchemaUri ? $schema : null;
+}
+
+/** Why no value can be checked, such as for `{ "$ref": "#" }`; null when some can. */
+function excessOf(check: Check): string | null {
+  for (const value of [null, true, 0, '', [], {}]) {
     try {
-      validate(value);
-      return false;
+      check(value, new Evaluation(), null);
     } catch (error) {
-      return error instanceof RangeError;
+      if (error instanceof RangeError) return 'refers to itself without end';
+      if (error instanceof TooManySteps)
+        return 'takes too many steps for the smallest value; use fewer branches';
+      throw error;
     }
-  });
+  }
+  return null;
 }
 
-function checkWith(validate: ValidateFunction, data: unknown): FieldError[] {
-  const tooDeep = [{ path: 'data', message: `is nested too deeply to be checked` }];
+function checkWith(check: Check, data: unknown): FieldError[] {
+  const tooDeep = [
+    { path: 'data', message: `is nested too deeply to be checked; at most ${nestingMax} levels are` },
+  ];
   if (isNestedDeeper(data, nestingMax)) return tooDeep;
+  const evaluation = new Evaluation();
   try {
-    return validate(data) ? [] : (validate.errors ?? []).slice(0, errorsMax).map(fieldErrorOf);
+    return check(data, evaluation, null) ? [] : evaluation.errors.map(fieldErrorOf);
   } catch (error) {
     // Each level of the data may be many levels of the schema.
     if (error instanceof RangeError) return tooDeep;
+    if (error instanceof TooManySteps)
+      return [{ path: 'data', message: 'takes too many steps to check against the schema' }];
     if (!(error instanceof TooCostly)) throw error;
     return [{ path: 'data', message: 'has a text that is too long for a pattern of the schema' }];
   }
@@ -139,25 +139,9 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** The same text for what JSON Schema calls equal. */
-function canonicalJson(value: unknown): string {
-  if (!isObject(value)) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`,
-  );
-  return `{${members.sort().join(',')}}`;
-}
-
-/** Messages do not repeat values: they can be long, or secret. */
-function fieldErrorOf({ instancePath, keyword, message = 'does not fit', params }: ErrorObject): FieldError {
-  const path = ['data', ...instancePath.split('/').slice(1).map(unescapePointer)].join('.');
-  const named = keyword === 'additionalProperties' ? ` (${String(params['additionalProperty'])})` : '';
-  return { path: shorten(path), message: shorten(`${message}${named}`) };
-}
-
-function unescapePointer(part: string): string {
-  return part.replaceAll('~1', '/').replaceAll('~0', '~');
+/** Values of the data are not repeated: they can be long, or secret. */
+function fieldErrorOf({ path, message }: FieldError): FieldError {
+  return { path: shorten(path === '' ? 'data' : `data.${path}`), message: shorten(message) };
 }
 
 function shorten(text: string): string {

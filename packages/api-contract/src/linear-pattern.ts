@@ -107,8 +107,60 @@ function escapeAsRe2(part: string, inClass: boolean, source: string): string {
     const [high = 0, low] = units;
     return codePoint(low === undefined ? high : (high - 0xd800) * 0x400 + (low - 0xdc00) + 0x10000);
   }
-  return part.replace(/^(\\[pP]\{)(?:Script|sc|General_Category|gc)=/, '$1');
+  if (/^\\[pP]\{/.test(part)) return propertyAsRe2(part);
+  return part;
 }
+
+/** RE2 knows general categories by their short names only. */
+function propertyAsRe2(part: string): string {
+  const name = part.slice(3, -1).replace(/^(?:Script|sc|General_Category|gc)=/, '');
+  return `${part.slice(0, 3)}${generalCategories[name] ?? name}}`;
+}
+
+/** The long names and aliases of Unicode's PropertyValueAliases. */
+const generalCategories: Readonly<Record<string, string>> = {
+  Cased_Letter: 'LC',
+  Close_Punctuation: 'Pe',
+  Combining_Mark: 'M',
+  Connector_Punctuation: 'Pc',
+  Control: 'Cc',
+  Currency_Symbol: 'Sc',
+  Dash_Punctuation: 'Pd',
+  Decimal_Number: 'Nd',
+  Enclosing_Mark: 'Me',
+  Final_Punctuation: 'Pf',
+  Format: 'Cf',
+  Initial_Punctuation: 'Pi',
+  Letter: 'L',
+  Letter_Number: 'Nl',
+  Line_Separator: 'Zl',
+  Lowercase_Letter: 'Ll',
+  Mark: 'M',
+  Math_Symbol: 'Sm',
+  Modifier_Letter: 'Lm',
+  Modifier_Symbol: 'Sk',
+  Nonspacing_Mark: 'Mn',
+  Number: 'N',
+  Open_Punctuation: 'Ps',
+  Other: 'C',
+  Other_Letter: 'Lo',
+  Other_Number: 'No',
+  Other_Punctuation: 'Po',
+  Other_Symbol: 'So',
+  Paragraph_Separator: 'Zp',
+  Private_Use: 'Co',
+  Punctuation: 'P',
+  Separator: 'Z',
+  Space_Separator: 'Zs',
+  Spacing_Mark: 'Mc',
+  Surrogate: 'Cs',
+  Symbol: 'S',
+  Titlecase_Letter: 'Lt',
+  Uppercase_Letter: 'Lu',
+  cntrl: 'Cc',
+  digit: 'Nd',
+  punct: 'P',
+};
 
 function codePoint(code: number): string {
   return `\\x{${code.toString(16)}}`;
