@@ -1,3 +1,5 @@
+import type { AttemptErrorCode } from './attempt-errors.js';
+
 /** What one HTTP try came to. The sender returns it; it throws for nothing a customer's endpoint does. */
 export type AttemptOutcome =
   DeliveredOutcome | FailedOutcome | TimeoutOutcome | RefusedOutcome | AbortedOutcome;
@@ -45,7 +47,7 @@ export interface AttemptFacts {
 }
 
 export interface AttemptError {
-  /** Stable and in snake_case, such as `connection_refused`. */
-  readonly code: string;
+  /** Of the table in `attempt-errors.ts`. */
+  readonly code: AttemptErrorCode;
   readonly message: string;
 }

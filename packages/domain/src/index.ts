@@ -30,6 +30,13 @@ export {
   waitingForReasons,
 } from './delivery.js';
 export { type ReplayableStatus, replayableStatuses, type ReplayState, replayStates } from './replay.js';
+export {
+  attemptError,
+  type AttemptErrorCode,
+  type AttemptErrorKind,
+  attemptErrors,
+  type AttemptStep,
+} from './attempt-errors.js';
 export type { AttemptError, AttemptFacts, AttemptOutcome, RecordedOutcome } from './attempt-outcome.js';
 export {
   parkedMaxMs,

@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { type buildConnector, Client } from 'undici';
 import type { GuardedConnect } from './guarded-connect.js';
+import { ResponseFilter } from './response-filter.js';
+import { headBytesMax } from './response-head.js';
 
 export type ConnectionPhase = 'resolving' | 'connecting' | 'securing' | 'open';
 
@@ -20,6 +23,10 @@ export class Connection {
   /** What the socket is connected to, or first tried. */
   address: string | null = null;
   readonly #connect: GuardedConnect;
+  /** Of the response that is being read. */
+  response: ResponseFilter | null = null;
+  /** The endpoint requested a client certificate in the handshake, and no response has come since. */
+  certificateRequested = false;
   #socket: Socket | null = null;
   #destroyed = false;
 
@@ -38,7 +45,7 @@ export class Connection {
       bodyTimeout: 0,
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMs * 4,
-      maxHeaderSize: responseHeaderBytesMax,
+      maxHeaderSize: 2 * headBytesMax,
     });
     this.client.on('disconnect', () => onDisconnect(this));
     // undici reports a broken assumption of its own this way; unheard, it would end the process.
@@ -48,6 +55,16 @@ export class Connection {
   /** Whether another exchange may start on it. */
   get isUsable(): boolean {
     return !this.#destroyed && this.#socket !== null && !this.#socket.destroyed;
+  }
+
+  /** The response came before the whole request was read: a next one could wait behind the rest of it for ever. */
+  get hasUnsentBytes(): boolean {
+    return (this.#socket?.writableLength ?? 0) > 0;
+  }
+
+  /** The exchange's request is being written. */
+  onRequestStart(): void {
+    this.response?.expectResponse();
   }
 
   /** Closes the socket in whatever state it is. Comes back when it is closed. */
@@ -77,10 +94,12 @@ export class Connection {
     });
     opened.once(secure ? 'secureConnect' : 'connect', () => {
       this.phase = 'open';
+      this.certificateRequested = requestsCertificate(opened);
       report?.(null, opened);
       report = null;
     });
     opened.on('error', (error) => {
+      this.certificateRequested ||= this.phase === 'securing' && requestsCertificate(opened);
       report?.(error, null);
       report = null;
     });
@@ -98,8 +117,15 @@ export class Connection {
       { hostname, port: Number(port) || (secure ? 443 : 80), secure },
       addresses,
     );
+    this.response = new ResponseFilter(this.#socket);
     return this.#socket;
   }
 }
 
-const responseHeaderBytesMax = 16_384;
+/** On the client's side these are what the server sends with its request for a certificate, and nothing without one. */
+function requestsCertificate(socket: Socket): boolean {
+  if (!(socket instanceof TLSSocket)) return false;
+  // Null once the socket is gone.
+  const algorithms = socket.getSharedSigalgs() as string[] | null;
+  return algorithms !== null && algorithms.length > 0;
+}

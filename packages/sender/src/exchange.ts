@@ -1,9 +1,10 @@
-import type { AttemptError, AttemptOutcome } from '@posthorn/domain';
+import { type AttemptError, attemptError, type AttemptOutcome } from '@posthorn/domain';
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.js';
 import type { ConnectionPools, ConnectionRequest, ConnectionWaiter } from './connection-pools.js';
 import { describeFailure, describeStatusCode } from './describe-failure.js';
 import { ResponseExcerpt } from './response-excerpt.js';
+import { decodeHeaderValue, headFieldsMax } from './response-head.js';
 
 export interface ExchangeRequest extends ConnectionRequest {
   path: string;
@@ -61,7 +62,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
   }
 
   readonly abort = (): void => {
-    this.#settle('aborted', { code: 'aborted', message: 'Posthorn stopped this attempt.' });
+    this.#settle('aborted', attemptError('aborted', 'Posthorn stopped this attempt.'));
   };
 
   onConnection(connection: Connection): void {
@@ -71,6 +72,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
 
   onRequestStart(): void {
     this.#requestWritten = true;
+    this.#connection?.onRequestStart();
   }
 
   onResponseStart(
@@ -79,8 +81,17 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     if (statusCode < 200) return;
-    this.#statusCode = statusCode;
-    this.#headers = joinHeaders(headers);
+    const connection = this.#connection;
+    if (connection !== null) connection.certificateRequested = false;
+    if (!this.#readUnusualHead()) {
+      this.#statusCode = statusCode;
+      this.#headers = joinHeaders(headers);
+    }
+    if (connection?.response?.headCut === true) {
+      this.#excerpt.truncated = true;
+      this.#settleByStatusCode('discard');
+      return;
+    }
     // The message ends here whatever its headers announce (RFC 9112 section 6.3); undici would wait for that body.
     if (bodyless.has(statusCode) && announcesBody(headers)) this.#settleByStatusCode('discard');
   }
@@ -90,12 +101,26 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
   }
 
   onResponseEnd(): void {
-    this.#settleByStatusCode('release');
+    this.#settleByStatusCode(this.#connection?.hasUnsentBytes === true ? 'discard' : 'release');
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    const failure = describeFailure(error, this.#connection?.phase ?? 'resolving');
+    if (this.#statusCode === null) this.#readUnusualHead();
+    const failure = describeFailure(error, {
+      phase: this.#connection?.phase ?? 'resolving',
+      statusCode: this.#statusCode,
+      certificateRequested: this.#connection?.certificateRequested ?? false,
+    });
     this.#settle(failure.status, failure.error);
+  }
+
+  /** False when undici reads the head itself. */
+  #readUnusualHead(): boolean {
+    const head = this.#connection?.response?.unusualHead ?? null;
+    if (head === null) return false;
+    this.#statusCode = head.statusCode;
+    this.#headers = head.headers;
+    return true;
   }
 
   #sendOn(connection: Connection): void {
@@ -106,7 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
 
   #onDeadline(): void {
     const message = `The exchange took longer than ${this.#request.timeoutMs} ms; ${this.#describeProgress()}.`;
-    this.#settle('timeout', { code: 'timeout', message });
+    this.#settle('timeout', attemptError('timeout', message));
   }
 
   #describeProgress(): string {
@@ -163,16 +188,14 @@ function announcesBody(headers: Readonly<Record<string, unknown>>): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-const responseHeadersMax = 100;
-
-/** undici has lower-cased the names and capped the size; only the number is left to bound. */
+/** undici has lower-cased the names, and the size is bounded; only the number is left to bound. */
 function joinHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
 ): Record<string, string> {
   const joined: Record<string, string> = {};
-  for (const name of Object.keys(headers).slice(0, responseHeadersMax)) {
+  for (const name of Object.keys(headers).slice(0, headFieldsMax)) {
     const value = headers[name];
-    joined[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');
+    joined[name] = decodeHeaderValue(Array.isArray(value) ? value.join(', ') : (value ?? ''));
   }
   return joined;
 }

@@ -45,7 +45,7 @@ export function createGuardedConnect(options: GuardedConnectOptions): GuardedCon
         return allowed;
       }
       const resolution = await resolver.resolve(hostname);
-      if (!resolution.ok) throw new ConnectFailure('failed', resolution.code, resolution.message);
+      if (!resolution.ok) throw new ConnectFailure('failed', resolution.code);
       // A name with one forbidden address is refused as a whole: it is a mistake or an attempt to get past us.
       const forbidden = resolution.addresses.find((address) => !policy.allows(address));
       if (forbidden !== undefined) {

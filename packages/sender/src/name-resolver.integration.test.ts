@@ -58,11 +58,11 @@ describe('name resolver', () => {
   it('says dns_failed for a name that does not exist, has no address or cannot be answered, and asks again', async () => {
     let answer: NameAnswer = 'nxdomain';
     await start(() => answer);
-    expect(await resolver.resolve('a.example')).toMatchObject({ ok: false, code: 'dns_failed' });
+    expect(await resolver.resolve('a.example')).toEqual({ ok: false, code: 'dns_not_found' });
     answer = { addresses: [] };
-    expect(await resolver.resolve('a.example')).toMatchObject({ ok: false, code: 'dns_failed' });
+    expect(await resolver.resolve('a.example')).toEqual({ ok: false, code: 'dns_no_address' });
     answer = 'servfail';
-    expect(await resolver.resolve('a.example')).toMatchObject({ ok: false, code: 'dns_failed' });
+    expect(await resolver.resolve('a.example')).toEqual({ ok: false, code: 'dns_server_failure' });
     answer = { addresses: ['8.8.8.8'] };
     expect(await resolver.resolve('a.example')).toMatchObject({ ok: true });
   });

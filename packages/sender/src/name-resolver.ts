@@ -1,9 +1,12 @@
 import { Resolver } from 'node:dns/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AttemptErrorCode } from '@posthorn/domain';
 
 export type Resolution =
   | { readonly ok: true; readonly addresses: readonly string[] }
-  | { readonly ok: false; readonly code: 'dns_failed' | 'dns_timeout'; readonly message: string };
+  | { readonly ok: false; readonly code: DnsErrorCode };
+
+export type DnsErrorCode = Extract<AttemptErrorCode, `dns_${string}`>;
 
 export interface NameResolver {
   /** All addresses of a name, IPv4 first. Never rejects. */
@@ -45,7 +48,7 @@ export function createNameResolver({ servers, timeoutMs, tries }: NameResolverOp
     );
     const records = [...ipv4.records, ...ipv6.records];
     if (records.length === 0) {
-      const failure = failureOf(ipv4.errorCode ?? ipv6.errorCode);
+      const failure = failureOf([ipv4.errorCode, ipv6.errorCode]);
       if (failure.code === 'dns_timeout') await turnToEnd();
       return failure;
     }
@@ -87,7 +90,7 @@ const otherFamilyGraceMs = 300;
 
 interface FamilyAnswer {
   readonly records: readonly { address: string; ttl: number }[];
-  /** Set when the question was not answered; a name without addresses of this family is an answer. */
+  /** c-ares's, where there are no records. */
   readonly errorCode: string | null;
 }
 
@@ -96,7 +99,7 @@ async function askFor(query: () => Promise<{ address: string; ttl: number }[]>):
     return { records: await query(), errorCode: null };
   } catch (error) {
     const { code = 'EUNKNOWN' } = error as NodeJS.ErrnoException;
-    return { records: [], errorCode: code === 'ENODATA' || code === 'ENOTFOUND' ? null : code };
+    return { records: [], errorCode: code };
   }
 }
 
@@ -118,13 +121,25 @@ async function bothFamilies(
   }
 }
 
-function failureOf(errorCode: string | null): Resolution & { ok: false } {
-  if (errorCode === 'ETIMEOUT') {
-    return { ok: false, code: 'dns_timeout', message: 'The name server did not answer in time.' };
-  }
-  const message =
-    errorCode === null
-      ? 'The host name does not exist or has no address.'
-      : `The host name could not be resolved (${errorCode}).`;
-  return { ok: false, code: 'dns_failed', message };
+/** A question without an answer says more than a name without addresses of one family. */
+function failureOf(errorCodes: readonly (string | null)[]): Resolution & { ok: false } {
+  const codes = errorCodes.filter((code) => code !== null);
+  const errorCode =
+    codes.find((code) => code !== 'ENODATA' && code !== 'ENOTFOUND') ??
+    (codes.includes('ENODATA') ? 'ENODATA' : 'ENOTFOUND');
+  return { ok: false, code: failureCodes[errorCode] ?? 'dns_failed' };
 }
+
+/** c-ares's codes. */
+const failureCodes: Readonly<Record<string, DnsErrorCode>> = {
+  ENOTFOUND: 'dns_not_found',
+  ENODATA: 'dns_no_address',
+  EBADNAME: 'dns_invalid_name',
+  ESERVFAIL: 'dns_server_failure',
+  EREFUSED: 'dns_query_refused',
+  ENOTIMP: 'dns_query_refused',
+  EFORMERR: 'dns_invalid_answer',
+  EBADRESP: 'dns_invalid_answer',
+  ECONNREFUSED: 'dns_unreachable',
+  ETIMEOUT: 'dns_timeout',
+};

@@ -1,4 +1,4 @@
-import type { AttemptOutcome } from '@posthorn/domain';
+import { type AttemptErrorCode, attemptError, type AttemptOutcome } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import { createAddressPolicy } from './address-policy.js';
 import { createConnectionPools } from './connection-pools.js';
@@ -131,10 +131,14 @@ export function createSender(options: SenderOptions): Sender {
   };
 }
 
-function withoutSending(status: 'refused' | 'aborted', code: string, message: string): AttemptOutcome {
+function withoutSending(
+  status: 'refused' | 'aborted',
+  code: AttemptErrorCode,
+  message: string,
+): AttemptOutcome {
   return {
     status,
-    error: { code, message },
+    error: attemptError(code, message),
     responseCode: null,
     responseHeaders: null,
     responseBody: null,

@@ -51,8 +51,7 @@ const trusting = (certificateAuthorities: string[]) =>
   }));
 const expectTlsError = async (url: string, code: string) => {
   const outcome = await post(sender!, url, { body: '{"secret":1}', timeoutMs: 5_000 });
-  expect(outcome).toMatchObject({ status: 'failed', error: { code: 'tls_error' }, responseCode: null });
-  expect(outcome.error?.message).toContain(code);
+  expect(outcome).toMatchObject({ status: 'failed', error: { code }, responseCode: null });
   expect(seen).toEqual([]);
 };
 
@@ -74,45 +73,37 @@ describe('over TLS', () => {
     expect(seen.map((each) => each.resumed)).toEqual([false, true]);
   });
 
-  it('a self-signed certificate is a tls_error and gets no byte of the request', async () => {
+  it('a self-signed certificate is refused and gets no byte of the request', async () => {
     const { port } = await startTls(certificate);
     trusting([]);
-    await expectTlsError(`https://good.example:${port}/`, 'DEPTH_ZERO_SELF_SIGNED_CERT');
+    await expectTlsError(`https://good.example:${port}/`, 'tls_certificate_self_signed');
   });
 
-  it('a certificate for another name is a tls_error, also after a session with the right name', async () => {
+  it('a certificate for another name is refused, also after a session with the right name', async () => {
     const { port } = await startTls(certificate);
     trusting([certificate.cert]);
     await post(sender!, `https://good.example:${port}/`);
     seen = [];
-    await expectTlsError(`https://bad.example:${port}/`, 'ERR_TLS_CERT_ALTNAME_INVALID');
-    await expectTlsError(`https://127.0.0.1:${port}/`, 'ERR_TLS_CERT_ALTNAME_INVALID');
+    await expectTlsError(`https://bad.example:${port}/`, 'tls_certificate_wrong_name');
+    await expectTlsError(`https://127.0.0.1:${port}/`, 'tls_certificate_wrong_name');
   });
 
-  it('an expired certificate is a tls_error', async () => {
+  it('an expired certificate is refused', async () => {
     const expired = createCertificate(['good.example'], { expired: true });
     const { port } = await startTls(expired);
     trusting([expired.cert]);
-    await expectTlsError(`https://good.example:${port}/`, 'CERT_HAS_EXPIRED');
+    await expectTlsError(`https://good.example:${port}/`, 'tls_certificate_expired');
   });
 
-  it('a server that asks for a client certificate is a tls_error', async () => {
-    const { port } = await startTls({ ...certificate, requestCert: true, rejectUnauthorized: true });
-    trusting([certificate.cert]);
-    const outcome = await post(sender!, `https://good.example:${port}/`, { timeoutMs: 5_000 });
-    expect(outcome).toMatchObject({ status: 'failed' });
-    expect(['tls_error', 'connection_reset']).toContain(outcome.error?.code);
-  });
-
-  it('a server without TLS is a tls_error, one that hangs up a connection_reset, a silent one a timeout', async () => {
+  it('a server without TLS, one that hangs up and a silent one are told apart', async () => {
     trusting([]);
     receiver = await startRaw((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const plain = await post(sender!, `https://127.0.0.1:${receiver.port}/`);
-    expect(plain).toMatchObject({ status: 'failed', error: { code: 'tls_error' } });
+    expect(plain).toMatchObject({ status: 'failed', error: { code: 'tls_not_spoken' } });
     await receiver.close();
     receiver = await startRaw((socket) => socket.destroy());
     const hungUp = await post(sender!, `https://127.0.0.1:${receiver.port}/`);
-    expect(hungUp).toMatchObject({ status: 'failed', error: { code: 'connection_reset' } });
+    expect(hungUp).toMatchObject({ status: 'failed', error: { code: 'tls_handshake_closed' } });
     await receiver.close();
     receiver = await startRaw(() => undefined);
     const silent = await post(sender!, `https://127.0.0.1:${receiver.port}/`, { timeoutMs: 200 });
