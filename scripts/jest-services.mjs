@@ -9,11 +9,11 @@ const root = path.resolve(import.meta.dirname, '..');
 export default async function startServices() {
   if (globalThis[running]) return; // both projects name this file
   const stops = (globalThis[running] = []);
-  const { prepareTemplate, startEmbeddedPostgres, startPrivateRedis } =
+  const { prepareTemplate, startTestPostgres, startPrivateRedis } =
     await import('../packages/testing/src/index.ts');
   const { deployMigrations } = await import('../packages/database/src/migrate.ts');
 
-  const databaseUrl = process.env.DATABASE_URL || (await keep(startEmbeddedPostgres(), stops)).url;
+  const databaseUrl = process.env.DATABASE_URL || (await keep(startTestPostgres(), stops)).url;
   const redisUrl = process.env.REDIS_URL || (await keep(startPrivateRedis(), stops)).url;
   process.env.POSTHORN_TEST_DATABASE_URL = databaseUrl;
   process.env.POSTHORN_TEST_REDIS_URL = redisUrl;

@@ -1,6 +1,6 @@
 import {
   findFreePort,
-  startEmbeddedPostgres,
+  startTestPostgres,
   startPrivateRedis,
   startReceiver,
   waitUntil,
@@ -21,13 +21,12 @@ import {
 } from './support/start-posthorn.js';
 
 let folder: string;
-let postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>;
+let postgres: Awaited<ReturnType<typeof startTestPostgres>>;
 let redis: Awaited<ReturnType<typeof startPrivateRedis>>;
 let receiver: Receiver;
 let posthorn: Posthorn;
 
-const startPostgres = (port?: number) =>
-  startEmbeddedPostgres({ dataDir: path.join(folder, 'postgres'), port });
+const startPostgres = (port?: number) => startTestPostgres({ dataDir: path.join(folder, 'postgres'), port });
 const startRedis = (port?: number) => startPrivateRedis({ dataDir: path.join(folder, 'redis'), port });
 
 beforeAll(async () => {

@@ -1,8 +1,9 @@
-import { startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
+import { startPrivateRedis } from '@posthorn/embedded';
 import { chown, cp, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import { startBenchPostgres } from '../frame/postgres.js';
 import { redisCommands } from './redis-commands.js';
 
 export interface PostgresService {
@@ -29,7 +30,7 @@ export interface RedisService {
 
 /** A Postgres with fsync on that always comes back on the same port with its data. */
 export async function startPostgresService(dataDir: string): Promise<PostgresService> {
-  let server = await startEmbeddedPostgres({ dataDir });
+  let server = await startBenchPostgres({ dataDir });
   const { url, port } = server;
   return {
     url,
@@ -39,7 +40,7 @@ export async function startPostgresService(dataDir: string): Promise<PostgresSer
       await server.stop();
     },
     async start() {
-      server = await untilStarted(() => startEmbeddedPostgres({ dataDir, port }));
+      server = await untilStarted(() => startBenchPostgres({ dataDir, port }));
     },
   };
 }

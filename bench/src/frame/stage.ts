@@ -1,4 +1,4 @@
-import { startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
+import { startPrivateRedis } from '@posthorn/embedded';
 import { Redis } from 'ioredis';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -6,6 +6,7 @@ import path from 'node:path';
 import pg from 'pg';
 
 import { startLoad, type Load } from './load.js';
+import { startBenchPostgres } from './postgres.js';
 import { startReceiver, type Receiver } from './receiver.js';
 
 export interface Stage {
@@ -69,12 +70,12 @@ export async function openStage(options: { postgresSettings?: Record<string, str
 }
 
 async function openPostgres(dataDir: string, settings: Record<string, string>) {
-  const server = await startEmbeddedPostgres({ dataDir });
+  const server = await startBenchPostgres({ dataDir });
   if (Object.keys(settings).length === 0) return server;
   for (const [name, value] of Object.entries(settings))
     await runOnce(server.url, `ALTER SYSTEM SET ${name} = '${value}'`);
   await server.stop();
-  return startEmbeddedPostgres({ dataDir });
+  return startBenchPostgres({ dataDir });
 }
 
 async function runOnce(url: string, sql: string): Promise<void> {

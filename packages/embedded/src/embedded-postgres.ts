@@ -4,8 +4,14 @@ import pg from 'pg';
 import { openDataFolder, type DataFolder } from './data-folder.js';
 
 import { stopLeftoverServer } from './leftover-server.js';
-import { clusterPath, ensureCluster, postgresUser } from './postgres-cluster.js';
-import { postgresPrograms } from './postgres-programs.js';
+import {
+  clusterPath,
+  type ClusterPrograms,
+  ensureCluster,
+  folderPath,
+  postgresUser,
+} from './postgres-cluster.js';
+import { postgresPrograms, type PostgresPrograms } from './postgres-programs.js';
 import { startServer, type ServerProcess } from './server-process.js';
 import { startOnFreePort } from './start-on-free-port.js';
 
@@ -16,6 +22,8 @@ export interface EmbeddedPostgresOptions {
   port?: number;
   /** Whether the server stops when this process dies without calling stop(); true by default. */
   stopWithParent?: boolean;
+  /** Other programs than those of the npm package; they run with the settings and the locale that they come with. */
+  programs?: PostgresPrograms | undefined;
 }
 
 export interface EmbeddedPostgres {
@@ -38,16 +46,18 @@ export async function startEmbeddedPostgres(
 ): Promise<EmbeddedPostgres> {
   const folder = await openDataFolder(options.dataDir, 'postgres');
   try {
-    const programs = await postgresPrograms(folder.runAs);
+    const programs: ClusterPrograms = options.programs
+      ? { ...options.programs, foreign: true }
+      : { ...(await postgresPrograms(folder.runAs)), foreign: false };
     const stalePid = await stopLeftoverServer({
       folder: folder.serverFolder,
       pidFile: pidFileOf(folder),
       programs: ['postgres'],
       stopSignal: 'SIGINT',
     });
-    await ensureCluster(programs.initdb, folder);
+    await ensureCluster(programs, folder);
     const started = await startOnFreePort(options.port, (port) =>
-      start(programs.postgres, folder, port, stalePid, options.stopWithParent ?? true),
+      start(programs, folder, port, stalePid, options.stopWithParent ?? true),
     );
     void started.server.ended.then(() => folder.release());
     await createDatabase(urlOf(started.port, folder.password, 'postgres')).catch(async (error: unknown) => {
@@ -69,31 +79,33 @@ export async function startEmbeddedPostgres(
   }
 }
 
+/** Without them it could not run beside other servers, as another user. */
+const neededSettings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  cluster_name: 'posthorn',
+};
+const ownSettings = { fsync: 'on', synchronous_commit: 'on', timezone: 'UTC', log_timezone: 'UTC' };
+
 function start(
-  program: string,
+  { postgres: program, foreign }: ClusterPrograms,
   folder: DataFolder,
   port: number,
   stalePid: number | null,
   stopWithParent: boolean,
 ): Promise<ServerProcess> {
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    unix_socket_directories: '',
-    max_connections: '200',
-    fsync: 'on',
-    synchronous_commit: 'on',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    cluster_name: 'posthorn',
-  };
+  const { serverFolder } = folder;
+  const settings = foreign ? neededSettings : { ...neededSettings, ...ownSettings };
   const command = {
     name: 'Postgres',
     program,
     args: [
-      ...['-D', clusterPath(folder.serverFolder), '-p', String(port)],
+      ...['-D', foreign ? folderPath(serverFolder, 3) : clusterPath(serverFolder), '-p', String(port)],
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    cwd: folder.serverFolder,
+    cwd: foreign ? '/' : serverFolder,
+    folder: foreign ? serverFolder : undefined,
     // Postgres does not start while the process that its pid file names lives, whatever that process is by now. This
     // variable, meant for the grandparent of a server that pg_ctl starts, names one to overlook; its second guard, the
     // shared memory of a server that still runs, stays.

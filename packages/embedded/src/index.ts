@@ -1,3 +1,4 @@
+export { installedPostgres } from './distribution-postgres.js';
 export {
   startEmbeddedPostgres,
   type EmbeddedPostgres,

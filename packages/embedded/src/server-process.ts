@@ -11,6 +11,8 @@ export interface ServerCommand {
   program: string;
   args: string[];
   cwd: string;
+  /** Passed on open, as file descriptor 3. */
+  folder?: string | undefined;
   env: Record<string, string>;
   /** Written to its standard input: keeps secrets out of the process list. */
   input?: string;
@@ -40,10 +42,12 @@ export async function startServer(
   isReady: (pid: number) => Promise<boolean>,
 ): Promise<ServerProcess> {
   const log = await openLog(command.logFile);
+  const folder = command.folder === undefined ? undefined : await open(command.folder, 'r');
   let child: ChildProcess;
   try {
-    child = await spawnDetached(command, log.fd);
+    child = await spawnDetached(command, log.fd, folder?.fd);
   } finally {
+    await folder?.close();
     await log.close();
   }
   const ended = child.exitCode === null ? once(child, 'exit').then(() => undefined) : Promise.resolve();
@@ -75,13 +79,17 @@ async function openLog(file: string) {
   return { fd: handle.fd, startsAt, close: () => handle.close() };
 }
 
-async function spawnDetached(command: ServerCommand, log: number): Promise<ChildProcess> {
+async function spawnDetached(
+  command: ServerCommand,
+  log: number,
+  folder: number | undefined,
+): Promise<ChildProcess> {
   const child = spawn(command.program, command.args, {
     ...command.runAs,
     cwd: command.cwd,
     env: command.env,
     detached: true,
-    stdio: [command.input === undefined ? 'ignore' : 'pipe', log, log],
+    stdio: [command.input === undefined ? 'ignore' : 'pipe', log, log, ...(folder === undefined ? [] : [folder])],
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);

@@ -1,5 +1,5 @@
 export { countRowsRead } from './count-rows-read.js';
-export { findFreePort, startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
+export { findFreePort, startPrivateRedis } from '@posthorn/embedded';
 export { startChildScript, type ChildScript } from './child-script.js';
 export {
   startReceiver,
@@ -16,5 +16,6 @@ export {
 } from './test-database.js';
 export { openStream, type OpenStream, type StreamMessage } from './open-stream.js';
 export { redisCommand } from './redis-command.js';
+export { startTestPostgres } from './start-test-postgres.js';
 export { testRedis, type TestRedis } from './test-redis.js';
 export { waitUntil, type WaitUntilOptions } from './wait-until.js';
