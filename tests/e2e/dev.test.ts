@@ -76,6 +76,7 @@ describe('posthorn dev', () => {
     expect(first.line('Demo delivery')).toMatch(
       /^delivered in \d+ ms, attempt 1, HTTP 200, signature valid$/,
     );
+    expect(first.output()).not.toMatch(/warning|deprecat/i);
     const origin = first.line('Base URL');
     const headers = {
       authorization: `Bearer ${first.line('Admin key')}`,

@@ -5,6 +5,9 @@ import type { Logger } from '@posthorn/runtime';
 
 const SKEW_MAX_MS = 1_000;
 const PARTITION_DAYS_MIN = 2;
+/** Ours switch it off for each connection and `migrate` for the role; a pooler may lose the one, and lack the other. */
+const JIT_ON =
+  'on: statements that run for milliseconds take seconds. Set "jit = off" for the role, the database or the server';
 
 export interface ReadyChecksDeps {
   database: Database;
@@ -26,6 +29,14 @@ export function readyChecks(deps: ReadyChecksDeps): ReadyCheck[] {
       async check() {
         await pool.query('SELECT 1');
         return { ok: true };
+      },
+    },
+    {
+      name: 'jit',
+      required: false,
+      async check() {
+        const { rows } = await pool.query<{ jit: string }>('SHOW jit');
+        return rows[0]?.jit === 'off' ? { ok: true } : { ok: false, detail: JIT_ON };
       },
     },
     {

@@ -28,7 +28,8 @@ export const serviceOperations = {
     operationId: 'getReady',
     path: '/ready',
     summary: 'Can the process serve?',
-    description: 'Checks Postgres, Redis, migrations and clocks, each with a deadline. For readiness probes.',
+    description:
+      'Checks Postgres, its settings, Redis, migrations and clocks, each with a deadline. For readiness probes.',
     responses: {
       200: { description: 'It can.', schema: readyResource },
       503: { description: 'A required check fails.', schema: readyResource },

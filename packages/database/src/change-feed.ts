@@ -1,6 +1,9 @@
 import type { Logger } from '@posthorn/runtime';
 import pg from 'pg';
 
+import { applySettings, commonSettings } from './connection-settings.js';
+import { databaseTarget } from './database-target.js';
+
 const CHANNEL = 'posthorn_changes';
 const RECONNECT_MS = 1_000;
 const POLL_MS = 5_000;
@@ -36,9 +39,11 @@ export function openChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   /** What the last poll found, by its version: a row stays in the overlap for a dozen polls. */
   let told: ReadonlyMap<string, string> = new Map();
 
+  const { connectionString, schema } = databaseTarget(options.databaseUrl);
+
   const connect = async (): Promise<void> => {
     const next = new pg.Client({
-      connectionString: options.databaseUrl,
+      connectionString,
       application_name: 'posthorn-changes',
       keepAlive: true,
       connectionTimeoutMillis: ANSWER_MS,
@@ -54,6 +59,7 @@ export function openChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     });
     try {
       await next.connect();
+      await applySettings(next, commonSettings(schema));
       await next.query(`LISTEN ${CHANNEL}`);
       options.onGap();
       schedulePoll(next);

@@ -1,10 +1,19 @@
 import type { Logger } from '@posthorn/runtime';
-import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 
+import {
+  applySettings,
+  byIndex,
+  commonSettings,
+  planOnce,
+  planWithoutChecks,
+  setting,
+  type Setting,
+} from './connection-settings.js';
 import { createDatabaseClock, type DatabaseClock } from './database-clock.js';
+import { databaseTarget, type DatabaseTarget } from './database-target.js';
 import { type Prisma, PrismaClient } from './generated/client.js';
-import { connectionName } from './older-transactions.js';
+import { createPrismaAdapter } from './prisma-adapter.js';
 
 /** The Prisma client inside a transaction. */
 export type Transaction = Prisma.TransactionClient;
@@ -28,7 +37,7 @@ export interface Database {
   /**
    * For statements that look rows up by their ids and keep one plan. A plan is made when the day is young, or the
    * installation; on a table of a page or two Postgres prefers to read it whole, and would go on doing so until the next
-   * ANALYZE, however many rows have come meanwhile. On these connections it does not read whole tables.
+   * ANALYZE, however many rows have come meanwhile. On these connections an index is cheaper to it than the first page.
    */
   lookUps: pg.Pool;
   /** The same for accepting events, which waits for nothing else here and is planned once. */
@@ -47,13 +56,18 @@ export function openDatabase({
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
-  const open = (settings: readonly string[], max: number): pg.Pool =>
-    openPool({ url: withSettings(url, settings), max, logger, statementTimeoutMs });
-  const pool = open([planWithoutChecks], Math.max(1, poolMax - lookUpsMax - acceptingMax));
-  const forLookUps = [planWithoutChecks, withoutTableScans];
-  const lookUps = lookUpsMax > 0 ? open(forLookUps, lookUpsMax) : pool;
-  const accepting = acceptingMax > 0 ? open([...forLookUps, planOnce], acceptingMax) : lookUps;
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const target = databaseTarget(url);
+  const common = [
+    ...commonSettings(target.schema),
+    planWithoutChecks,
+    setting('statement_timeout', statementTimeoutMs),
+  ];
+  const open = (settings: readonly Setting[], max: number): pg.Pool =>
+    openPool({ target, settings: [...common, ...settings], max, logger, statementTimeoutMs });
+  const pool = open([], Math.max(1, poolMax - lookUpsMax - acceptingMax));
+  const lookUps = lookUpsMax > 0 ? open([byIndex], lookUpsMax) : pool;
+  const accepting = acceptingMax > 0 ? open([byIndex, planOnce], acceptingMax) : lookUps;
+  const prisma = new PrismaClient({ adapter: createPrismaAdapter(pool, target.schema) });
   const clock = createDatabaseClock(pool);
   return {
     pool,
@@ -69,58 +83,29 @@ export function openDatabase({
   };
 }
 
-/**
- * Postgres leaves out partitions by their bounds, whatever this says. Unless it is off, it also tries to refute a
- * statement's conditions by every CHECK of every partition that is left, which makes planning a list over a month of
- * deliveries three to eight times as dear: 11 to 27 ms of CPU against 3, for a statement that then takes one.
- */
-const planWithoutChecks = 'constraint_exclusion=off';
-const withoutTableScans = 'enable_seqscan=off';
-/**
- * Left to itself Postgres plans a statement anew for each execution, 1 to 2 ms over a month of partitions, when the plan for
- * its values looks cheaper: to it, that for one event does, beside the one for any number, which is the same.
- */
-const planOnce = 'plan_cache_mode=force_generic_plan';
-
-/** They go with the start of the connection; options that the URL has stay. */
-function withSettings(url: string, settings: readonly string[]): string {
-  const adapted = new URL(url);
-  const options = [adapted.searchParams.get('options'), ...settings.map((setting) => `-c ${setting}`)];
-  adapted.searchParams.set('options', options.filter(Boolean).join(' '));
-  return adapted.href;
-}
-
-/** All our connections are known by their name, see `untilOlderTransactionsEnd`; one given in the URL comes behind ours. */
-function named(url: string): { connectionString: string; name: string } {
-  const adapted = new URL(url);
-  const given = adapted.searchParams.get('application_name');
-  adapted.searchParams.delete('application_name');
-  return {
-    connectionString: adapted.href,
-    name: given ? `${connectionName} ${given}` : connectionName,
-  };
-}
-
 function openPool({
-  url,
+  target: { connectionString, applicationName },
+  settings,
   max,
   logger,
   statementTimeoutMs,
 }: {
-  url: string;
+  target: DatabaseTarget;
+  settings: readonly Setting[];
   max: number;
   logger: Logger;
   statementTimeoutMs: number;
 }): pg.Pool {
-  const { connectionString, name } = named(url);
   const pool = new pg.Pool({
     connectionString,
     max,
     connectionTimeoutMillis: 5_000,
-    statement_timeout: statementTimeoutMs,
+    // Before it is lent out for the first time; the pool waits for it.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- its types do not know that
+    onConnect: (client) => applySettings(client, settings),
     // The server's timeout says nothing when the server is cut off without a word.
     query_timeout: statementTimeoutMs + 5_000,
-    application_name: name,
+    application_name: applicationName,
     keepAlive: true,
     // A new connection spends 30 ms on its first list over a month, on getting to know the partitions and their indexes.
     idleTimeoutMillis: 5 * 60_000,

@@ -127,10 +127,83 @@ describe('deployMigrations', () => {
     ]);
   });
 
-  it("leaves somebody else's database alone", async () => {
+  it.each([
+    ['a table', 'CREATE TABLE theirs ()'],
+    ['a view', 'CREATE VIEW theirs AS SELECT 1'],
+    ['a materialized view', 'CREATE MATERIALIZED VIEW theirs AS SELECT 1'],
+    ['a partitioned table', 'CREATE TABLE theirs (n int) PARTITION BY RANGE (n)'],
+    [
+      'a foreign table',
+      'CREATE FOREIGN DATA WRAPPER away; CREATE SERVER far FOREIGN DATA WRAPPER away; CREATE FOREIGN TABLE theirs () SERVER far',
+    ],
+  ])('leaves a database alone that has %s of somebody else, and names it', async (_, sql) => {
+    await client.query(sql);
+    await expect(deploy()).rejects.toMatchObject({
+      code: 'P3005',
+      message: expect.stringMatching(/schema "public" .*\(theirs\)\. Use an empty database/),
+    });
+    const { rowCount } = await client.query("SELECT FROM pg_class WHERE relname = '_prisma_migrations'");
+    expect(rowCount).toBe(0);
+  });
+
+  it('names the first few of many tables', async () => {
+    await client.query(Array.from({ length: 9 }, (_, n) => `CREATE TABLE theirs_${n} ()`).join(';'));
+    await expect(deploy()).rejects.toThrow('theirs_3, theirs_4 and 4 more');
+  });
+
+  it.each([
+    // As an extension's script makes them; those of the package are not installed everywhere.
+    [
+      'what belongs to an extension',
+      'CREATE TABLE of_extension (); CREATE VIEW seen AS SELECT 1; ALTER EXTENSION plpgsql ADD TABLE of_extension; ALTER EXTENSION plpgsql ADD VIEW seen',
+    ],
+    ['what stands in another schema', 'CREATE SCHEMA theirs; CREATE TABLE theirs.theirs ()'],
+    ['functions, types and sequences', 'CREATE TYPE mood AS ENUM (); CREATE SEQUENCE counter'],
+  ])('does not count %s', async (_, sql) => {
+    await client.query(sql);
+    expect(await deploy()).toHaveLength(2);
+  });
+
+  it('does not count a real extension that was installed first', async () => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT name FROM pg_available_extensions WHERE name IN ('pg_stat_statements', 'pg_buffercache') ORDER BY name DESC`,
+    );
+    for (const { name } of rows) await client.query(`CREATE EXTENSION ${name}`);
+    expect(await deploy()).toHaveLength(2);
+  });
+
+  it('makes the schema that the URL names, beside the tables of others, and migrates there', async () => {
     await client.query('CREATE TABLE theirs ()');
-    await expect(deploy()).rejects.toMatchObject({ code: 'P3005' });
+    const url = new URL(database.url);
+    url.searchParams.set('schema', 'Post "horn');
+    expect(await deployMigrations(url.href, folder)).toHaveLength(2);
+    expect(await deployMigrations(url.href, folder)).toEqual([]);
     expect(await tables()).toEqual(['theirs']);
+    expect(await tables('Post "horn')).toEqual(['_prisma_migrations', 'one', 'two']);
+  });
+
+  it('says what to add to the URL when the role looks for its tables elsewhere', async () => {
+    await client.query('CREATE SCHEMA own');
+    const name = new URL(database.url).pathname.slice(1);
+    await client.query(`ALTER DATABASE ${name} SET search_path = own`);
+    await expect(deploy()).rejects.toThrow(/P1003: .*add \?schema=own to DATABASE_URL/);
+    await client.query(`ALTER DATABASE ${name} SET search_path = nothing`);
+    await expect(deploy()).rejects.toThrow(/P1003: there is no schema "public"/);
+  });
+
+  it('switches JIT off for the role in this database, and does so once', async () => {
+    await deploy();
+    const settings = async () =>
+      (
+        await client.query<{ setconfig: string[] }>(
+          `SELECT setconfig FROM pg_db_role_setting
+            WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND setrole = session_user::regrole`,
+        )
+      ).rows.map(({ setconfig }) => setconfig);
+    expect(await settings()).toEqual([['jit=off']]);
+    await deploy();
+    expect(await settings()).toEqual([['jit=off']]);
   });
 
   it('refuses a migration folder without its file before it changes anything', async () => {
@@ -169,9 +242,10 @@ describe('deployMigrations', () => {
     writeFileSync(path.join(folder, name, 'migration.sql'), sql);
   }
 
-  async function tables(): Promise<string[]> {
+  async function tables(schema = 'public'): Promise<string[]> {
     const { rows } = await client.query<{ name: string }>(
-      `SELECT relname AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`,
+      `SELECT relname AS name FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace AND relkind = 'r' ORDER BY 1`,
+      [schema],
     );
     return rows.map(({ name }) => name);
   }

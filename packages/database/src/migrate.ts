@@ -4,7 +4,10 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 
-export type MigrationErrorCode = 'P3005' | 'P3009' | 'P3015' | 'P3018';
+import { applySettings, commonSettings, type Setting } from './connection-settings.js';
+import { databaseTarget } from './database-target.js';
+
+export type MigrationErrorCode = 'P1003' | 'P3005' | 'P3009' | 'P3015' | 'P3018';
 
 /** The codes are Prisma's own, so that its documentation about resolving them applies. */
 export class MigrationError extends Error {
@@ -43,11 +46,16 @@ export async function deployMigrations(
   { logger }: { logger?: MigrationLogger } = {},
 ): Promise<string[]> {
   const migrations = await readMigrations(migrationsDir);
-  const client = new pg.Client(databaseUrl);
+  const { connectionString, schema } = databaseTarget(databaseUrl);
+  const settings = commonSettings(schema);
+  const client = new pg.Client(connectionString);
   client.on('error', () => undefined); // the query in flight reports it
   await client.connect();
   try {
     await waitForLock(client);
+    await keepJitOff(client, logger);
+    await applySettings(client, settings);
+    await ensureSchema(client, schema);
     await ensureTable(client);
     const recorded = await readRecords(client);
     refuseAfterFailure(recorded);
@@ -55,7 +63,7 @@ export async function deployMigrations(
     for (const migration of migrations) {
       const record = recorded.find(({ name, state }) => name === migration.name && state === 'applied');
       if (record === undefined) {
-        await apply(client, migration);
+        await apply(client, migration, settings);
         applied.push(migration.name);
         logger?.info('migration.applied', { migration: migration.name });
       } else if (!checksums(migration.sql).includes(record.checksum)) {
@@ -131,13 +139,44 @@ async function waitForLock(client: pg.Client): Promise<void> {
   }
 }
 
+/**
+ * For the connections of this role here: each of ours switches it off as well, but what a connection has set may be lost
+ * behind a pooler. Whether a statement is compiled is no reason not to migrate.
+ */
+async function keepJitOff(client: pg.Client, logger: MigrationLogger | undefined): Promise<void> {
+  const { rows } = await client.query<{ jit: string; alter: string }>(
+    `SELECT current_setting('jit') AS jit,
+            format('ALTER ROLE SESSION_USER IN DATABASE %I SET jit = off', current_database()) AS alter`,
+  );
+  if (rows[0]?.jit !== 'on') return;
+  try {
+    await client.query(rows[0].alter);
+  } catch (error) {
+    logger?.warn('migration.jit_left_on', { error });
+  }
+}
+
+// Not CREATE SCHEMA IF NOT EXISTS: a role that may not make one is refused also where it is there. Prisma names the schema
+// in its statements, and without one given that is `public`, wherever the role looks first.
+async function ensureSchema(client: pg.Client, schema: string | null): Promise<void> {
+  if (schema === null) {
+    const { rows } = await client.query<{ first: string | null }>('SELECT current_schema() AS first');
+    const first = rows[0]?.first ?? null;
+    if (first === 'public') return;
+    throw new MigrationError(
+      'P1003',
+      first === null
+        ? 'there is no schema "public" that this role may use: add ?schema= with the name of one to DATABASE_URL'
+        : `this role uses the schema "${first}" (its search_path): add ?schema=${encodeURIComponent(first)} to DATABASE_URL`,
+    );
+  }
+  const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema]);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA ${client.escapeIdentifier(schema)}`);
+}
+
 async function ensureTable(client: pg.Client): Promise<void> {
   if (await hasTable(client)) return;
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm') LIMIT 1`,
-  );
-  if (rowCount !== 0)
-    throw new MigrationError('P3005', 'the database is not empty and was not made by these migrations');
+  await refuseOthers(client);
   await client.query(`CREATE TABLE _prisma_migrations (
     id                  VARCHAR(36) PRIMARY KEY NOT NULL,
     checksum            VARCHAR(64) NOT NULL,
@@ -148,6 +187,29 @@ async function ensureTable(client: pg.Client): Promise<void> {
     started_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     applied_steps_count INTEGER NOT NULL DEFAULT 0
   )`);
+}
+
+const NAMED_MAX = 5;
+
+/** What belongs to an extension is nobody's data, and another schema is none of our business. */
+async function refuseOthers(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ schema: string; name: string }>(
+    `SELECT current_schema() AS schema, relname AS name FROM pg_class c
+      WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND NOT EXISTS (SELECT FROM pg_depend
+                         WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+      ORDER BY relname`,
+  );
+  const [first] = rows;
+  if (!first) return;
+  const named = rows.slice(0, NAMED_MAX).map(({ name }) => name);
+  const others = rows.length - named.length;
+  throw new MigrationError(
+    'P3005',
+    `the database is not empty: its schema "${first.schema}" has tables that are not from these migrations (${named.join(', ')}${
+      others > 0 ? ` and ${others} more` : ''
+    }). Use an empty database, or a schema of its own: add ?schema=posthorn to DATABASE_URL`,
+  );
 }
 
 async function hasTable(database: Database): Promise<boolean> {
@@ -177,7 +239,11 @@ function refuseAfterFailure(recorded: MigrationRecord[]): void {
 
 // Not one transaction: a migration may need to end it (CREATE INDEX CONCURRENTLY), and one that died half way must leave
 // its row behind.
-async function apply(client: pg.Client, { name, sql }: Migration): Promise<void> {
+async function apply(
+  client: pg.Client,
+  { name, sql }: Migration,
+  settings: readonly Setting[],
+): Promise<void> {
   const id = randomUUID();
   await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [
     id,
@@ -188,13 +254,17 @@ async function apply(client: pg.Client, { name, sql }: Migration): Promise<void>
     await client.query(sql);
   } catch (cause) {
     const said = describe(cause, sql);
-    await client.query('ROLLBACK; RESET ALL').catch(() => undefined);
+    await client
+      .query('ROLLBACK; RESET ALL')
+      .then(() => applySettings(client, settings))
+      .catch(() => undefined);
     await client
       .query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, said])
       .catch(() => undefined);
     throw new MigrationError('P3018', `migration ${name} failed: ${said}`, { cause });
   }
   await client.query('RESET ALL'); // a migration's own lock_timeout or search_path ends with it
+  await applySettings(client, settings);
   await client.query(
     'UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = applied_steps_count + 1 WHERE id = $1',
     [id],

@@ -54,7 +54,8 @@ async function attachedPartitions(client: pg.Pool | pg.PoolClient): Promise<Set<
     `SELECT child.relname AS name FROM pg_inherits
        JOIN pg_class child ON child.oid = inhrelid
        JOIN pg_class parent ON parent.oid = inhparent
-      WHERE parent.relname = ANY ($1) AND child.relnamespace = parent.relnamespace`,
+      WHERE parent.oid = ANY (SELECT to_regclass(name) FROM unnest($1::text[]) AS name)
+        AND child.relnamespace = parent.relnamespace`,
     [PARTITIONED_TABLES.map(({ name }) => name)],
   );
   return new Set(rows.map(({ name }) => name));

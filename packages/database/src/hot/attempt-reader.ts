@@ -1,5 +1,7 @@
 import type pg from 'pg';
 
+import { byIndex, setLocal } from '../connection-settings.js';
+
 /** Attempts that are read in one go at most, but for those of one transaction: a statement of 50 to 200 ms. */
 const ATTEMPTS_MAX = 5_000;
 
@@ -17,14 +19,14 @@ export interface AttemptReader {
 const NO_LIMIT = '18446744073709551615';
 
 /**
- * Takes the right to read for the rest of the transaction, and keeps it from reading whole tables: one that was small when
- * a statement was planned may have grown. Null when another process has it, or had it less than `notWithinMs` ago.
+ * Takes the right to read for the rest of the transaction, and has rows looked up by index in it: a table that was small
+ * when a statement was planned may have grown. Null when another process has it, or had it less than `notWithinMs` ago.
  */
 export async function takeAttemptReader(
   client: pg.ClientBase,
   notWithinMs: number,
 ): Promise<AttemptReader | null> {
-  await client.query('SET LOCAL enable_seqscan = off');
+  await client.query(setLocal(byIndex));
   const { rows } = await client.query<
     Omit<AttemptReader, 'limitXid'> & { limitXid: string | null; restored: boolean }
   >({

@@ -134,7 +134,7 @@ describe('the hot statements over many partitions', () => {
 
   it('keep one plan, made while the day was empty, and read no more by it when the day is full', async () => {
     // As on the connections kept for look-ups; see database.ts.
-    await pool.query('SET enable_seqscan = off');
+    await pool.query('SET random_page_cost = 0.1');
     // The day after tomorrow: nothing is there yet.
     const atMs = Date.now() + 2 * DAY_MS;
     const settled = async (events: EventToInsert[]) => {
@@ -159,7 +159,7 @@ describe('the hot statements over many partitions', () => {
       [day],
     );
     expect(rows.map(({ custom_plans }) => Number(custom_plans))).toEqual([5, 5]);
-    await pool.query('RESET enable_seqscan');
+    await pool.query('RESET random_page_cost');
   });
 
   it('replay a page, and count what is underway, without reading more than that', async () => {
@@ -235,7 +235,7 @@ describe('the hot statements over many partitions', () => {
     const accepting = new pg.Pool({
       connectionString: database.url,
       max: 1,
-      options: '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan',
+      options: '-c random_page_cost=0.1 -c plan_cache_mode=force_generic_plan',
     });
     const reading = new pg.Pool({ connectionString: database.url, max: 1 });
     try {

@@ -1,6 +1,7 @@
 import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
+import { byIndex, setLocal } from '../connection-settings.js';
 import {
   ATTEMPT_COLUMNS,
   attemptOf,
@@ -43,8 +44,8 @@ export async function readNews(
   try {
     // Before the snapshot: what it calls open is older than this says by the accept wait at most.
     const openSinceMs = await readOpenSince(client);
-    // A plan made while a partition was empty would read the whole of it later.
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off');
+    // A plan made while a partition was small would read the whole of it later.
+    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${setLocal(byIndex)}`);
     const place = await readPlace(client, openSinceMs);
     const gone = await findGone(client, [...new Set(questions.flatMap(({ customerIds }) => customerIds))]);
     const news: News[] = [];
