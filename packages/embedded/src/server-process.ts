@@ -89,7 +89,12 @@ async function spawnDetached(
     cwd: command.cwd,
     env: command.env,
     detached: true,
-    stdio: [command.input === undefined ? 'ignore' : 'pipe', log, log, ...(folder === undefined ? [] : [folder])],
+    stdio: [
+      command.input === undefined ? 'ignore' : 'pipe',
+      log,
+      log,
+      ...(folder === undefined ? [] : [folder]),
+    ],
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
