@@ -78,6 +78,43 @@ describe('whatever takes an address', () => {
   });
 });
 
+describe('a URL as people write it', () => {
+  const urls = [
+    'HTTPS://EXAMPLE.com/Hook',
+    'https://müller.example/Straße',
+    'https://例え.jp',
+    'https://[2606:4700::1111]/',
+  ];
+  it.each(Object.keys(takers))('is taken and shown as it was written by %s', async (taker) => {
+    for (const url of urls) {
+      const [method, path, body] = takers[taker]!(url);
+      const answer = await world.send(method, path, { token, body });
+      const { id } = answer.body;
+      const shown =
+        taker === 'deliverWebhook'
+          ? (await world.send('get', `/v1/webhooks/${id}/status`, { token })).body
+          : answer.body;
+      expect(JSON.stringify(shown)).toContain(JSON.stringify(url));
+    }
+  });
+
+  it('is judged by what it means: hosts that hide a private address are refused as targets', async () => {
+    const hidden = [
+      '127。0。0。1',
+      '１２７.0.0.1',
+      '0x7F.1',
+      '0177.0.0.1',
+      'ｌｏｃａｌｈｏｓｔ',
+      'LOCALHOST.',
+      '%6c%6f%63alhost',
+    ];
+    for (const taker of Object.keys(takers)) {
+      const statuses = await statusesOf(hidden, taker);
+      expect(statuses).toEqual(Object.fromEntries(hidden.map((host) => [host, 422])));
+    }
+  });
+});
+
 describe('whatever takes headers', () => {
   const names = [
     'Host',

@@ -68,7 +68,11 @@ describe('a portal link', () => {
   });
 
   it('is not made from a Host header that is none, nor for a customer that is not there', async () => {
-    await app.admin.post(LINKS).set('Host', 'a.example/x?y').expect(400);
+    for (const host of ['a.example/x?y', 'a.example#', 'user@a.example', 'a.example:99999']) {
+      await app.admin.post(LINKS).set('Host', host).expect(400);
+    }
+    const { body } = await app.admin.post(LINKS).set('Host', 'Hooks.Example.COM:8443').expect(201);
+    expect(body.url).toMatch(/^http:\/\/hooks\.example\.com:8443\/portal#token=/);
     await app.admin.post('/v1/customers/nobody/portal-links').expect(404);
     for (const expiresInSeconds of [29, 86_401, 1.5, '60']) {
       await app.admin.post(LINKS).send({ expiresInSeconds }).expect(400);

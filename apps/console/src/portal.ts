@@ -88,12 +88,14 @@ function sessionOf(caller: Caller): Extract<Caller, { kind: 'portal' }> {
   return caller;
 }
 
-/** The Host header is whatever its sender writes. */
+/** The Host header is whatever its sender writes, in any case. */
 function checkedOrigin(origin: string): string {
-  if (URL.canParse(origin) && new URL(origin).origin === origin) return origin;
+  const url = URL.canParse(origin) ? new URL(origin) : null;
+  if (url?.href === `${url?.origin}/`) return url.origin;
   throw new AppError({
     code: 'invalid_request',
     detail:
-      'The Host header is not the address of a server. Set POSTHORN_PUBLIC_URL to make links without it.',
+      'The Host header is not the address of a server, such as hooks.example.com:8080. ' +
+      'An operator can set POSTHORN_PUBLIC_URL, and links are made without it.',
   });
 }

@@ -82,7 +82,7 @@ describe('configuration', () => {
       POSTHORN_DNS_SERVERS: '10.0.0.2,10.0.0.3:5353,fd00::2,[fd00::2]:53',
       POSTHORN_QUEUE_PREFIX: 'ph-test-ab12:{ph-test-ab12:0}',
       POSTHORN_LOG_LEVEL: 'debug',
-      POSTHORN_CORS_ORIGINS: 'https://App.example.com:443/,http://localhost:3000',
+      POSTHORN_CORS_ORIGINS: 'HTTPS://App.example.com:443/,http://localhost:3000,https://Müller.example',
       POSTHORN_TIMEOUT_MS: '1000',
     });
     expect(given).toMatchObject({
@@ -94,7 +94,7 @@ describe('configuration', () => {
       dnsServers: ['10.0.0.2', '10.0.0.3:5353', 'fd00::2', '[fd00::2]:53'],
       queuePrefix: 'ph-test-ab12:{ph-test-ab12:0}',
       logLevel: 'debug',
-      corsOrigins: ['https://app.example.com', 'http://localhost:3000'],
+      corsOrigins: ['https://app.example.com', 'http://localhost:3000', 'https://xn--mller-kva.example'],
       timeoutMs: 1000,
     });
   });

@@ -33,17 +33,32 @@ export function checkTarget(text: string, policy: AddressPolicy): TargetUrlCheck
     return problem('url_too_long', `The URL is longer than ${urlLengthMax} characters.`);
   }
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null) return problem('invalid_url', 'This is not a valid absolute URL.');
+  if (url === null)
+    return problem('invalid_url', 'This is no absolute URL such as https://example.com/hooks.');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-    return problem('unsupported_scheme', 'The URL must start with https:// or http://.');
+    return problem(
+      'unsupported_scheme',
+      'The URL must begin with https:// or http://, as in https://example.com/hooks.',
+    );
   }
   if (url.username !== '' || url.password !== '' || emptyCredentials.test(text)) {
-    return problem('credentials_in_url', 'The URL must not contain a user name or password.');
+    return problem(
+      'credentials_in_url',
+      'The URL must not contain a user name or password; send credentials as a custom header such as Authorization.',
+    );
   }
   if (isBlockedPort(url.port)) {
-    return problem('port_refused', `Port ${url.port} belongs to another protocol and is not delivered to.`);
+    return problem(
+      'port_refused',
+      `Port ${url.port} belongs to another protocol and is not delivered to; use 443, 80, or one above 1023 such as 8443.`,
+    );
   }
-  if (hasMalformedName(url)) return problem('invalid_url', 'The host name is not valid.');
+  if (hasMalformedName(url)) {
+    return problem(
+      'invalid_url',
+      'The host name has an empty part, or is too long: parts between dots have 1 to 63 characters, all of it 253, as in example.com.',
+    );
+  }
   if (knownAddresses(url.hostname)?.some((address) => policy.allows(address)) === false) {
     return problem('address_refused', 'The target is not a public address.');
   }

@@ -52,13 +52,9 @@ export function createValidValues(
 
 const eventTypes = ['invoice.paid', 'invoice.voided', 'checked.type', 'a', 'fuzz.made-up_1'];
 
-function existing(
-  { pattern, format }: JsonSchema,
-  known: KnownThings,
-  urls: readonly string[],
-): readonly string[] {
-  if (format === 'uri') return urls;
+function existing({ pattern }: JsonSchema, known: KnownThings, urls: readonly string[]): readonly string[] {
   if (pattern === undefined) return [];
+  if (pattern.startsWith('^[Hh][Tt][Tt][Pp]')) return urls;
   const prefix = /^\^([a-z]{2,3})_\[0-7\]/.exec(pattern)?.[1];
   if (prefix !== undefined) return known.ids(prefix);
   if (pattern.includes('{0,63}')) return known.customers();
