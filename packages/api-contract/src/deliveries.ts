@@ -92,8 +92,9 @@ export const deliveryResource = Joi.object<DeliveryResource>({
     .allow(null)
     .required()
     .description(
-      'Why it is held or ended. A dead letter: `attempts_exhausted` (the retry policy), `expired_by_breaker` or ' +
-        '`expired_by_rate_limit` (what used up its time before all attempts were made), `expired` (neither), `gone`.',
+      'Why it is held, or ended undelivered; null otherwise. A dead letter: `attempts_exhausted` (the retry policy), ' +
+        '`expired_by_breaker` or `expired_by_rate_limit` (what used up its time before all attempts were made), `expired` ' +
+        '(neither), `gone`.',
     ),
   attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
   expiresAt: time

@@ -85,6 +85,8 @@ describe('a delivery', () => {
     "status = 'delivered', next_attempt_at = NULL",
     "status = 'delivered', finished_at = now()",
     "status = 'delivered', next_attempt_at = NULL, finished_at = now(), waiting_for = 'retry'",
+    "status = 'delivered', next_attempt_at = NULL, finished_at = now(), reason = 'requested'",
+    "reason = 'endpoint_paused'",
     "status = 'dead_lettered', next_attempt_at = NULL, finished_at = now()",
     "status = 'dead_lettered', next_attempt_at = NULL, reason = 'exhausted'",
     "status = 'dead_lettered', finished_at = now(), reason = 'exhausted'",

@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { deleteEndpoint } from './delete-endpoint.js';
 import { heldForMs } from './held-for.js';
 import { pauseEndpoint } from './pause-endpoint.js';
+import { cancelMatchingDeliveries } from './cancel-delivery.js';
 import { replayDelivery } from './replay-delivery.js';
 import { createReplayRunner, type ReplayRunner } from './replay-many.js';
 import { resumeEndpoint } from './resume-endpoint.js';
@@ -310,8 +311,18 @@ describe('a bulk replay', () => {
     const end = await finish(await start(world, { status: 'delivered' }), world);
     expect(end).toMatchObject({ matched: 4, done: 0, failed: 4 });
     for (const row of await deliveriesOf(ids)) {
-      expect(row).toMatchObject({ status: 'delivered', reason: 'attempts_exhausted', generation: 2 });
+      expect(row).toMatchObject({ status: 'delivered', reason: null, generation: 2 });
     }
+  });
+
+  it('counts as failed what had been delivered before and is cancelled without an attempt', async () => {
+    const world = await openWorld();
+    const { pool } = pipeline.database;
+    await addFinished(pool, { ...world, count: 3, status: 'delivered' });
+    const replay = await start(world, { status: 'delivered' });
+    await world.runner.run(signal);
+    await cancelMatchingDeliveries(pool, { customerId: world.customerId });
+    expect(await finish(replay, world)).toMatchObject({ matched: 3, done: 0, failed: 3 });
   });
 
   it('counts what was committed behind its count, so that nothing remains less than nothing', async () => {

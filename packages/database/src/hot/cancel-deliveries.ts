@@ -6,7 +6,7 @@ import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
 /**
  * Cancels those of the deliveries that are in one of the statuses; one that was delivered before its replay is delivered
- * again. Returns how many.
+ * again, without a reason. Returns how many.
  */
 export async function cancelDeliveries(
   pool: pg.Pool,
@@ -23,7 +23,8 @@ export async function cancelDeliveries(
         ORDER BY id FOR UPDATE
      ), moved AS (
        UPDATE delivery d
-          SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END, reason = $5,
+          SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+              reason = CASE WHEN d.delivered_at IS NULL THEN $5::text END,
               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
          FROM locked
         WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3

@@ -33,7 +33,9 @@ export async function closeDeliveries(
       ), moved AS (
         UPDATE delivery d
            SET status = CASE WHEN i.status <> 'held' AND d.delivered_at IS NOT NULL THEN 'delivered' ELSE i.status END,
-               reason = CASE WHEN i.reason = 'expired' THEN ${EXPIRED_REASON} ELSE i.reason END, next_attempt_at = NULL, waiting_for = NULL,
+               reason = CASE WHEN i.status <> 'held' AND d.delivered_at IS NOT NULL THEN NULL
+                             WHEN i.reason = 'expired' THEN ${EXPIRED_REASON} ELSE i.reason END,
+               next_attempt_at = NULL, waiting_for = NULL,
                finished_at = CASE WHEN i.status <> 'held' THEN COALESCE(d.delivered_at, now()) END,
                expires_at = CASE WHEN i.status = 'held' THEN d.created_at + $7 * interval '1 millisecond' ELSE d.expires_at END
           FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS i (id, generation, status, reason)

@@ -2,12 +2,12 @@ import type pg from 'pg';
 
 /**
  * How a delivery that a replay opened (row `o` of replay_delivery) has ended: `done`, `failed`, or `open` while it has
- * not. One that was delivered before and whose replay failed is delivered again, with a reason. A subselect, because a
- * join would be planned to read whole partitions.
+ * not. One that was delivered before and whose replay failed is delivered again, since then and not since now. A
+ * subselect, because a join would be planned to read whole partitions.
  */
 export const REPLAYED_OUTCOME = `
   COALESCE((SELECT CASE WHEN d.status IN ('pending', 'held') THEN 'open'
-                        WHEN d.status = 'delivered' AND d.reason IS NULL THEN 'done'
+                        WHEN d.status = 'delivered' AND d.finished_at IS DISTINCT FROM d.delivered_at THEN 'done'
                         ELSE 'failed' END
               FROM delivery d WHERE d.id = o.delivery_id), 'failed')`;
 

@@ -24,7 +24,8 @@ export async function expireHeldDeliveries(pool: pg.Pool, ids: readonly string[]
         ORDER BY id FOR UPDATE
      ), moved AS (
        UPDATE delivery d
-          SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END, reason = 'expired',
+          SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END,
+              reason = CASE WHEN d.delivered_at IS NULL THEN 'expired' END,
               finished_at = COALESCE(d.delivered_at, now())
          FROM locked
         WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3

@@ -51,7 +51,8 @@ export async function expireParkedDeliveries(
       ), moved AS (
         UPDATE delivery d
            SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END,
-               reason = ${EXPIRED_REASON}, next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
+               reason = CASE WHEN d.delivered_at IS NULL THEN ${EXPIRED_REASON} END,
+               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
           FROM locked l
          WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
            AND l.status = 'pending' AND l.expires_at <= $4

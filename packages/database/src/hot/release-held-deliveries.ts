@@ -49,7 +49,7 @@ export async function releaseHeldDeliveries(
      )
      UPDATE delivery d
         SET status = CASE WHEN NOT l.cancels THEN 'pending' WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
-            reason = CASE WHEN l.cancels THEN 'held_cancelled' END,
+            reason = CASE WHEN l.cancels AND d.delivered_at IS NULL THEN 'held_cancelled' END,
             generation = d.generation + CASE WHEN l.cancels THEN 0 ELSE 1 END,
             next_attempt_at = CASE WHEN NOT l.cancels THEN now() END,
             finished_at = CASE WHEN l.cancels THEN COALESCE(d.delivered_at, now()) END,

@@ -44,7 +44,7 @@ export type SettleOutcome = 'settled' | 'conflict';
  * Records attempts and moves their deliveries on, those of one day in one statement, so in one transaction and one round
  * trip. When it rejects, those of another day may be settled; asked again they are a conflict, which tells so.
  * Deliveries are locked in id order: two batches, or a batch and a hold of many, never wait for each other.
- * What was delivered once ends as delivered, however its replay went; the reason then tells how.
+ * What was delivered once ends as delivered, however its replay went; its attempts say how.
  */
 export function settleAttempts(
   pool: pg.Pool,
@@ -117,7 +117,7 @@ WITH locked AS MATERIALIZED (
   UPDATE ${delivery} d
      SET status = CASE WHEN d.delivered_at IS NOT NULL AND i.finished_ms IS NOT NULL THEN 'delivered' ELSE i.next_status END,
          attempts = i.number,
-         reason = ${reason},
+         reason = CASE WHEN d.delivered_at IS NULL OR i.finished_ms IS NULL THEN ${reason} END,
          waiting_for = i.waiting_for,
          next_attempt_at = to_timestamp(i.next_attempt_ms / 1000.0),
          last_attempt_at = to_timestamp(i.started_ms / 1000.0),
