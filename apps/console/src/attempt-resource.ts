@@ -14,6 +14,7 @@ export function attemptResource(attempt: Attempt, sentBody: string): AttemptReso
     request: { headers: attempt.requestHeaders, body: sentBody },
     response: attempt.responseCode === null ? null : responseOf(attempt),
     address: attempt.address,
+    resent: attempt.resent,
     startedAt: attempt.startedAt.toISOString(),
     nextAttemptAt: attempt.nextAttemptAt?.toISOString() ?? null,
   };

@@ -223,6 +223,7 @@ describe('GET /v1/deliveries/{deliveryId}/attempts', () => {
           request: { headers: { 'webhook-id': event.id }, body: event.body },
           response: { headers: { server: 'x' }, body: 'größer', truncated: true },
           address: '192.0.2.1',
+          resent: false,
           startedAt: expect.any(String),
           nextAttemptAt: null,
         },

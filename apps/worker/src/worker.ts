@@ -25,6 +25,7 @@ export interface WorkerSettings extends PassSettings {
   allowTargets: readonly string[];
   dnsServers: readonly string[];
   timeoutMs: number;
+  connectionAgeMaxSeconds: number;
   inFlightMax: number;
   customerInFlightMax: number;
   endpointInFlightMax: number;
@@ -63,6 +64,7 @@ export function createWorker({
     allowTargets: settings.allowTargets,
     dnsServers: settings.dnsServers.length > 0 ? settings.dnsServers : undefined,
     timeoutMsDefault: settings.timeoutMs,
+    connectionAgeMaxMs: settings.connectionAgeMaxSeconds * 1_000,
     logger,
   });
   const settler = createDeliverySettler({ pool: database.lookUps, clock, logger, heldForMs: heldMs });

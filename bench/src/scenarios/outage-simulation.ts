@@ -97,6 +97,7 @@ function outcomeOf(failed: boolean, startedMs: number): RecordedOutcome {
     responseTruncated: false,
     error: null,
     address: null,
+    resent: false,
     latencyMs: ATTEMPT_MS,
     startedAt: new Date(startedMs),
   };

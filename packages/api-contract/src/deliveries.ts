@@ -56,6 +56,7 @@ export interface AttemptResource {
   /** Null when no response came. `body` is the kept beginning, read as UTF-8. */
   response: { headers: Record<string, string>; body: string; truncated: boolean } | null;
   address: string | null;
+  resent: boolean;
   startedAt: string;
   nextAttemptAt: string | null;
 }
@@ -157,6 +158,11 @@ export const attemptResource = Joi.object<AttemptResource>({
     .required()
     .description('Null when no response came.'),
   address: Joi.string().allow(null).required().description('The resolved address that was connected to.'),
+  resent: Joi.boolean()
+    .required()
+    .description(
+      'True when the request was sent twice: the endpoint had closed the connection that was kept open, and the same request went out at once over a new one.',
+    ),
   startedAt: time.required(),
   nextAttemptAt: time.allow(null).required(),
 });

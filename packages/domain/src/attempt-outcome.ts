@@ -42,6 +42,8 @@ export interface AttemptFacts {
   readonly error: AttemptError | null;
   /** The IP address that was connected to. */
   readonly address: string | null;
+  /** The request went out a second time, over a new connection: the endpoint had closed the one that was kept alive. */
+  readonly resent: boolean;
   readonly latencyMs: number;
   readonly startedAt: Date;
 }

@@ -17,6 +17,7 @@ describe('what an attempt says about its endpoint', () => {
         responseTruncated: false,
         error: null,
         address: null,
+        resent: false,
         latencyMs: 1,
         startedAt: new Date(0),
       },

@@ -115,6 +115,7 @@ function outcome(
     responseTruncated: false,
     error: null,
     address: null,
+    resent: false,
     latencyMs: 1,
     startedAt: new Date(nowMs),
   };

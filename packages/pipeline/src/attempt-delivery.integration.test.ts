@@ -97,6 +97,7 @@ describe('attempting a delivery', () => {
       error_code: null,
       address: '127.0.0.1',
       response_truncated: false,
+      resent: false,
       next_attempt_at: null,
     });
     expect(attempt?.['request_headers']).toMatchObject({
@@ -128,6 +129,37 @@ describe('attempting a delivery', () => {
     expect(await delivery()).toMatchObject({ status: 'pending', attempts: 0 });
     expect(await handle()).toMatchObject({ kind: 'done', sign: 'success' });
     expect(receiver.requests.at(-1)?.path).toBe('/own');
+  });
+
+  it('spends no attempt on a connection that the endpoint had closed, and records that it sent twice', async () => {
+    respond(200);
+    const { endpoint, type, handle } = await open({
+      url: `${receiver.url}/stale`,
+      retryPolicy: { delaysSeconds: [60], maxAttempts: 1, jitter: 0 },
+    });
+    await handle();
+    const eventId = await pipeline.accept({ customerId: 'acme', type });
+    let cut = false;
+    receiver.respondWith(() => {
+      if (cut) return { status: 200 };
+      cut = true;
+      return { fault: 'reset' };
+    });
+    // What the lane gives to its breaker and to the health of the endpoint.
+    expect(await pipeline.handle(pipeline.jobOf(eventId, endpoint.id), signal)).toEqual({
+      kind: 'done',
+      sign: 'success',
+      slowDownMs: 0,
+    });
+    expect(await pipeline.delivery(eventId, endpoint.id)).toMatchObject({ status: 'delivered', attempts: 1 });
+    expect(await pipeline.attempts(eventId, endpoint.id)).toMatchObject([
+      { number: 1, status: 'delivered', resent: true, error_code: null },
+    ]);
+    const [first, second, ...more] = receiver.requests.filter(({ path }) => path === '/stale').slice(1);
+    expect(more).toEqual([]);
+    expect(second!.rawHeaders).toEqual(first!.rawHeaders);
+    expect(second!.body).toEqual(first!.body);
+    receiver.respondWith(() => ({ status: 200 }));
   });
 
   it('waits by the policy after a failure, and keeps the webhook-id across retries', async () => {

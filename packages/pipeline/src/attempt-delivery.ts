@@ -175,6 +175,7 @@ export function createDeliveryAttempter(
       responseCode: outcome.responseCode,
       error: outcome.error?.code,
       latencyMs: outcome.latencyMs,
+      resent: outcome.resent || undefined,
     };
     if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields);
     else logger[outcome.status === 'delivered' ? 'debug' : 'info']('delivery.attempted', fields);

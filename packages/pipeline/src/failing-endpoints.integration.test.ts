@@ -71,6 +71,7 @@ async function attempt(
       responseBody: null,
       responseTruncated: false,
       address: null,
+      resent: false,
       startedAtMs,
       next: {
         status: ended ? 'delivered' : 'pending',

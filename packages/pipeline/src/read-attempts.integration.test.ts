@@ -112,6 +112,7 @@ function attemptOf(deliveryId: string, number: number): AttemptToSettle {
     responseBody: null,
     responseTruncated: false,
     address: null,
+    resent: false,
     startedAtMs,
     next,
   };

@@ -13,6 +13,7 @@ const outcome: RecordedOutcome = {
   responseTruncated: false,
   error: null,
   address: '127.0.0.1',
+  resent: false,
   latencyMs: 1,
   startedAt: new Date(),
 };

@@ -142,6 +142,7 @@ function toRow(
     responseBody: outcome.responseBody,
     responseTruncated: outcome.responseTruncated,
     address: outcome.address,
+    resent: outcome.resent,
     startedAtMs: outcome.startedAt.getTime(),
     next: toNext(step, nowMs, uuidTimeMs(delivery.id) + heldMs),
   };

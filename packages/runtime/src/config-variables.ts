@@ -179,6 +179,11 @@ export const configVariables: readonly ConfigVariable[] = [
     unit: 'milliseconds',
     meaning: 'How long one attempt may take, from connecting to the last byte of the answer.',
   }),
+  number('POSTHORN_CONNECTION_AGE_MAX_SECONDS', 'connectionAgeMaxSeconds', 'Delivery', 60, 1, 86_400, {
+    unit: 'seconds',
+    meaning:
+      'How long a connection to an endpoint is used for further requests. Then the host name is looked up again, and address and certificate are checked again.',
+  }),
   number('POSTHORN_IN_FLIGHT_MAX', 'inFlightMax', 'Delivery', 10_000, 1, 100_000, {
     unit: 'attempts',
     meaning: 'Attempts in flight at once in one worker process.',

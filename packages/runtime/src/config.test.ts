@@ -58,6 +58,7 @@ describe('configuration', () => {
       retentionDays: 30,
       auditRetentionDays: 365,
       timeoutMs: 15_000,
+      connectionAgeMaxSeconds: 60,
       inFlightMax: 10_000,
       customerInFlightMax: 20,
       endpointInFlightMax: 10,

@@ -55,6 +55,7 @@ export interface Config {
   readonly auditRetentionDays: number;
 
   readonly timeoutMs: number;
+  readonly connectionAgeMaxSeconds: number;
   readonly inFlightMax: number;
   readonly customerInFlightMax: number;
   readonly endpointInFlightMax: number;

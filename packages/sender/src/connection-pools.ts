@@ -20,6 +20,8 @@ export interface ConnectionPools {
   release(connection: Connection): void;
   /** The exchange was broken off: the connection is closed. */
   discard(connection: Connection): void;
+  /** A new connection for the exchange that found this one stale; null when the pools are closed. */
+  replace(stale: Connection): Connection | null;
   counts(): { open: number; idle: number };
   /** Comes back when the sockets that were still in the pools are closed. */
   close(): Promise<void>;
@@ -99,6 +101,18 @@ export function createConnectionPools(options: ConnectionPoolsOptions): Connecti
       if (oldest !== undefined) discard(oldest);
     },
     discard,
+    replace: (stale) => {
+      const pool = pools.get(stale.poolKey);
+      void stale.destroy();
+      if (pool?.open.delete(stale) !== true) return null;
+      // The idle one used last is taken first: these have been idle for longer, so they are stale as well.
+      for (const connection of pool.idle.splice(0)) {
+        idle.delete(connection);
+        pool.open.delete(connection);
+        void connection.destroy();
+      }
+      return open(pool);
+    },
     counts: () => {
       let openCount = 0;
       for (const pool of pools.values()) openCount += pool.open.size;

@@ -10,6 +10,11 @@ export type ConnectionPhase = 'resolving' | 'connecting' | 'securing' | 'open';
 export interface ConnectionOptions {
   connect: GuardedConnect;
   keepAliveMs: number;
+  /** No exchange starts on a socket that is older: each lasts between three quarters of this and all of it. */
+  ageMaxMs: number;
+  /** Monotonic. */
+  nowMs: () => number;
+  random: () => number;
 }
 
 /**
@@ -22,21 +27,26 @@ export class Connection {
   phase: ConnectionPhase = 'resolving';
   /** What the socket is connected to, or first tried. */
   address: string | null = null;
-  readonly #connect: GuardedConnect;
   /** Of the response that is being read. */
   response: ResponseFilter | null = null;
   /** The endpoint requested a client certificate in the handshake, and no response has come since. */
   certificateRequested = false;
+  readonly #options: ConnectionOptions;
   #socket: Socket | null = null;
+  /** Requests written to this socket, and what had been read from it before the latest. */
+  #requests = 0;
+  #bytesReadBefore = 0;
+  #expiresMs = 0;
   #destroyed = false;
 
   constructor(
     readonly poolKey: string,
     origin: string,
-    { connect, keepAliveMs }: ConnectionOptions,
+    options: ConnectionOptions,
     onDisconnect: (connection: Connection) => void,
   ) {
-    this.#connect = connect;
+    this.#options = options;
+    const { keepAliveMs } = options;
     this.client = new Client(origin, {
       connect: (options, callback) => void this.#open(options, callback),
       pipelining: 1,
@@ -54,17 +64,34 @@ export class Connection {
 
   /** Whether another exchange may start on it. */
   get isUsable(): boolean {
-    return !this.#destroyed && this.#socket !== null && !this.#socket.destroyed;
+    return (
+      !this.#destroyed &&
+      this.#socket !== null &&
+      !this.#socket.destroyed &&
+      this.#options.nowMs() < this.#expiresMs
+    );
+  }
+
+  /** The exchange's request is being written. */
+  onRequestStart(): void {
+    this.#requests++;
+    this.#bytesReadBefore = this.#socket?.bytesRead ?? 0;
+    this.response?.expectResponse();
+  }
+
+  /**
+   * Whether this error says no more than that the endpoint had given up a connection on which it had answered before:
+   * it was closed, and nothing of an answer to this request has come (RFC 9112 section 9.3.1).
+   */
+  wasStale(error: Error, requestStarted: boolean): boolean {
+    if (!closedCodes.has(String((error as NodeJS.ErrnoException).code))) return false;
+    const answered = this.#socket !== null && this.#socket.bytesRead > this.#bytesReadBefore;
+    return requestStarted ? this.#requests > 1 && !answered : this.#requests > 0;
   }
 
   /** The response came before the whole request was read: a next one could wait behind the rest of it for ever. */
   get hasUnsentBytes(): boolean {
     return (this.#socket?.writableLength ?? 0) > 0;
-  }
-
-  /** The exchange's request is being written. */
-  onRequestStart(): void {
-    this.response?.expectResponse();
   }
 
   /** Closes the socket in whatever state it is. Comes back when it is closed. */
@@ -108,12 +135,16 @@ export class Connection {
   /** Null when the exchange gave up while the name was being resolved. */
   async #openSocket({ hostname, protocol, port }: buildConnector.Options): Promise<Socket | null> {
     this.phase = 'resolving';
-    const addresses = await this.#connect.findAddresses(hostname);
+    this.#requests = 0;
+    const { connect, ageMaxMs, nowMs, random } = this.#options;
+    // Not all at one age, or the sockets that a burst opened would all be replaced in one moment.
+    this.#expiresMs = nowMs() + ageMaxMs * (1 - random() / 4);
+    const addresses = await connect.findAddresses(hostname);
     if (this.#destroyed) return null;
     this.phase = 'connecting';
     this.address = addresses[0] ?? null;
     const secure = protocol === 'https:';
-    this.#socket = this.#connect.openSocket(
+    this.#socket = connect.openSocket(
       { hostname, port: Number(port) || (secure ? 443 : 80), secure },
       addresses,
     );
@@ -129,3 +160,6 @@ function requestsCertificate(socket: Socket): boolean {
   const algorithms = socket.getSharedSigalgs() as string[] | null;
   return algorithms !== null && algorithms.length > 0;
 }
+
+/** Not `ETIMEDOUT`: who does not answer is not asked twice. The last is undici's word for an end of the stream. */
+const closedCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET']);

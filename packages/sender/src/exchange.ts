@@ -33,6 +33,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
   #resolve: ((outcome: AttemptOutcome) => void) | null = null;
   #connection: Connection | null = null;
   #requestWritten = false;
+  #resent = false;
   #statusCode: number | null = null;
   #headers: Readonly<Record<string, string>> | null = null;
 
@@ -105,6 +106,11 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    const fresh = this.#replaceStale(error);
+    if (fresh !== null) {
+      this.#sendOn(fresh);
+      return;
+    }
     if (this.#statusCode === null) this.#readUnusualHead();
     const failure = describeFailure(error, {
       phase: this.#connection?.phase ?? 'resolving',
@@ -127,6 +133,22 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
     this.#connection = connection;
     const { path, headers, body } = this.#request;
     connection.client.dispatch({ method: 'POST', path, headers, body }, this);
+  }
+
+  /**
+   * A connection that the endpoint closed while it was idle costs no attempt: the same request goes out over a new one,
+   * once. Not after the end, by a signal above all: the lock under which it may send is gone then.
+   */
+  #replaceStale(error: Error): Connection | null {
+    const connection = this.#connection;
+    if (this.gaveUp || this.#resent || connection?.wasStale(error, this.#requestWritten) !== true)
+      return null;
+    if (performance.now() - this.#startedMs >= this.#request.timeoutMs) return null;
+    const fresh = this.#pools.replace(connection);
+    if (fresh === null) return null;
+    this.#resent = this.#requestWritten;
+    this.#requestWritten = false;
+    return fresh;
   }
 
   #onDeadline(): void {
@@ -175,6 +197,7 @@ export class Exchange implements Dispatcher.DispatchHandler, ConnectionWaiter {
       responseBody: this.#excerpt.toBuffer(),
       responseTruncated: this.#excerpt.truncated,
       address: connection?.address ?? null,
+      resent: this.#resent,
       latencyMs: Math.round(performance.now() - this.#startedMs),
       startedAt: this.#startedAt,
     });

@@ -25,11 +25,15 @@ export interface GuardedConnectOptions {
   resolver: NameResolver;
   /** PEM; trusted beside the built-in ones. */
   certificateAuthorities: readonly string[];
+  /** How long after a certificate was verified a connection may resume its session, which shows no certificate. */
+  sessionAgeMaxMs: number;
+  /** Monotonic. */
+  nowMs: () => number;
   logger?: Logger | undefined;
 }
 
 export function createGuardedConnect(options: GuardedConnectOptions): GuardedConnect {
-  const { policy, resolver, certificateAuthorities, logger } = options;
+  const { policy, resolver, certificateAuthorities, sessionAgeMaxMs, nowMs, logger } = options;
   const sessions = createSessionCache();
   // One context for all sockets: a context per socket costs tens of kilobytes.
   const secureContext = createSecureContext(
@@ -69,16 +73,23 @@ export function createGuardedConnect(options: GuardedConnectOptions): GuardedCon
       };
       if (!secure) return connectTcp(connection);
       const sessionKey = `${hostname}:${port}`;
-      const session = sessions.get(sessionKey);
+      const startedMs = nowMs();
+      const found = sessions.get(sessionKey);
+      const resumed =
+        found !== undefined && startedMs < found.verifiedMs + sessionAgeMaxMs ? found : undefined;
       const socket = connectTls({
         ...connection,
         secureContext,
         rejectUnauthorized: true,
         ALPNProtocols: ['http/1.1'],
         ...(isIP(hostname) === 0 ? { servername: hostname.replace(/\.$/, '') } : {}),
-        ...(session === undefined ? {} : { session }),
+        ...(resumed && { session: resumed.ticket }),
       });
-      return socket.on('session', (ticket: Buffer) => sessions.set(sessionKey, ticket));
+      return socket.on('session', (ticket: Buffer) => {
+        // Otherwise each resumption would pass its trust on to the next, for ever.
+        const verifiedMs = resumed !== undefined && socket.isSessionReused() ? resumed.verifiedMs : startedMs;
+        sessions.set(sessionKey, { ticket, verifiedMs });
+      });
     },
   };
 }
@@ -97,12 +108,17 @@ function answerWith(addresses: readonly string[]): LookupFunction {
   return (_hostname, _options, callback) => callback(null, answers);
 }
 
+interface Session {
+  readonly ticket: Buffer;
+  readonly verifiedMs: number;
+}
+
 /** TLS sessions to resume. Node hands one out only after the certificate was verified for this very name. */
 function createSessionCache() {
-  const sessions = new Map<string, Buffer>();
+  const sessions = new Map<string, Session>();
   return {
     get: (key: string) => sessions.get(key),
-    set: (key: string, session: Buffer) => {
+    set: (key: string, session: Session) => {
       sessions.delete(key);
       sessions.set(key, session);
       const oldest = sessions.size > sessionsMax ? sessions.keys().next().value : undefined;

@@ -25,9 +25,14 @@ export interface SenderOptions {
   idleConnectionsMax?: number;
   /** How long an idle socket is kept; up to four times as long when the endpoint offers it. */
   keepAliveMs?: number;
+  /** After which no request is sent over a socket: the next looks the name up again, and checks address and certificate. */
+  connectionAgeMaxMs?: number;
   /** PEM; trusted beside the built-in ones. */
   certificateAuthorities?: readonly string[];
   logger?: Logger;
+  /** Monotonic; for the age of connections. */
+  nowMs?: () => number;
+  random?: () => number;
 }
 
 export interface SendRequest {
@@ -68,6 +73,9 @@ export function createSender(options: SenderOptions): Sender {
     responseBytesKept = 16_384,
     userAgent = 'Posthorn/0.1',
     connectionsPerOrigin = 10,
+    connectionAgeMaxMs = 60_000,
+    nowMs = () => performance.now(),
+    random = Math.random,
   } = options;
   const policy = createAddressPolicy(options.allowTargets);
   const resolver = createNameResolver({
@@ -79,11 +87,16 @@ export function createSender(options: SenderOptions): Sender {
     policy,
     resolver,
     certificateAuthorities: options.certificateAuthorities ?? [],
+    sessionAgeMaxMs: connectionAgeMaxMs,
+    nowMs,
     logger: options.logger,
   });
   const pools = createConnectionPools({
     connect,
     keepAliveMs: options.keepAliveMs ?? 4_000,
+    ageMaxMs: connectionAgeMaxMs,
+    nowMs,
+    random,
     idleConnectionsMax: options.idleConnectionsMax ?? 1_000,
   });
   const running = new Set<Exchange>();
@@ -144,6 +157,7 @@ function withoutSending(
     responseBody: null,
     responseTruncated: false,
     address: null,
+    resent: false,
     latencyMs: 0,
     startedAt: new Date(),
   };

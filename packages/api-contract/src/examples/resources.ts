@@ -137,6 +137,7 @@ export const attempt: AttemptResource = {
   },
   response: { headers: { date: 'Sat, 31 Jan 2026 12:00:00 GMT' }, body: '', truncated: false },
   address: '203.0.113.7',
+  resent: false,
   startedAt: triedAt,
   nextAttemptAt: null,
 };

@@ -332,6 +332,7 @@ function attemptOf(event: EventToInsert): AttemptToSettle {
     responseBody: null,
     responseTruncated: false,
     address: null,
+    resent: false,
     startedAtMs: Date.now(),
     next: {
       status: 'pending',

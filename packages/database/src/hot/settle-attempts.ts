@@ -24,6 +24,7 @@ export interface AttemptToSettle {
   responseBody: Buffer | null;
   responseTruncated: boolean;
   address: string | null;
+  resent: boolean;
   startedAtMs: number;
   next: {
     status: DeliveryStatus;
@@ -88,6 +89,7 @@ function columnsOf(attempts: readonly AttemptToSettle[]): unknown[][] {
     attempts.map(({ next }) => next.nextBecause),
     attempts.map(({ next }) => next.finishedAtMs),
     attempts.map(({ next }) => next.expiresAtMs),
+    attempts.map((attempt) => attempt.resent),
   ];
 }
 
@@ -101,11 +103,11 @@ WITH locked AS MATERIALIZED (
       SELECT * FROM unnest(
         $1::uuid[], $2::int[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[], $8::text[], $9::text[], $10::json[],
         $11::json[], $12::bytea[], $13::bool[], $14::text[], $15::bigint[], $16::text[], $17::text[], $18::text[],
-        $19::bigint[], $20::text[], $21::bigint[], $22::bigint[]
+        $19::bigint[], $20::text[], $21::bigint[], $22::bigint[], $23::bool[]
       ) AS t (
         delivery_id, generation, number, trigger, status, response_code, latency_ms, error_code, error_message,
         request_headers, response_headers, response_body, response_truncated, address, started_ms, next_status,
-        next_reason, waiting_for, next_attempt_ms, next_because, finished_ms, expires_ms
+        next_reason, waiting_for, next_attempt_ms, next_because, finished_ms, expires_ms, resent
       )
        WHERE delivery_id BETWEEN '${firstId}' AND '${lastId}'
        ORDER BY delivery_id
@@ -133,10 +135,10 @@ WITH locked AS MATERIALIZED (
 ), recorded AS (
   INSERT INTO ${attempt} (
     delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message, request_headers,
-    response_headers, response_body, response_truncated, address, started_at, next_attempt_at, next_because
+    response_headers, response_body, response_truncated, address, resent, started_at, next_attempt_at, next_because
   )
   SELECT delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message, request_headers,
-         response_headers, response_body, response_truncated, address, to_timestamp(started_ms / 1000.0),
+         response_headers, response_body, response_truncated, address, resent, to_timestamp(started_ms / 1000.0),
          to_timestamp(next_attempt_ms / 1000.0), next_because
     FROM locked
    WHERE (delivery_id IN (SELECT id FROM moved)) IS TRUE

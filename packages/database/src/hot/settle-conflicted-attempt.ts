@@ -52,8 +52,8 @@ async function record(client: pg.PoolClient, attempt: AttemptToSettle): Promise<
   const ends = attempt.status === 'delivered' && delivery.status !== 'delivered';
   await client.query(
     `INSERT INTO attempt (delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message,
-       request_headers, response_headers, response_body, response_truncated, address, started_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, to_timestamp($14::bigint / 1000.0))`,
+       request_headers, response_headers, response_body, response_truncated, address, resent, started_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, to_timestamp($15::bigint / 1000.0))`,
     [
       attempt.deliveryId,
       number,
@@ -68,6 +68,7 @@ async function record(client: pg.PoolClient, attempt: AttemptToSettle): Promise<
       attempt.responseBody,
       attempt.responseTruncated,
       attempt.address,
+      attempt.resent,
       attempt.startedAtMs,
     ],
   );
