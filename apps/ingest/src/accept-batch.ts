@@ -1,4 +1,5 @@
 import { batchBody, type BatchItemResource, problemCodes, validateValue } from '@posthorn/api-contract';
+import { isDatabaseUnavailable } from '@posthorn/database';
 import { encodeId, readTopLevelElements, readTopLevelMembers } from '@posthorn/domain';
 import {
   AppError,
@@ -13,10 +14,21 @@ import type { Request, Response } from 'express';
 
 import type { IngestContext } from './ingest-router.js';
 import type { HeldBody } from './overload-guard.js';
-import { internalRefusal, type Refusal, refusalOf, refusedCustomer, tooLarge, unfitData } from './refusal.js';
+import {
+  databaseAway,
+  internalRefusal,
+  type Refusal,
+  refusalOf,
+  refusedCustomer,
+  tooLarge,
+  unfitData,
+} from './refusal.js';
 import { toEvent } from './to-event.js';
 
-/** `POST /v1/events/batch`: every event for itself, results in order. All go to the acceptor at once, which groups them. */
+/**
+ * `POST /v1/events/batch`: every event for itself, results in order. All go to the acceptor at once, which groups them. A
+ * batch of which every event is unavailable is unavailable itself: its producer sends it again as it is.
+ */
 export async function acceptBatch(
   context: IngestContext,
   caller: Caller,
@@ -82,6 +94,7 @@ async function acceptItem(
       : resultOf(refusalOf(outcome));
   } catch (error) {
     // The other events of the batch may be committed: their results must not be lost with this one's.
+    if (isDatabaseUnavailable(error)) return resultOf(databaseAway);
     logger.error('event.accept_failed', { customer_id: event.customerId, error });
     return resultOf(internalRefusal);
   }

@@ -14,6 +14,11 @@ export const internalRefusal: Refusal = {
   detail: 'Something went wrong on our side.',
 };
 
+export const databaseAway: Refusal = {
+  code: 'unavailable',
+  detail: 'The database cannot be reached right now; try again shortly.',
+};
+
 export function tooLarge(bytesMax: number): Refusal {
   return { code: 'payload_too_large', detail: `The data is larger than ${bytesMax} bytes.` };
 }
@@ -45,7 +50,7 @@ export function refusalOf(outcome: Exclude<AcceptOutcome | OneShotOutcome, { kin
     case 'unavailable':
       return outcome.because === 'overload'
         ? { code: 'unavailable', detail: 'Too many events are waiting to be committed; try again shortly.' }
-        : { code: 'unavailable', detail: 'The database cannot be reached right now; try again shortly.' };
+        : databaseAway;
   }
 }
 

@@ -1,11 +1,10 @@
 import type { Scope } from '@posthorn/api-contract';
-import type { ApiKeyStore, ChangeKind, RateLimit } from '@posthorn/database';
+import { type ApiKeyStore, type ChangeKind, isDatabaseUnavailable, type RateLimit } from '@posthorn/database';
 import { type Clock, createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import { LRUCache } from 'lru-cache';
 
 import { unavailable } from './app-error.js';
 import { createLastUseRecorder } from './last-use-recorder.js';
-import { isUnavailable } from './is-unavailable.js';
 
 export interface KnownApiKey {
   id: string;
@@ -93,7 +92,7 @@ export function createApiKeyDirectory({ apiKeys, clock, logger }: ApiKeyDirector
       return await loadOnce(name, hash);
     } catch (error) {
       const overloaded = error instanceof GroupCommitOverloaded;
-      if (!isUnavailable(error) && !overloaded) throw error;
+      if (!isDatabaseUnavailable(error) && !overloaded) throw error;
       const stale = known.get(name);
       if (stale && !overloaded) return stale.key;
       throw unavailable('API keys cannot be looked up right now.', error);

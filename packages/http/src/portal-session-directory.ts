@@ -1,9 +1,8 @@
-import type { PortalLinkStore, PortalSession } from '@posthorn/database';
+import { isDatabaseUnavailable, type PortalLinkStore, type PortalSession } from '@posthorn/database';
 import { createGroupCommit, GroupCommitOverloaded } from '@posthorn/runtime';
 import { LRUCache } from 'lru-cache';
 
 import { unavailable } from './app-error.js';
-import { isUnavailable } from './is-unavailable.js';
 
 export interface PortalSessionDirectory {
   /** By the SHA-256 of the whole token; null when unknown or over. Throws `unavailable` when nobody can tell. */
@@ -36,7 +35,7 @@ export function createPortalSessionDirectory(
         else known.delete(hash.toString('base64'));
         return session;
       } catch (error) {
-        if (!isUnavailable(error) && !(error instanceof GroupCommitOverloaded)) throw error;
+        if (!isDatabaseUnavailable(error) && !(error instanceof GroupCommitOverloaded)) throw error;
         throw unavailable('Portal sessions cannot be looked up right now.', error);
       }
     },

@@ -1,8 +1,8 @@
+import { isDatabaseUnavailable } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 
 import { AppError, unavailable } from './app-error.js';
-import { isUnavailable } from './is-unavailable.js';
 import { RequestAborted } from './read-json-text.js';
 import { requestIdOf } from './request-id.js';
 import { sendProblem } from './send-problem.js';
@@ -33,7 +33,7 @@ export function problemHandler({ logger }: { logger: Logger }): ErrorRequestHand
 /** The error as a refusal that may be shown, or null for a bug. */
 function refusalOf(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
-  if (isUnavailable(error)) return unavailable('The database cannot be reached right now.', error);
+  if (isDatabaseUnavailable(error)) return unavailable('The database cannot be reached right now.', error);
   return undecodablePath(error);
 }
 

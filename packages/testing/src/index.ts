@@ -1,5 +1,6 @@
 export { countRowsRead } from './count-rows-read.js';
 export { findFreePort, startPrivateRedis } from '@posthorn/embedded';
+export { startBreakablePostgres, type BreakablePostgres, type PostgresState } from './breakable-postgres.js';
 export { startChildScript, type ChildScript } from './child-script.js';
 export {
   startReceiver,

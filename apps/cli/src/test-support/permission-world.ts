@@ -60,15 +60,22 @@ export interface PermissionWorldOptions {
   roles?: readonly Role[];
   /** Where the server finds its database, for one that is to lose it. */
   reach?: (databaseUrl: string) => string;
+  /** Services of the test's own. Default: those of the test run. */
+  services?: { databaseUrl: string; redisUrl: string };
 }
 
 export async function openPermissionWorld({
   env = {},
   roles = ['ingest', 'console'],
   reach = (url) => url,
+  services,
 }: PermissionWorldOptions = {}): Promise<PermissionWorld> {
-  const testDatabase = await createTestDatabase();
-  const redis = testRedis();
+  const testDatabase = services
+    ? { url: services.databaseUrl, drop: () => Promise.resolve() }
+    : await createTestDatabase();
+  const redis = services
+    ? { url: services.redisUrl, prefix: '{ph:0}', drop: () => Promise.resolve() }
+    : testRedis();
   const logger = createLogger({ level: 'silent', role: 'test' });
   const migrationsDir = findMigrationsDir();
   await migrateDatabase({ databaseUrl: testDatabase.url, migrationsDir, logger });
