@@ -129,25 +129,6 @@ describe('createHttpServer', () => {
     await server.close();
   });
 
-  it('closes connections beyond the limit, and lets go of idle ones for those that come', async () => {
-    const server = await createHttpServer({
-      handler: (_request, response) => response.end('ok'),
-      host: '127.0.0.1',
-      port: 0,
-      connectionsMax: 5,
-    });
-    const agent = new http.Agent({ keepAlive: true });
-    await Promise.all(Array.from({ length: 5 }, () => get(server.port, agent)));
-    await waitUntil(() =>
-      get(server.port, new http.Agent()).then(
-        ({ statusCode }) => statusCode === 200,
-        () => false,
-      ),
-    );
-    agent.destroy();
-    await server.close();
-  });
-
   it('serves HTTP/1.0 without a Host, and sends 100 to those who expect it', async () => {
     const server = await createHttpServer({
       handler: (_request, response) => response.writeHead(200, { Connection: 'close' }).end('ok'),

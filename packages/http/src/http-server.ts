@@ -2,6 +2,7 @@ import type { Logger } from '@posthorn/runtime';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+import { limitConnections } from './limit-connections.js';
 import { refuseMalformed, refuseMissingHost } from './refuse-malformed.js';
 import { refuseSlowBodies, type SlowBodyLimits } from './refuse-slow-bodies.js';
 
@@ -14,8 +15,10 @@ export interface HttpServerOptions {
   requestTimeoutMs?: number;
   /** Default: 1 KiB per second, looked at every 5 s. */
   slowBodies?: SlowBodyLimits;
-  /** Open connections; more are closed at once. Default 10,000. */
+  /** Open connections; for more, unused ones make room, or they are answered 503. Default 10,000. */
   connectionsMax?: number;
+  /** How long a connection is without a request before it makes room. Default 1 s. */
+  connectionUnusedMs?: number;
   logger?: Logger;
 }
 
@@ -36,6 +39,7 @@ export async function createHttpServer({
   requestTimeoutMs = 30_000,
   slowBodies = { everyMs: 5_000, bytesPerSecondMin: 1_024 },
   connectionsMax = 10_000,
+  connectionUnusedMs = 1_000,
   logger,
 }: HttpServerOptions): Promise<HttpServer> {
   const server = createServer({
@@ -50,7 +54,11 @@ export async function createHttpServer({
     noDelay: true,
   });
   refuseSlowBodies(server, refuseMalformed(server), slowBodies);
-  limitConnections(server, connectionsMax, logger);
+  const refuseBeyondLimit = limitConnections(server, {
+    connectionsMax,
+    unusedMs: connectionUnusedMs,
+    logger,
+  });
   const closeSilent = silentConnections(server);
   let closing = false;
   server.on('request', (request, response) => {
@@ -58,7 +66,8 @@ export async function createHttpServer({
     response.once('close', () => {
       if (closing) server.closeIdleConnections();
     });
-    if (!refuseMissingHost(request, response)) handler(request, response);
+    if (refuseBeyondLimit(request, response) || refuseMissingHost(request, response)) return;
+    handler(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -98,22 +107,5 @@ function silentConnections(server: Server): () => void {
   };
 }
 
-/** Each open connection costs memory, whatever it does. At the limit those that idle make room for those that come. */
-function limitConnections(server: Server, connectionsMax: number, logger: Logger | undefined): void {
-  server.maxConnections = connectionsMax;
-  let nextAtMs = 0;
-  let dropped = 0;
-  server.on('drop', () => {
-    dropped++;
-    const nowMs = performance.now();
-    if (nowMs < nextAtMs) return;
-    nextAtMs = nowMs + makeRoomEveryMs;
-    server.closeIdleConnections();
-    logger?.warn('http.connections_full', { connectionsMax, dropped });
-    dropped = 0;
-  });
-}
-
 /** Behind Node's 511 a burst of connections waits a second or more for its second SYN. The system may allow less. */
 const acceptBacklog = 4_096;
-const makeRoomEveryMs = 1_000;

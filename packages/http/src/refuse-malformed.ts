@@ -1,4 +1,4 @@
-import { problemDocument } from '@posthorn/api-contract';
+import { type ProblemCode, problemDocument } from '@posthorn/api-contract';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { Socket } from 'node:net';
@@ -50,6 +50,8 @@ function refusalOf(code: string | undefined): Refusal {
       return refusal(408, 'The request did not arrive in time.');
     case 'HPE_HEADER_OVERFLOW':
       return refusal(431, 'The headers are larger than 16 KiB.');
+    case 'ERR_CONNECTIONS_FULL':
+      return refusal(503, 'Too many connections are open.', 'unavailable');
     default:
       return refusal(400, 'The request is not valid HTTP/1.1.');
   }
@@ -61,9 +63,9 @@ interface Refusal {
   text: string;
 }
 
-function refusal(status: number, detail: string): Refusal {
+function refusal(status: number, detail: string, code: ProblemCode = 'invalid_request'): Refusal {
   const requestId = randomUUID();
-  const text = JSON.stringify({ ...problemDocument({ code: 'invalid_request', detail, requestId }), status });
+  const text = JSON.stringify({ ...problemDocument({ code, detail, requestId }), status });
   return {
     status,
     headers: {
@@ -71,6 +73,7 @@ function refusal(status: number, detail: string): Refusal {
       'Content-Length': Buffer.byteLength(text),
       'X-Content-Type-Options': 'nosniff',
       'X-Request-Id': requestId,
+      ...(status === 503 && { 'Retry-After': 1 }),
       Connection: 'close',
     },
     text,
