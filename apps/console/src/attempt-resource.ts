@@ -1,8 +1,9 @@
 import type { AttemptResource } from '@posthorn/api-contract';
 import type { Attempt } from '@posthorn/database';
+import { readResponseBody } from './response-body.js';
 
 /** `sentBody` is stored once, with the event. */
-export function attemptResource(attempt: Attempt, sentBody: string): AttemptResource {
+export async function attemptResource(attempt: Attempt, sentBody: string): Promise<AttemptResource> {
   return {
     number: attempt.number,
     trigger: attempt.trigger,
@@ -12,7 +13,7 @@ export function attemptResource(attempt: Attempt, sentBody: string): AttemptReso
     error:
       attempt.errorCode === null ? null : { code: attempt.errorCode, message: attempt.errorMessage ?? '' },
     request: { headers: attempt.requestHeaders, body: sentBody },
-    response: attempt.responseCode === null ? null : responseOf(attempt),
+    response: attempt.responseCode === null ? null : await responseOf(attempt),
     address: attempt.address,
     resent: attempt.resent,
     startedAt: attempt.startedAt.toISOString(),
@@ -20,10 +21,16 @@ export function attemptResource(attempt: Attempt, sentBody: string): AttemptReso
   };
 }
 
-function responseOf({ responseHeaders, responseBody, responseTruncated }: Attempt) {
+async function responseOf({ responseHeaders, responseBody, responseTruncated }: Attempt) {
+  const headers = responseHeaders ?? {};
+  const stored = Buffer.from(responseBody ?? []);
+  const { kind, text, note, cut } = await readResponseBody(stored, headers);
   return {
-    headers: responseHeaders ?? {},
-    body: Buffer.from(responseBody ?? []).toString('utf8'),
-    truncated: responseTruncated,
+    headers,
+    body: text,
+    bodyKind: kind,
+    bodyBytes: stored.length,
+    bodyNote: note,
+    truncated: responseTruncated || cut,
   };
 }

@@ -1,4 +1,4 @@
-import { type ListDeliveriesQuery, operations } from '@posthorn/api-contract';
+import { type AttemptResource, type ListDeliveriesQuery, operations } from '@posthorn/api-contract';
 import type {
   AttemptStore,
   CustomerStore,
@@ -51,10 +51,9 @@ export function mountDeliveries(router: Router, deps: DeliveriesDeps): void {
     if (!event) throw notFound();
     const limit = Math.min(query.limit, Math.max(1, Math.floor(sentBodiesMax / event.body.length)));
     const page = await attempts.list({ deliveryId: id, limit, before });
-    return {
-      status: 200,
-      body: pageResource(attemptCursor, page, (attempt) => attemptResource(attempt, event.body)),
-    };
+    const items: AttemptResource[] = [];
+    for (const attempt of page.items) items.push(await attemptResource(attempt, event.body));
+    return { status: 200, body: pageResource(attemptCursor, { ...page, items }, (item) => item) };
   });
 }
 

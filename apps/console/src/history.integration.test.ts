@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
@@ -205,6 +206,18 @@ describe('what a pending delivery waits for', () => {
 });
 
 describe('GET /v1/deliveries/{deliveryId}/attempts', () => {
+  it('shows a compressed body in another charset as text, and says so', async () => {
+    const event = await insertEvent({});
+    const delivery = await insertDelivery({ eventId: event.uuid, endpointId: await insertEndpoint('acme') });
+    await insertAttempt(delivery.uuid, 1, 500, {
+      headers: { 'content-encoding': 'gzip', 'content-type': 'text/html; charset=Shift_JIS' },
+      body: gzipSync(Buffer.from('8376838d834f', 'hex')),
+    });
+    const { body } = await app.admin.get(`/v1/deliveries/${delivery.id}/attempts`).expect(200);
+    const response = { body: 'プログ', bodyKind: 'text', bodyNote: 'Decompressed from gzip.' };
+    expect(body).toMatchObject({ data: [{ response }] });
+  });
+
   it('lists attempts by number with what was sent and what came back', async () => {
     const event = await insertEvent({});
     const delivery = await insertDelivery({ eventId: event.uuid, endpointId: await insertEndpoint('acme') });
@@ -221,7 +234,14 @@ describe('GET /v1/deliveries/{deliveryId}/attempts', () => {
           latencyMs: 12,
           error: null,
           request: { headers: { 'webhook-id': event.id }, body: event.body },
-          response: { headers: { server: 'x' }, body: 'größer', truncated: true },
+          response: {
+            headers: { server: 'x' },
+            body: 'größer',
+            bodyKind: 'text',
+            bodyBytes: 8,
+            bodyNote: null,
+            truncated: true,
+          },
           address: '192.0.2.1',
           resent: false,
           startedAt: expect.any(String),
@@ -378,7 +398,15 @@ async function insertDelivery(facts: {
 }
 
 /** Without a response code it never got a response. */
-async function insertAttempt(deliveryId: string, number: number, responseCode: number | null): Promise<void> {
+async function insertAttempt(
+  deliveryId: string,
+  number: number,
+  responseCode: number | null,
+  response: { headers: Record<string, string>; body: Buffer } = {
+    headers: { server: 'x' },
+    body: Buffer.from('größer'),
+  },
+): Promise<void> {
   const answered = responseCode !== null;
   await app.database.pool.query(
     `INSERT INTO attempt (delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message,
@@ -392,8 +420,8 @@ async function insertAttempt(deliveryId: string, number: number, responseCode: n
       answered ? null : 'connection_refused',
       answered ? null : 'Refused',
       await webhookId(deliveryId),
-      answered ? '{"server":"x"}' : null,
-      answered ? Buffer.from('größer') : null,
+      answered ? JSON.stringify(response.headers) : null,
+      answered ? response.body : null,
       answered,
     ],
   );

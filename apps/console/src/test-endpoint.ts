@@ -45,7 +45,7 @@ export function mountTestEndpoint(router: Router, deps: TestEndpointDeps): void 
     if (!attempt) return { status: 202, body: { deliveryId, status: 'pending' }, customerId };
     const event = await events.get(sent.eventId);
     if (!event) throw notFound();
-    return { status: 200, body: { deliveryId, ...attemptResource(attempt, event.body) }, customerId };
+    return { status: 200, body: { deliveryId, ...(await attemptResource(attempt, event.body)) }, customerId };
   });
 }
 

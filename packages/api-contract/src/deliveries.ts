@@ -44,6 +44,16 @@ export interface DeliveryResource {
   test: boolean;
 }
 
+export interface AttemptResponse {
+  headers: Record<string, string>;
+  /** The stored beginning as text; empty when it is binary. */
+  body: string;
+  bodyKind: 'text' | 'binary';
+  bodyBytes: number;
+  bodyNote: string | null;
+  truncated: boolean;
+}
+
 export interface AttemptResource {
   number: number;
   trigger: AttemptTrigger;
@@ -53,8 +63,8 @@ export interface AttemptResource {
   error: { code: string; message: string } | null;
   /** As sent, custom header values masked; `body` is the text that was signed. */
   request: { headers: Record<string, string>; body: string };
-  /** Null when no response came. `body` is the kept beginning, read as UTF-8. */
-  response: { headers: Record<string, string>; body: string; truncated: boolean } | null;
+  /** Null when no response came. */
+  response: AttemptResponse | null;
   address: string | null;
   resent: boolean;
   startedAt: string;
@@ -151,7 +161,26 @@ export const attemptResource = Joi.object<AttemptResource>({
     .description('What was sent.'),
   response: Joi.object({
     headers: headerMap.required().description('As they came.'),
-    body: Joi.string().allow('').required().description('The kept beginning (16 KiB), read as UTF-8.'),
+    body: Joi.string()
+      .allow('')
+      .required()
+      .description(
+        'The stored beginning (16 KiB) as text: decompressed by its `content-encoding`, read in its charset. ' +
+          'Empty when it is binary.',
+      ),
+    bodyKind: Joi.string()
+      .valid('text', 'binary')
+      .required()
+      .description('`binary`: it is no text, or compressed in a way that is not supported.'),
+    bodyBytes: Joi.number()
+      .integer()
+      .min(0)
+      .required()
+      .description('How many bytes of it are stored, as they came.'),
+    bodyNote: Joi.string()
+      .allow(null)
+      .required()
+      .description('For people: from what it was decompressed, or what it is instead of text.'),
     truncated: Joi.boolean().required().description('True when there was more of it.'),
   })
     .allow(null)

@@ -135,7 +135,14 @@ export const attempt: AttemptResource = {
       `{"id":"${exampleId('event')}","type":"invoice.paid","timestamp":"${acceptedAt}",` +
       '"data":{"invoice":"in_1042","total":99.50}}',
   },
-  response: { headers: { date: 'Sat, 31 Jan 2026 12:00:00 GMT' }, body: '', truncated: false },
+  response: {
+    headers: { date: 'Sat, 31 Jan 2026 12:00:00 GMT' },
+    body: '',
+    bodyKind: 'text',
+    bodyBytes: 0,
+    bodyNote: null,
+    truncated: false,
+  },
   address: '203.0.113.7',
   resent: false,
   startedAt: triedAt,
