@@ -4,6 +4,8 @@ import {
   type StatsBucketResource,
   statsBucketsMax,
   type StatsQuery,
+  timestampMsMax,
+  timestampMsMin,
 } from '@posthorn/api-contract';
 import type { CustomerStore, EndpointStore, Statistics, StatisticsStore } from '@posthorn/database';
 import { latencyPercentile } from '@posthorn/domain';
@@ -59,9 +61,13 @@ export function mountStats(
 /** Whole buckets. */
 function rangeOf({ bucket, since, until }: StatsQuery, nowMs: number): [number, number] {
   const width = bucketMs[bucket];
-  const untilMs = Math.ceil((until ?? nowMs + 1) / width) * width;
+  // The bucket behind the last one of the year 9999 begins at no time that can be written.
+  const untilMs =
+    Math.min(Math.ceil((until ?? nowMs + 1) / width), Math.floor(timestampMsMax / width)) * width;
   const sinceMs =
-    since === undefined ? untilMs - bucketsDefault[bucket] * width : Math.floor(since / width) * width;
+    since === undefined
+      ? Math.max(untilMs - bucketsDefault[bucket] * width, timestampMsMin)
+      : Math.floor(since / width) * width;
   const buckets = (untilMs - sinceMs) / width;
   if (buckets > 0 && buckets <= statsBucketsMax) return [sinceMs, untilMs];
   throw new AppError({

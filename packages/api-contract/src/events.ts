@@ -1,7 +1,16 @@
 import { Joi } from './strict-joi.js';
 
 import { type DeliveryResource, deliveryResource } from './deliveries.js';
-import { customerId, eventType, idText, text, time, timeBounds, timestampInput } from './fields.js';
+import {
+  customerId,
+  eventType,
+  idText,
+  producerEventType,
+  text,
+  time,
+  timeBounds,
+  timestampInput,
+} from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 import { problemCodes, type FieldError, type ProblemCode } from './problem.js';
 
@@ -62,7 +71,7 @@ export const idempotencyKey = Joi.string()
 
 export const eventInput = Joi.object<EventInput>({
   customerId: customerId.required(),
-  type: eventType.required(),
+  type: producerEventType.required(),
   data: Joi.any().required().description('Any JSON value; kept and sent as the bytes that were received.'),
   externalId: text(255).description('The producer’s own id; idempotent like the header.'),
   timestamp: timestampInput().description(

@@ -4,10 +4,12 @@ import {
   eventTypeLengthMax,
   eventTypePattern,
   isEventFilter,
+  isReservedEventType,
+  producerEventTypePattern,
 } from '@posthorn/domain';
 import type joi from 'joi';
 
-import { Joi } from './strict-joi.js';
+import { documented, Joi } from './strict-joi.js';
 
 import { dateTimePattern, parseTimestamp } from './timestamp.js';
 
@@ -33,6 +35,20 @@ export const eventType = Joi.string()
   .pattern(eventTypePattern, 'event type')
   .max(eventTypeLengthMax)
   .description('Dot-separated name, such as `invoice.paid`.');
+
+/** Of what producers send and put into the catalogue. */
+export const producerEventType = documented(
+  eventType
+    .custom((value: string, helpers) => (isReservedEventType(value) ? helpers.error('eventType') : value))
+    .message(
+      '{{#label}} must not be "posthorn" or begin with "posthorn.", in any case: these types are kept for the operational ' +
+        'events that Posthorn sends itself; take another name, such as "acme.invoice.paid"',
+    )
+    .description(
+      'Dot-separated name, such as `invoice.paid`. Names that begin with `posthorn.` are Posthorn’s own.',
+    ),
+  { pattern: producerEventTypePattern.source },
+);
 
 export const eventFilter = Joi.string()
   .max(eventTypeLengthMax)

@@ -20,6 +20,7 @@ export {
 } from './permissions.js';
 export type { Scope } from './scope.js';
 export { type Validated, validateValue, type ValidateOptions } from './validate-value.js';
+export { timestampMsMax, timestampMsMin } from './timestamp.js';
 export { decodeCursor, encodeCursor, type Page, type PageQuery } from './page.js';
 export { type IdKind, idPrefixes, type RateLimit } from './fields.js';
 export { patchEndpointSettings } from './endpoint-patch.js';

@@ -1,11 +1,12 @@
 import { eventTypeResource, putEventTypeBody } from './event-types.js';
-import { eventType, noParams, noQuery } from './fields.js';
+import { eventType, noParams, noQuery, producerEventType } from './fields.js';
 import { operation } from './operation.js';
 import { pageOf, pageQuery } from './page.js';
 import { Joi } from './strict-joi.js';
 
 const group = 'Event types';
 
+const newEventTypeParams = Joi.object<{ name: string }>({ name: producerEventType.required() });
 const eventTypeParams = Joi.object<{ name: string }>({ name: eventType.required() });
 
 export const eventTypeOperations = {
@@ -19,7 +20,7 @@ export const eventTypeOperations = {
       'What the body leaves out is reset. A schema applies within a second to events that are sent from then on; events of ' +
       'types without an entry, or without a schema, are not checked.',
     createsNamed: true,
-    params: eventTypeParams,
+    params: newEventTypeParams,
     query: noQuery,
     body: putEventTypeBody,
     bodyOptional: true,

@@ -31,6 +31,7 @@ export const webhookOperations = {
     headers: { 'Idempotency-Key': idempotencyKey },
     body: deliverWebhookBody,
     example: {
+      customerId: 'acme',
       url: 'https://example.com/callbacks/42',
       payload: { job: 42, state: 'done' },
       retryPolicy: { maxAttempts: 3 },

@@ -20,11 +20,12 @@ export function parseTimestamp(text: string): number | null {
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return null;
   const ms = Date.parse(text.toUpperCase());
   // The offset can carry the first and the last day out of the years that Postgres and ISO 8601 write alike.
-  return ms >= msMin && ms <= msMax ? ms : null;
+  return ms >= timestampMsMin && ms <= timestampMsMax ? ms : null;
 }
 
-const msMin = Date.parse('0001-01-01T00:00:00Z');
-const msMax = Date.parse('9999-12-31T23:59:59.999Z');
+/** The first and the last time that can be written with a year of four digits, and that Postgres and ISO 8601 write alike. */
+export const timestampMsMin = Date.parse('0001-01-01T00:00:00Z');
+export const timestampMsMax = Date.parse('9999-12-31T23:59:59.999Z');
 
 function daysIn(year: number, month: number): number {
   return new Date(Date.UTC(year, month, 0)).getUTCDate();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isCustomerId, isEventType } from './identifiers.js';
+import { isCustomerId, isEventType, isReservedEventType, producerEventTypePattern } from './identifiers.js';
 
 describe('customer ids', () => {
   it.each(['a', '7', 'acme', 'Acme-1_2.3', 'a'.repeat(64)])('may be %s', (text) => {
@@ -28,4 +28,33 @@ describe('event types', () => {
       expect(isEventType(text)).toBe(false);
     },
   );
+});
+
+describe('types that producers may send', () => {
+  it.each([
+    'invoice.paid',
+    'posthorns',
+    'posthorn-x.y',
+    'posthorn_x',
+    'my.posthorn.x',
+    'x.posthorn',
+    'postho.rn',
+  ])('%s is one', (type) => {
+    expect(isReservedEventType(type)).toBe(false);
+    expect(producerEventTypePattern.test(type)).toBe(true);
+  });
+
+  it.each([
+    'posthorn',
+    'Posthorn',
+    'POSTHORN',
+    'posthorn.test',
+    'posthorn.endpoint.disabled',
+    'POSTHORN.endpoint.disabled',
+    'pOsThOrN.x',
+  ])('%s is none: it is kept for Posthorn', (type) => {
+    expect(isEventType(type)).toBe(true);
+    expect(isReservedEventType(type)).toBe(true);
+    expect(producerEventTypePattern.test(type)).toBe(false);
+  });
 });

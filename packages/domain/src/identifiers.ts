@@ -6,6 +6,18 @@ export const eventTypePattern = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 
 export const eventTypeLengthMax = 128;
 
+/**
+ * Types that producers may send: not `posthorn` nor what begins with `posthorn.`, in any case, because customers trust
+ * those to be ours.
+ */
+export const producerEventTypePattern =
+  /^(?![Pp][Oo][Ss][Tt][Hh][Oo][Rr][Nn](?:\.|$))[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+
+/** Whether a type, or a text in the place of one, has the name that Posthorn keeps for itself. */
+export function isReservedEventType(text: string): boolean {
+  return /^posthorn(?:\.|$)/i.test(text);
+}
+
 export function isCustomerId(text: string): boolean {
   return customerIdPattern.test(text);
 }

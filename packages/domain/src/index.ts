@@ -6,6 +6,8 @@ export {
   eventTypePattern,
   isCustomerId,
   isEventType,
+  isReservedEventType,
+  producerEventTypePattern,
 } from './identifiers.js';
 export { isEventFilter } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';

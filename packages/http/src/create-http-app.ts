@@ -2,7 +2,7 @@ import type { Logger } from '@posthorn/runtime';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 
 import { allowOrigins } from './allow-origins.js';
-import { methodNotAllowed } from './method-not-allowed.js';
+import { methodNotAllowed, refuseMethodOfNamedPath } from './method-not-allowed.js';
 import { problemHandler } from './problem-handler.js';
 import { requestId } from './request-id.js';
 import { securityHeaders } from './security-headers.js';
@@ -42,6 +42,7 @@ export function createHttpApp({
     if (request.method === 'OPTIONS') refuse(request, response, next);
     else next();
   });
+  app.use(refuseMethodOfNamedPath());
   for (const router of routers) app.use(router);
   app.use(refuse, problemHandler({ logger }));
   return app;

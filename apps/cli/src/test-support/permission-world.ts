@@ -119,7 +119,7 @@ export async function openPermissionWorld({
   const endpoint = async (customerId: string) =>
     (await admin('post', `/v1/customers/${customerId}/endpoints`, quietEndpoint)).id;
   const event = async (customerId: string) =>
-    (await admin('post', '/v1/events', { customerId, type: 'invoice.paid', data: {} })).id;
+    (await admin('post', '/v1/events', { customerId, type: 'invoice.paid', data: { invoice: 'in_1' } })).id;
   const linkToken = async (customerId: string) =>
     new URL((await admin('post', `/v1/customers/${customerId}/portal-links`)).url).hash.slice(
       '#token='.length,
