@@ -1,26 +1,46 @@
-// `count-results.mjs <folder> <exit code of the tests> <exit code of the checks>`: what .ci/run ends with.
-import { existsSync, readFileSync } from 'node:fs';
+// `count-results.mjs <folder> <part>=<exit code>…`: what .ci/run ends with. A part left behind, in the folder, what Jest
+// (`<part>.json`), `npm run check` (the same) or a benchmark (`<part>/*.json`) writes.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const [folder, testsExit, checksExit] = process.argv.slice(2);
-const tests = read('tests.json');
-const checks = read('checks.json') ?? [];
+const [folder, ...parts] = process.argv.slice(2);
 
-const passed = (tests?.numPassedTests ?? 0) + checks.filter((check) => check.passed).length;
-// A file that cannot be loaded has no tests to count; it failed all the same.
-const failedTests = (tests?.numFailedTests ?? 0) + (tests?.numRuntimeErrorTestSuites ?? 0);
-const failedChecks = checks.filter((check) => !check.passed).length;
-const failed = orOne(failedTests, testsExit) + orOne(failedChecks, checksExit);
-
+let passed = 0;
+let failed = 0;
+for (const part of parts) {
+  const [name, exitCode] = part.split('=');
+  const result = countOf(read(name));
+  passed += result.passed;
+  // A run that failed without a failure to show for it (an installation, a crash) counts as one.
+  failed += exitCode === '0' ? result.failed : Math.max(result.failed, 1);
+}
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 && passed > 0 ? 0 : 1);
 
 function read(name) {
-  const file = path.join(folder, name);
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null;
+  const file = path.join(folder, `${name}.json`);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  const inside = path.join(folder, name);
+  const written = existsSync(inside)
+    ? readdirSync(inside).find((entry) => entry.endsWith('.json'))
+    : undefined;
+  return written === undefined ? null : JSON.parse(readFileSync(path.join(inside, written), 'utf8'));
 }
 
-/** A run that failed without a failure to show for it (an installation, a crash) counts as one. */
-function orOne(count, exitCode) {
-  return exitCode === '0' ? count : Math.max(count, 1);
+function countOf(result) {
+  if (result === null) return { passed: 0, failed: 0 };
+  if (Array.isArray(result)) return split(result.map(({ passed }) => passed));
+  if (Array.isArray(result.targets)) return split(result.targets.map(({ met }) => met));
+  // A file that cannot be loaded has no tests to count; it failed all the same.
+  return {
+    passed: result.numPassedTests,
+    failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
+  };
+}
+
+function split(outcomes) {
+  return {
+    passed: outcomes.filter((outcome) => outcome).length,
+    failed: outcomes.filter((outcome) => !outcome).length,
+  };
 }

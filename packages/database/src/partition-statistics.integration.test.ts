@@ -57,6 +57,28 @@ describe('the statistics of a day that begins', () => {
     expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
   });
 
+  it('are made anew with its first page, so that what is prepared then reads by index however full it gets', async () => {
+    await pool.query('ANALYZE');
+    // As on the connections kept for accepting, which plan once: while there is nothing.
+    await pool.query('SET random_page_cost = 0.1; SET plan_cache_mode = force_generic_plan');
+    await add(1);
+    const refreshed = await refreshPartitionStatistics(pool, noonMs);
+    for (const table of tables) expect(refreshed).toContain(partitionName(table, noonMs));
+    await add(2_000);
+    expect(await rowsReadBy(() => add(8))).toBeLessThan(200);
+  });
+
+  it('of a table that is empty in a new installation are made anew when it is not any more', async () => {
+    await pool.query('ALTER TABLE endpoint SET (autovacuum_enabled = false)');
+    await pool.query('ANALYZE');
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
+    await pool.query(
+      `INSERT INTO endpoint (id, customer_id, url, event_types) VALUES ('${ENDPOINT}', 'acme', 'x', '{*}')`,
+    );
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual(['endpoint']);
+    expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);
+  });
+
   it('are left alone where nobody has made any, and where there is no such day', async () => {
     await add(2_000);
     expect(await refreshPartitionStatistics(pool, noonMs)).toEqual([]);

@@ -27,7 +27,8 @@ export const configVariables: readonly ConfigVariable[] = [
     whenUnset: '`dev` runs a Postgres of its own',
     requiredFor: ['serve', 'migrate', 'keys reencrypt'],
     secret: true,
-    meaning: 'The Postgres database that holds everything.',
+    meaning:
+      'The Postgres database that holds everything. `?schema=` names a schema of its own, made by `migrate`; a pooler has to keep sessions.',
   }),
   text('REDIS_URL', 'redisUrl', 'Services', {
     ...value.serviceUrl(['redis', 'rediss'], 'redis://:password@host:6379'),

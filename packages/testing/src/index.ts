@@ -13,6 +13,8 @@ export {
   createEmptyDatabase,
   createTestDatabase,
   prepareTemplate,
+  runSql,
+  testServerUrl,
   type TestDatabase,
 } from './test-database.js';
 export { openStream, type OpenStream, type StreamMessage } from './open-stream.js';

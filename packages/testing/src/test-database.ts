@@ -57,6 +57,18 @@ async function createFrom(template: string): Promise<TestDatabase> {
   };
 }
 
+/** The server of the test run, as a superuser, for what a database of its own is not enough. */
+export function testServerUrl(): string {
+  return required('POSTHORN_TEST_DATABASE_URL');
+}
+
+/** One after another, on a connection of its own. */
+export function runSql(url: string, ...statements: readonly string[]): Promise<void> {
+  return onServer(url, async (client) => {
+    for (const statement of statements) await client.query(statement);
+  });
+}
+
 function hashOf(migrationsDir: string): string {
   const hash = createHash('sha256');
   const files = readdirSync(migrationsDir, { recursive: true, encoding: 'utf8' }).filter((file) =>

@@ -26,6 +26,8 @@ const DAY_MS = 86_400_000;
 const DAYS = 20;
 const PER_DAY = 1_500;
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
+/** What `jit_above_cost` is by default. */
+const COMPILED_ABOVE = 100_000;
 /** After five executions Postgres may change to a plan that does not look at the values. */
 const EXECUTIONS = 9;
 
@@ -266,6 +268,9 @@ describe('the hot statements over many partitions', () => {
       // A hundred of each, looked up in a few tables, by index each.
       expect(await rowsRead(() => accept(events), accepting)).toBeLessThan(2_000);
       expect(await rowsRead(() => rollUp(events.length), reading)).toBeLessThan(2_000);
+      const costs = [...(await keptPlanCosts(accepting)), ...(await keptPlanCosts(reading))];
+      expect(costs.length).toBeGreaterThan(2);
+      expect(Math.max(...costs)).toBeLessThan(COMPILED_ABOVE);
     } finally {
       await accepting.end();
       await reading.end();
@@ -301,6 +306,22 @@ describe('the hot statements over many partitions', () => {
     }
   });
 });
+
+/** Of every statement that the pool's one connection has prepared, by the plan that serves for any values. */
+async function keptPlanCosts(on: pg.Pool): Promise<number[]> {
+  const { rows } = await on.query<{ explain: string }>(
+    `SELECT format('EXPLAIN (FORMAT JSON) EXECUTE %I(%s)', name,
+                   (SELECT string_agg('NULL', ',') FROM unnest(parameter_types))) AS explain
+       FROM pg_prepared_statements WHERE array_length(parameter_types, 1) > 0`,
+  );
+  await on.query('SET plan_cache_mode = force_generic_plan');
+  const costs: number[] = [];
+  for (const { explain } of rows) {
+    const { rows: plans } = await on.query<{ 'QUERY PLAN': [{ Plan: { 'Total Cost': number } }] }>(explain);
+    costs.push(plans[0]!['QUERY PLAN'][0].Plan['Total Cost']);
+  }
+  return costs;
+}
 
 async function readAttempts(on = pool): Promise<number> {
   return inTransaction(on, async (client) => {
