@@ -151,7 +151,12 @@ export async function startRoles({
   if (has('ingest')) {
     const shared = { pool: database.accepting, clock, routes, logger, idempotencyWindowHours };
     const enqueuer = createDeliveryEnqueuer(queue, logger);
-    const acceptor = createEventAcceptor({ ...shared, enqueuer, retentionDays: config.retentionDays });
+    const acceptor = createEventAcceptor({
+      ...shared,
+      largePool: pool,
+      enqueuer,
+      retentionDays: config.retentionDays,
+    });
     shutdown.onClose('accepting', () => acceptor.close());
     const oneShots = createOneShotAcceptor({ ...shared, enqueuer, oneShots: oneShotStore });
     shutdown.onClose('accepting one-shots', () => oneShots.close());
@@ -189,6 +194,7 @@ export async function startRoles({
         logger,
         retentionDays: config.retentionDays,
         endpointInFlightMax: config.endpointInFlightMax,
+        endpointsMax: config.endpointsMax,
         timeoutMs: config.timeoutMs,
         stopping: stopping.signal,
         stream: { streamsMax: config.streamsMax },

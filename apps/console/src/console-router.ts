@@ -52,6 +52,8 @@ export interface ConsoleRouterDeps {
   retentionDays: number;
   /** What an endpoint without a limit of its own may have in flight. */
   endpointInFlightMax: number;
+  /** Endpoints of a customer without a limit of its own. */
+  endpointsMax: number;
   portal: PortalSettings;
   /** What an attempt may take. */
   timeoutMs: number;
@@ -71,6 +73,7 @@ export function createConsoleRouter({
   logger,
   retentionDays,
   endpointInFlightMax,
+  endpointsMax,
   portal,
   timeoutMs,
   stopping,
@@ -78,7 +81,7 @@ export function createConsoleRouter({
 }: ConsoleRouterDeps): Router {
   const { pool, prisma, clock } = database;
   const customers = createCustomerStore({ prisma });
-  const endpoints = createEndpointStore({ prisma, secretBox, clock });
+  const endpoints = createEndpointStore({ prisma, secretBox, clock, endpointsMax });
   const apiKeys = createApiKeyStore({ prisma, clock });
   const events = createEventStore({ prisma });
   const deliveries = createDeliveryStore({ prisma, clock });

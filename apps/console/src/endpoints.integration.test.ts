@@ -108,7 +108,34 @@ describe('POST /v1/customers/{customerId}/endpoints', () => {
       .post('/v1/customers/acme/endpoints')
       .send({ url: 'https://a.example/' })
       .expect(409);
-    expect(refused.body.code).toBe('conflict');
+    expect(refused.body).toMatchObject({
+      code: 'conflict',
+      detail: expect.stringContaining('at most 1 endpoints'),
+    });
+  });
+
+  it('refuses one more than the default where the customer has no limit of its own, in the portal too', async () => {
+    const target = { url: 'https://a.example/', eventTypes: ['*'] };
+    const path = '/v1/customers/acme/endpoints';
+    // 20 in these tests.
+    const made = await Promise.all(Array.from({ length: 24 }, () => app.admin.post(path).send(target)));
+    expect(made.filter(({ body }) => body.code === 'conflict')).toHaveLength(4);
+    expect(made.filter(({ body }) => 'secret' in body)).toHaveLength(20);
+    const { body: link } = await app.admin.post('/v1/customers/acme/portal-links').expect(201);
+    const token = new URL(link.url).hash.slice('#token='.length);
+    const { body: session } = await app.anyone.post('/v1/portal/session').send({ token }).expect(201);
+    const portal = app.as(session.token);
+    await portal.post(path).send(target).expect(409);
+    await portal
+      .put('/v1/customers/acme')
+      .send({ limits: { maxEndpoints: 100 } })
+      .expect(403);
+    await app.admin
+      .put('/v1/customers/acme')
+      .send({ limits: { maxEndpoints: 21 } })
+      .expect(200);
+    await portal.post(path).send(target).expect(201);
+    await portal.post(path).send(target).expect(409);
   });
 
   it('gives repeats with the same Idempotency-Key the first answer, its secret included, and makes one', async () => {

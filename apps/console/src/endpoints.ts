@@ -56,7 +56,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
         case 'limit_reached':
           throw new AppError({
             code: 'conflict',
-            detail: `The customer has its maximum of ${outcome.maxEndpoints} endpoints.`,
+            detail: `The customer may have at most ${outcome.maxEndpoints} endpoints. The operator can raise its limits.maxEndpoints.`,
           });
       }
     });

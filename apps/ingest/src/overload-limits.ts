@@ -1,4 +1,4 @@
-import { eventsWaitingMax } from '@posthorn/pipeline';
+import { deliveriesWaitingMax } from '@posthorn/pipeline';
 
 export interface OverloadLimits {
   /** Events that wait for a commit. */
@@ -20,7 +20,7 @@ export interface OverloadSettings {
 
 export function overloadLimits({ databasePoolMax, bodiesBytesMax }: OverloadSettings): OverloadLimits {
   return {
-    waitingMax: eventsWaitingMax,
+    waitingMax: deliveriesWaitingMax,
     // A commit takes some ten milliseconds. Where nothing is taken up for so long, Postgres stands still: who comes now
     // would only wait for a timeout.
     waitedMsMax: 3_000,

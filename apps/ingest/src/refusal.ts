@@ -48,11 +48,22 @@ export function refusalOf(outcome: Exclude<AcceptOutcome | OneShotOutcome, { kin
         detail: 'The idempotency key or externalId was used for a different request.',
       };
     case 'unavailable':
-      return outcome.because === 'overload'
-        ? { code: 'unavailable', detail: 'Too many events are waiting to be committed; try again shortly.' }
-        : databaseAway;
+      return unavailableBecause[outcome.because];
   }
 }
+
+const unavailableBecause: Record<'overload' | 'fan_out' | 'database', Refusal> = {
+  overload: {
+    code: 'unavailable',
+    detail: 'Too many events are waiting to be committed; try again shortly.',
+  },
+  fan_out: {
+    code: 'unavailable',
+    detail:
+      'The events of this customer come to more deliveries than can be committed now; try again shortly.',
+  },
+  database: databaseAway,
+};
 
 const reservedCustomer: Refusal = {
   code: 'forbidden',

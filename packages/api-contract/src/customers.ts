@@ -52,7 +52,11 @@ const limits = {
     .allow(null)
     .description('Requests to all its endpoints at once; null: the default of the server.'),
   rateLimit: rateLimit.allow(null).description('Requests to all its endpoints; null: not limited.'),
-  maxEndpoints: maxEndpoints.allow(null).description('Endpoints that it may have; null: not limited.'),
+  maxEndpoints: maxEndpoints
+    .allow(null)
+    .description(
+      'Endpoints that it may have; null: the default of the server (500). Those that are there stay.',
+    ),
 };
 const limitsNote = 'What it may use.';
 
@@ -81,7 +85,7 @@ export const customerResource = Joi.object<CustomerResource>({
     .required()
     .description(limitsNote),
   createdAt: time.required(),
-  updatedAt: time.required(),
+  updatedAt: time.required().description('When its own settings changed last; not with its endpoints.'),
 });
 
 export const putCustomerResource = customerResource.append<PutCustomerResource>({

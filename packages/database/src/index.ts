@@ -43,6 +43,7 @@ export {
   type EventToInsert,
   type InsertOutcome,
 } from './hot/insert-events.js';
+export { insertLargeEvent, type LargeEventToInsert, type LargeInsert } from './hot/insert-large-event.js';
 export { insertTest, type TestToInsert } from './hot/insert-test.js';
 export { findOneShots, type StoredOneShot } from './hot/find-one-shots.js';
 export { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './hot/insert-one-shots.js';

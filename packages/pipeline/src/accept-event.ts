@@ -3,35 +3,35 @@ import {
   insertEvents,
   isDatabaseUnavailable,
   type DatabaseClock,
-  type DeliveryToInsert,
   type EventToInsert,
   type FirstEvent,
   type FirstEventToFind,
   type InsertOutcome,
 } from '@posthorn/database';
-import {
-  type Audience,
-  buildEnvelope,
-  createUuidV7,
-  deliveryIdOf,
-  encodeId,
-  fanOut,
-  openingStatus,
-} from '@posthorn/domain';
+import type { Audience } from '@posthorn/domain';
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import type pg from 'pg';
 
+import { createCustomerShares } from './customer-shares.js';
 import type { DeliveryEnqueuer } from './enqueue-deliveries.js';
+import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
 import { heldForMs } from './held-for.js';
 import { keyHashesOf, requestHashOf } from './idempotency.js';
-import type { RoutingTable, RouteCache } from './route-cache.js';
+import { createLargeFanOuts } from './large-fan-outs.js';
+import { OverflowRefused } from './overflow-queue.js';
+import { createLoopPause } from './loop-pause.js';
+import type { RouteCache, RoutingTable } from './route-cache.js';
 
-/** Ten full commits: about a second of them, which is as long as a producer should be kept waiting. */
-export const eventsWaitingMax = 5_000;
+/** Deliveries that wait for a commit: ten full commits, about a second, as long as a producer should be kept waiting. */
+export const deliveriesWaitingMax = 5_000;
 
 /** A lone event is committed at once; those of a steady stream gather, as `docs/adr/0003-accepting-is-one-statement.md` says. */
 export const acceptPace = { gatherMs: 5, overlapAfterMs: 10 };
 
+/** An event with more deliveries is no part of a group commit. */
+const FAN_OUT_MAX = 250;
+/** Of the deliveries that wait for a group commit or are in one, as many are one customer's: two full commits. */
+const SHARE_MAX = 1_000;
 const HOUR_MS = 3_600_000;
 /** Endpoints that change faster than we can read them, or a first event that rolled back, at most so often. */
 const TRIES_MAX = 8;
@@ -63,7 +63,8 @@ export type AcceptOutcome =
     }
   | { kind: 'unknown_customer' }
   | { kind: 'idempotency_conflict' }
-  | { kind: 'unavailable'; because: 'database' | 'overload' };
+  /** `fan_out`: the customer's events come to more deliveries than can be committed now, whatever the others do. */
+  | { kind: 'unavailable'; because: 'database' | 'overload' | 'fan_out' };
 
 export interface EventAcceptor {
   /** Resolves after the event and its deliveries are committed; nothing that happens to Redis delays or fails it. */
@@ -74,7 +75,7 @@ export interface EventAcceptor {
 }
 
 export interface AcceptLoad {
-  /** Events that wait for a commit. */
+  /** Deliveries that wait for a commit, an event without one counted as one. */
   waiting: number;
   /** How long the first of them has been waiting. */
   waitedMs: number;
@@ -82,18 +83,26 @@ export interface AcceptLoad {
 
 export interface EventAcceptorDeps {
   pool: pg.Pool;
+  /** For what goes beyond a customer's share, one connection at a time: not the pool that the others' events need. Default: `pool`. */
+  largePool?: pg.Pool;
   clock: DatabaseClock;
   routes: RouteCache;
   enqueuer: DeliveryEnqueuer;
   logger: Logger;
   idempotencyWindowHours: number;
   retentionDays: number;
-  /** Events that may wait for a commit; more are answered `unavailable`. Default 5,000. */
+  /** Deliveries that may wait for a commit; more are answered `unavailable`. Default 5,000. */
   waitingMax?: number;
+  /** The same beyond its share, for each customer. Default 100,000. */
+  largeWaitingMax?: number;
 }
 
+/**
+ * An event costs what it fans out to, so all bounds count deliveries. Those within their customer's share are committed
+ * in groups; what goes beyond it waits for the customer's next turn elsewhere, see docs/adr/0028-large-fan-outs.md.
+ */
 export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
-  const { pool, clock, routes, enqueuer, logger, waitingMax = eventsWaitingMax } = deps;
+  const { pool, clock, routes, enqueuer, logger, waitingMax = deliveriesWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
   const heldMs = heldForMs(deps.retentionDays);
   let failing = false;
@@ -104,9 +113,26 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
       enqueuer.enqueueAccepted(events.filter((_, index) => outcomes[index] === 'accepted'));
       return outcomes;
     },
+    weightOf: ({ deliveries }) => weightOf(deliveries.length),
     queueMax: waitingMax,
     ...acceptPace,
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
+  });
+  const shares = createCustomerShares(SHARE_MAX);
+  let groupedAtMs = -Infinity;
+  const pauseLoop = createLoopPause();
+  const large = createLargeFanOuts({
+    pool: deps.largePool ?? pool,
+    clock,
+    routes,
+    enqueuer,
+    logger,
+    idempotencyWindowMs: windowMs,
+    heldMs,
+    fanOutMax: FAN_OUT_MAX,
+    othersSend: () => performance.now() - groupedAtMs < 1_000,
+    pauseLoop,
+    ...(deps.largeWaitingMax !== undefined && { customerWaitingMax: deps.largeWaitingMax }),
   });
 
   // Repeats come in storms, after an outage of the producer's: they must not take the pool from new events.
@@ -128,6 +154,7 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
       return outcome;
     } catch (error) {
       if (error instanceof GroupCommitOverloaded) return { kind: 'unavailable', because: 'overload' };
+      if (error instanceof OverflowRefused) return { kind: 'unavailable', because: 'fan_out' };
       if (!isDatabaseUnavailable(error)) throw error;
       // Once for each spell: thousands may be waiting.
       if (!failing) logger.warn('event.accept_unavailable', { error });
@@ -142,16 +169,11 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
       const customer = await routes.get(event.customerId);
       if (!customer) return { kind: 'unknown_customer' };
-      const row = toRow(event, customer, keyHashes, requestHash);
-      const outcome = await insert(row);
+      const { outcome, row, deliveries } = await insertFairly(event, { keyHashes, requestHash }, customer);
       switch (outcome) {
         case 'accepted':
-          logger.debug('event.accepted', {
-            eventId: row.id,
-            customerId: row.customerId,
-            deliveries: row.deliveries.length,
-          });
-          return accepted(row, false);
+          logger.debug('event.accepted', { eventId: row.id, customerId: row.customerId, deliveries });
+          return accepted(row, deliveries);
         case 'unknown_customer':
           routes.drop(event.customerId);
           return { kind: 'unknown_customer' };
@@ -177,45 +199,30 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     return { kind: 'unavailable', because: 'overload' };
   }
 
-  function toRow(
+  async function insertFairly(
     event: EventToAccept,
-    { endpointsVersion, routes: candidates }: RoutingTable,
-    keyHashes: Buffer[],
-    requestHash: Buffer | null,
-  ): EventToInsert {
-    const acceptedAtMs = clock.nowMs();
-    const id = createUuidV7(acceptedAtMs);
-    const occurredAtMs = event.occurredAtMs ?? acceptedAtMs;
-    const { audience = 'registered' } = event;
-    const reached = candidates.filter(({ kind }) => kind === audience);
-    const deliveries = fanOut(reached, event.type).map((route): DeliveryToInsert => {
-      const status = openingStatus(route);
-      return {
-        id: deliveryIdOf(id, route.id),
-        endpointId: route.id,
-        status,
-        reason: status === 'held' ? `endpoint_${route.status}` : null,
-        expiresAtMs: acceptedAtMs + (status === 'held' ? heldMs : route.openForMs),
-      };
-    });
-    return {
-      id,
-      customerId: event.customerId,
-      type: event.type,
-      externalId: event.externalId,
-      occurredAtMs,
-      acceptedAtMs,
-      body: buildEnvelope({
-        id: encodeId('evt', id),
-        type: event.type,
-        timestamp: new Date(occurredAtMs).toISOString(),
-        dataSource: event.dataSource,
-      }),
-      endpointsVersion,
-      deliveries,
-      keyHashes,
-      requestHash,
-    };
+    keys: ClaimedKeys,
+    table: RoutingTable,
+  ): Promise<{ outcome: InsertOutcome; row: EventRow; deliveries: number }> {
+    const { customerId, type, audience = 'registered' } = event;
+    if (!table.isQuick(audience, type)) await pauseLoop();
+    const reached = table.reached(audience, type);
+    const deliveries = reached.length;
+    const weight = weightOf(deliveries);
+    // Behind its own large ones everything of a customer waits, so that nothing of theirs is waited for by a group commit.
+    if (weight > FAN_OUT_MAX || large.holds(customerId) || !shares.take(customerId, weight))
+      return large.insert(event, keys, weight);
+    groupedAtMs = performance.now();
+    try {
+      const row = eventRowOf(event, keys, table.endpointsVersion, clock.nowMs());
+      const outcome = await insert({
+        ...row,
+        deliveries: reached.map((route) => deliveryOf(row, route, heldMs)),
+      });
+      return { outcome, row, deliveries };
+    } finally {
+      shares.giveBack(customerId, weight);
+    }
   }
 
   return {
@@ -223,19 +230,24 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     load: () => ({ waiting: insert.waiting(), waitedMs: insert.waitedMs() }),
     async close() {
       await insert.idle();
+      await large.idle();
       await enqueuer.close();
     },
   };
 }
 
-function accepted(row: EventToInsert, replayed: boolean): AcceptOutcome {
+function accepted(row: EventRow, deliveries: number): AcceptOutcome {
   return {
     kind: 'accepted',
     id: row.id,
     customerId: row.customerId,
     type: row.type,
     occurredAtMs: row.occurredAtMs,
-    deliveries: row.deliveries.length,
-    replayed,
+    deliveries,
+    replayed: false,
   };
+}
+
+function weightOf(deliveries: number): number {
+  return Math.max(1, deliveries);
 }

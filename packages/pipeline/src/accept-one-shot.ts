@@ -13,7 +13,7 @@ import { createUuidV7, deliveryIdOf, oneShotType, type RetryPolicyInput } from '
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import { acceptPace, eventsWaitingMax, type AcceptLoad } from './accept-event.js';
+import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-event.js';
 import type { DeliveryEnqueuer } from './enqueue-deliveries.js';
 import { keyHashesOf, oneShotHashOf } from './idempotency.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
@@ -71,7 +71,7 @@ export interface OneShotAcceptorDeps {
  * docs/adr/0015-one-shots.md.
  */
 export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAcceptor {
-  const { pool, clock, routes, oneShots, enqueuer, logger, waitingMax = eventsWaitingMax } = deps;
+  const { pool, clock, routes, oneShots, enqueuer, logger, waitingMax = deliveriesWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
   let failing = false;
 

@@ -38,8 +38,8 @@ export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisa
            SELECT id, kind, status FROM endpoint WHERE id = $1 AND deleted_at IS NULL FOR UPDATE
          ), disabled AS (
            UPDATE endpoint e SET status = 'disabled', disabled_reason = COALESCE(e.disabled_reason, $2), updated_at = now()
-             FROM before WHERE e.id = before.id
-           RETURNING e.id, e.customer_id, e.disabled_reason, before.kind = 'registered' AND before.status <> 'disabled' AS news
+             FROM before WHERE e.id = before.id AND before.status <> 'disabled'
+           RETURNING e.id, e.customer_id, e.disabled_reason, before.kind = 'registered' AS news
          ), ${NOTE_DISABLED}
          SELECT status AS was FROM before`,
         [endpointId, reason],

@@ -37,4 +37,33 @@ describe('handing accepted events to the queue', () => {
     for (const answer of answers) answer();
     await enqueuer.close();
   });
+
+  it('hands an event with many deliveries over piece by piece, and leaves what is too much to the sweep', async () => {
+    const answers: { jobs: number; answer: () => void; refuse: (error: Error) => void }[] = [];
+    const enqueuer = createDeliveryEnqueuer(
+      {
+        enqueue: (jobs: readonly DeliveryJob[]) =>
+          new Promise((answer, refuse) => answers.push({ jobs: jobs.length, answer, refuse })),
+      },
+      logger,
+    );
+    const made: number[] = [];
+    const pieces = function* () {
+      for (let piece = 1; piece <= 3; piece += 1) {
+        made.push(piece);
+        yield event.deliveries;
+      }
+    };
+    for (let n = 0; n < 10; n += 1) enqueuer.enqueueInPieces(event, pieces());
+    expect(made).toEqual([1, 1]);
+    answers[0]!.answer();
+    await turn();
+    await turn();
+    expect(made).toEqual([1, 1, 2]);
+    // Redis went away: the rest of it is not made any more.
+    answers[1]!.refuse(new Error('gone'));
+    answers[2]!.refuse(new Error('gone'));
+    await enqueuer.close();
+    expect(made).toEqual([1, 1, 2]);
+  });
 });

@@ -1,6 +1,6 @@
 export {
   createEventAcceptor,
-  eventsWaitingMax,
+  deliveriesWaitingMax,
   type AcceptLoad,
   type AcceptOutcome,
   type EventAcceptor,

@@ -1,10 +1,18 @@
 import type { ChangeKind, CustomerRoutes } from '@posthorn/database';
-import type { Audience, EndpointStatus } from '@posthorn/domain';
+import { type Audience, type EndpointStatus, fanOut } from '@posthorn/domain';
 
 import { createLoadingCache } from './loading-cache.js';
 import { openForMs } from './open-for.js';
 
 const CUSTOMERS_MAX = 50_000;
+/** Of all customers together: some 200 bytes each. */
+const ROUTES_MAX = 250_000;
+/** Fewer are matched as fast as a result would be looked up. */
+const REMEMBERED_FROM = 50;
+/** Of one customer, in multiples of its routes: that much is remembered of what its event types match. */
+const REMEMBERED_TIMES = 4;
+/** So many are looked through in a fraction of a millisecond. */
+const QUICK_MAX = 1_000;
 
 /** What fan-out needs of an endpoint. */
 export interface Route {
@@ -18,7 +26,11 @@ export interface Route {
 
 export interface RoutingTable {
   endpointsVersion: number;
-  routes: Route[];
+  size: number;
+  /** False where `reached` looks through so many endpoints that the event loop should have a pause before it. */
+  isQuick(audience: Audience, type: string): boolean;
+  /** Those that get a delivery of an event of this type. */
+  reached(audience: Audience, type: string): readonly Route[];
 }
 
 export interface RouteCache {
@@ -36,20 +48,13 @@ export interface RouteCache {
 export function createRouteCache(
   readRoutes: (customerId: string) => Promise<CustomerRoutes | null>,
 ): RouteCache {
-  const cache = createLoadingCache<RoutingTable>(CUSTOMERS_MAX, async (customerId) => {
-    const row = await readRoutes(customerId);
-    if (!row) return undefined;
-    return {
-      endpointsVersion: row.endpointsVersion,
-      routes: row.endpoints.map(({ id, kind, status, eventTypes, retryPolicy }) => ({
-        id,
-        kind,
-        status,
-        eventTypes,
-        openForMs: openForMs(retryPolicy),
-      })),
-    };
-  });
+  const cache = createLoadingCache<RoutingTable>(
+    { entriesMax: CUSTOMERS_MAX, sizeMax: ROUTES_MAX, sizeOf: ({ size }) => size },
+    async (customerId) => {
+      const row = await readRoutes(customerId);
+      return row ? routingTable(row) : undefined;
+    },
+  );
   return {
     get: (customerId) => cache.get(customerId),
     drop: (customerId) => cache.drop(customerId),
@@ -58,4 +63,45 @@ export function createRouteCache(
     },
     onGap: () => cache.clear(),
   };
+}
+
+/** The types of a customer with many endpoints are few, and looking through all of them for each event is not free. */
+function routingTable({ endpointsVersion, endpoints }: CustomerRoutes): RoutingTable {
+  const routes = endpoints.map(({ id, kind, status, eventTypes, retryPolicy }): Route => ({
+    id,
+    kind,
+    status,
+    eventTypes,
+    openForMs: openForMs(retryPolicy),
+  }));
+  const remembered = new Map<string, readonly Route[]>();
+  let rememberedRoutes = 0;
+  const match = (audience: Audience, type: string) =>
+    fanOut(
+      routes.filter(({ kind }) => kind === audience),
+      type,
+    );
+  return {
+    endpointsVersion,
+    size: routes.length,
+    isQuick: (audience, type) => routes.length <= QUICK_MAX || remembered.has(nameOf(audience, type)),
+    reached(audience, type) {
+      if (routes.length < REMEMBERED_FROM) return match(audience, type);
+      const name = nameOf(audience, type);
+      const known = remembered.get(name);
+      if (known) return known;
+      const found = match(audience, type);
+      rememberedRoutes += 1 + found.length;
+      if (rememberedRoutes > REMEMBERED_TIMES * routes.length) {
+        remembered.clear();
+        rememberedRoutes = 1 + found.length;
+      }
+      remembered.set(name, found);
+      return found;
+    },
+  };
+}
+
+function nameOf(audience: Audience, type: string): string {
+  return `${audience} ${type}`;
 }

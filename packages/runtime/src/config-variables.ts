@@ -143,6 +143,11 @@ export const configVariables: readonly ConfigVariable[] = [
     unit: 'requests per second',
     meaning: 'The same for sending events; a batch is one request. 0: no limit.',
   }),
+  number('POSTHORN_ENDPOINTS_MAX', 'endpointsMax', 'Limits', 500, 0, 1_000_000, {
+    unit: 'endpoints',
+    meaning:
+      'Endpoints that a customer may have, unless it has a limit of its own (`limits.maxEndpoints`); past it none can be made, and those that are there stay. Each costs a delivery of every event that it matches.',
+  }),
   number('POSTHORN_AUTH_FAILURES_PER_MINUTE', 'authFailuresPerMinute', 'Limits', 60, 0, 1_000_000, {
     unit: 'failures per minute',
     meaning:

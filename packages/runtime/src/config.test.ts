@@ -62,6 +62,7 @@ describe('configuration', () => {
       inFlightMax: 10_000,
       customerInFlightMax: 20,
       endpointInFlightMax: 10,
+      endpointsMax: 500,
       failingWarnSeconds: 86_400,
       failingDisableSeconds: 432_000,
       jobLockMs: 30_000,

@@ -59,6 +59,7 @@ export interface Config {
   readonly inFlightMax: number;
   readonly customerInFlightMax: number;
   readonly endpointInFlightMax: number;
+  readonly endpointsMax: number;
   /** 0: never; the same for disabling. */
   readonly failingWarnSeconds: number;
   readonly failingDisableSeconds: number;

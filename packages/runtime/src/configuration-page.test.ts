@@ -32,6 +32,7 @@ describe('docs/configuration.md', () => {
       attempts: /_IN_FLIGHT_MAX$/,
       'requests per second': /_REQUESTS_PER_SECOND$/,
       'failures per minute': /_FAILURES_PER_MINUTE$/,
+      endpoints: /_ENDPOINTS_MAX$/,
       connections: /_(?:POOL|CONNECTIONS)_MAX$/,
       streams: /_STREAMS_MAX$/,
     };

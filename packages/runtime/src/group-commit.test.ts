@@ -293,6 +293,28 @@ describe('group commit', () => {
     await expect(Promise.all(accepted)).resolves.toEqual(['r1', 'r2', 'r4', 'r5']);
   });
 
+  it('bounds commits and what waits by weight, where items have one', async () => {
+    const { started, commit } = heldCommits();
+    const add = createGroupCommit({
+      commit,
+      weightOf: (item: number) => item,
+      batchMax: 10,
+      queueMax: 30,
+      concurrencyMax: 1,
+    });
+    const accepted = [4, 5, 2, 25].map((item) => add(item));
+    expect(add.waiting()).toBe(36);
+    await expect(add(1)).rejects.toBeInstanceOf(GroupCommitOverloaded);
+    for (let batch = 0; batch < 3; batch += 1) {
+      await nextTurn();
+      started[batch]!.succeed();
+      await nextTurn();
+    }
+    await Promise.all(accepted);
+    expect(started.map(({ items }) => items)).toEqual([[4, 5], [2], [25]]);
+    expect([add.waiting(), add.pending()]).toEqual([0, 0]);
+  });
+
   it('is idle only when every accepted item has settled, a failed one too', async () => {
     const { started, commit } = heldCommits();
     const add = createGroupCommit({ commit, concurrencyMax: 1 });

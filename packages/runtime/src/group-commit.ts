@@ -5,7 +5,9 @@ export interface GroupCommitOptions<T, R> {
   commit: (items: T[]) => Promise<R[]>;
   /** One item alone, when that is done differently; `commit([item])` unless given. */
   commitOne?: (item: T) => Promise<R>;
-  /** Items in one commit, at most. */
+  /** What an item counts for in `batchMax` and `queueMax`, at least 1: the rows that it writes, say. Default 1. */
+  weightOf?: (item: T) => number;
+  /** The weight of one commit, at most; an item that weighs more has one of its own. */
   batchMax?: number;
   /** Commits that run at the same time, at most. */
   concurrencyMax?: number;
@@ -15,7 +17,7 @@ export interface GroupCommitOptions<T, R> {
   gatherMs?: number;
   /** So many are no longer few. Default 8. */
   gatherItems?: number;
-  /** Items that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
+  /** The weight that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
   queueMax?: number;
   /** False for errors that no smaller batch would avoid (the connection is gone): they fail the whole batch at once. */
   isRetryableRowByRow?: (error: unknown) => boolean;
@@ -35,7 +37,7 @@ export interface GroupCommit<T, R> {
   (item: T): Promise<R>;
   /** Items accepted and not yet settled. */
   pending(): number;
-  /** Items that no commit has taken yet. */
+  /** The weight of the items that no commit has taken yet. */
   waiting(): number;
   /** How long the first of those has been waiting; 0 when there is none. */
   waitedMs(): number;
@@ -60,6 +62,7 @@ export class GroupCommitOverloaded extends Error {
 export function createGroupCommit<T, R>({
   commit,
   commitOne = async (item) => onlyResult(await commit([item])),
+  weightOf,
   batchMax = 500,
   concurrencyMax = 2,
   overlapAfterMs = 0,
@@ -81,7 +84,7 @@ export function createGroupCommit<T, R>({
   const fullBatches: Batch<T, R>[] = [];
   let gathering = emptyBatch<T, R>();
   let waiting = 0;
-  let committing = 0;
+  let pending = 0;
   let running = 0;
   let startIsScheduled = false;
   let newestStartedMs = -Infinity;
@@ -90,19 +93,25 @@ export function createGroupCommit<T, R>({
   let idleWaiters: (() => void)[] = [];
 
   function add(item: T): Promise<R> {
-    if (waiting >= queueMax) return Promise.reject(new GroupCommitOverloaded(`${waiting} items are waiting`));
+    if (waiting >= queueMax) return Promise.reject(new GroupCommitOverloaded(`${waiting} are waiting`));
     const promise = new Promise<R>(capture);
+    const weight = weightOf ? weightOf(item) : 1;
+    if (gathering.weight > 0 && gathering.weight + weight > batchMax) closeGathering();
     if (gathering.items.length === 0) gathering.sinceMs = performance.now();
     gathering.items.push(item);
     gathering.resolves.push(resolveNewest);
     gathering.rejects.push(rejectNewest);
-    waiting++;
-    if (gathering.items.length >= batchMax) {
-      fullBatches.push(gathering);
-      gathering = emptyBatch();
-    }
+    gathering.weight += weight;
+    waiting += weight;
+    pending++;
+    if (gathering.weight >= batchMax) closeGathering();
     scheduleStart();
     return promise;
+  }
+
+  function closeGathering(): void {
+    fullBatches.push(gathering);
+    gathering = emptyBatch();
   }
 
   function scheduleStart(): void {
@@ -151,16 +160,15 @@ export function createGroupCommit<T, R>({
 
   async function run(batch: Batch<T, R>): Promise<void> {
     const size = batch.items.length;
-    waiting -= size;
-    committing += size;
+    waiting -= batch.weight;
     running++;
     const startedMs = performance.now();
     newestStartedMs = startedMs;
     const end = await settle(batch);
-    committing -= size;
+    pending -= size;
     running--;
     scheduleStart();
-    if (waiting + committing === 0) announceIdle();
+    if (pending === 0) announceIdle();
     onBatch?.({ items: size, durationMs: performance.now() - startedMs, failed: end.kind !== 'committed' });
   }
 
@@ -200,11 +208,11 @@ export function createGroupCommit<T, R>({
   }
 
   return Object.assign(add, {
-    pending: () => waiting + committing,
+    pending: () => pending,
     waiting: () => waiting,
     waitedMs: () => (waiting === 0 ? 0 : performance.now() - (fullBatches[0] ?? gathering).sinceMs),
     idle: () =>
-      waiting + committing === 0
+      pending === 0
         ? Promise.resolve()
         : new Promise<void>((resolve) => {
             idleWaiters.push(resolve);
@@ -216,6 +224,7 @@ export function createGroupCommit<T, R>({
 interface Batch<T, R> {
   /** When its first item came. */
   sinceMs: number;
+  weight: number;
   items: T[];
   resolves: ((result: R) => void)[];
   rejects: ((error: unknown) => void)[];
@@ -233,16 +242,17 @@ class WrongResultCount extends Error {
 }
 
 function emptyBatch<T, R>(): Batch<T, R> {
-  return { sinceMs: 0, items: [], resolves: [], rejects: [] };
+  return { sinceMs: 0, weight: 0, items: [], resolves: [], rejects: [] };
 }
 
 function part<T, R>(
-  { sinceMs, items, resolves, rejects }: Batch<T, R>,
+  { sinceMs, weight, items, resolves, rejects }: Batch<T, R>,
   from: number,
   to: number,
 ): Batch<T, R> {
   return {
     sinceMs,
+    weight,
     items: items.slice(from, to),
     resolves: resolves.slice(from, to),
     rejects: rejects.slice(from, to),

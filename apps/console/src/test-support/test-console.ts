@@ -62,6 +62,7 @@ export interface Body {
   previousExpiresAt: string;
   nextAttemptAt: string;
   waitingFor: string | null;
+  updatedAt: string;
   createdAt: string;
   requestId: string;
   at: string;
@@ -137,6 +138,7 @@ export async function startTestConsole(
     logger,
     retentionDays: 30,
     endpointInFlightMax: 10,
+    endpointsMax: 20,
     portal: { publicUrl, sessionSeconds: 3_600 },
     timeoutMs: 5_000,
     stopping: stopping.signal,

@@ -23,9 +23,11 @@ export interface EventToInsert {
   occurredAtMs: number;
   acceptedAtMs: number;
   body: string;
-  /** The version of the customer's endpoints that `deliveries` was fanned out over. */
-  endpointsVersion: number;
+  /** The version of the customer's endpoints that `deliveries` was fanned out over; null: it was compared before. */
+  endpointsVersion: number | null;
   deliveries: DeliveryToInsert[];
+  /** Where `deliveries` is not all of them, because the rest is inserted apart: how many there are. */
+  deliveryCount?: number;
   /** SHA-256 of each idempotency key this event claims; none, one, or two (header and external id). */
   keyHashes: Buffer[];
   /** SHA-256 of the request, to tell a repeat from another request under the same key. */
@@ -164,7 +166,7 @@ function parameters(
       event.occurredAtMs,
       event.acceptedAtMs,
       event.body,
-      event.deliveries.length,
+      event.deliveryCount ?? event.deliveries.length,
       event.endpointsVersion,
     ]);
     for (const delivery of event.deliveries) {

@@ -15,6 +15,7 @@ export interface CustomerSettings {
 export interface Customer extends CustomerSettings {
   id: string;
   createdAt: Date;
+  /** When its own settings changed last; not with its endpoints. */
   updatedAt: Date;
 }
 
@@ -74,7 +75,7 @@ interface CustomerRow {
 
 const columns = Prisma.sql`id, name, metadata, notification_url AS "notificationUrl", max_in_flight AS "maxInFlight",
   rate_limit_max AS "rateLimitMax", rate_limit_per_seconds AS "rateLimitPerSeconds", max_endpoints AS "maxEndpoints",
-  created_at AS "createdAt", updated_at AS "updatedAt"`;
+  created_at AS "createdAt", settings_updated_at AS "updatedAt"`;
 
 /** One statement, so that two writers of a new id cannot both create it. xmax is 0 for a row that was inserted. */
 async function put(

@@ -93,6 +93,29 @@ describe('create', () => {
     expect(await endpoints.create('acme', settings)).toEqual({ kind: 'limit_reached', maxEndpoints: 3 });
   });
 
+  it('holds the default where the customer has none, and leaves what is there already', async () => {
+    const { prisma } = database;
+    const limited = createEndpointStore({ prisma, secretBox, clock: { nowMs: Date.now }, endpointsMax: 3 });
+    await create();
+    await create();
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => limited.create('acme', settings)));
+    expect(outcomes.filter(({ kind }) => kind === 'created')).toHaveLength(1);
+    await create();
+    expect(await limited.create('acme', settings)).toEqual({ kind: 'limit_reached', maxEndpoints: 3 });
+    expect((await limited.list({ customerId: 'acme', limit: 10, before: null })).items).toHaveLength(4);
+    await putCustomer('acme', 5);
+    expect(await limited.create('acme', settings)).toMatchObject({ kind: 'created' });
+  });
+
+  it('takes 500 for the default', async () => {
+    await database.pool.query(
+      `INSERT INTO endpoint (id, customer_id, url, event_types)
+       SELECT gen_random_uuid(), 'acme', 'https://a.example/', '{*}' FROM generate_series(1, 499)`,
+    );
+    await create();
+    expect(await endpoints.create('acme', settings)).toEqual({ kind: 'limit_reached', maxEndpoints: 500 });
+  });
+
   it('makes nothing for a customer that is unknown or erased', async () => {
     expect(await endpoints.create('nobody', settings)).toEqual({ kind: 'unknown_customer' });
     await database.pool.query('UPDATE customer SET erased_at = now()');

@@ -28,7 +28,7 @@ export type RotateSecretOutcome =
   | { kind: 'too_many_secrets' };
 
 export interface EndpointStore {
-  /** Makes the endpoint and its first secret, which this answer alone shows; in the transaction given, or one of its own. The customer's `maxEndpoints` holds under concurrency. */
+  /** Makes the endpoint and its first secret, which this answer alone shows; in the transaction given, or one of its own. The limit on the customer's endpoints holds under concurrency; those that are there stay. */
   create(customerId: string, settings: EndpointSettings, tx?: Transaction): Promise<CreateEndpointOutcome>;
   /** Null for unknown and deleted ones, those of an erased customer, and hidden ones; the same everywhere below. */
   get(id: string): Promise<Endpoint | null>;
@@ -54,7 +54,11 @@ export interface EndpointStoreDeps {
   prisma: PrismaClient;
   secretBox: SecretBox;
   clock: Clock;
+  /** What a customer may have without a limit of its own. Default 500. */
+  endpointsMax?: number;
 }
+
+const ENDPOINTS_MAX = 500;
 
 export function createEndpointStore(deps: EndpointStoreDeps): EndpointStore {
   const { prisma, secretBox, clock } = deps;
@@ -112,7 +116,7 @@ const registered = {
 } satisfies Prisma.EndpointWhereInput;
 
 async function create(
-  { secretBox, clock }: EndpointStoreDeps,
+  { secretBox, clock, endpointsMax = ENDPOINTS_MAX }: EndpointStoreDeps,
   tx: Transaction,
   customerId: string,
   settings: EndpointSettings,
@@ -120,11 +124,9 @@ async function create(
   const secret = generateSigningSecret();
   const customer = await lockCustomer(tx, customerId);
   if (!customer) return { kind: 'unknown_customer' };
-  const { maxEndpoints } = customer;
-  if (maxEndpoints !== null) {
-    const count = await tx.endpoint.count({ where: { ...registered, customerId } });
-    if (count >= maxEndpoints) return { kind: 'limit_reached', maxEndpoints };
-  }
+  const maxEndpoints = customer.maxEndpoints ?? endpointsMax;
+  const count = await tx.endpoint.count({ where: { ...registered, customerId } });
+  if (count >= maxEndpoints) return { kind: 'limit_reached', maxEndpoints };
   const id = createUuidV7(clock.nowMs());
   const row = await tx.endpoint.create({
     data: {

@@ -41,7 +41,10 @@ export function createEventTypeStore({ prisma }: { prisma: PrismaClient }): Even
         INSERT INTO event_type (id, description, schema, example)
         VALUES (${name}, ${description}, ${jsonOf(schema)}::json, ${jsonOf(example)}::json)
         ON CONFLICT (id) DO UPDATE SET description = excluded.description, schema = excluded.schema,
-          example = excluded.example, updated_at = now()
+          example = excluded.example,
+          updated_at = CASE WHEN (event_type.description, event_type.schema::text, event_type.example::text)
+                              IS DISTINCT FROM (excluded.description, excluded.schema::text, excluded.example::text)
+                            THEN now() ELSE event_type.updated_at END
         RETURNING ${columns}, (xmax = 0) AS created`;
       const [row] = rows;
       if (row === undefined) throw new Error('An upsert gave no row');

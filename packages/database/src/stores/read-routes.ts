@@ -16,28 +16,31 @@ export interface RoutedEndpoint {
   retryPolicy: RetryPolicyInput | null;
 }
 
-/** One statement, hence one snapshot: a version read apart from the endpoints could vouch for older ones. */
+/**
+ * One statement, hence one snapshot: a version read apart from the endpoints could vouch for older ones. The endpoints come
+ * as one text: ten thousand rows would hold up the process for over a tenth of a second.
+ */
 export async function readRoutes(prisma: PrismaClient, customerId: string): Promise<CustomerRoutes | null> {
-  const rows = await prisma.$queryRaw<(RouteRow | NoRouteRow)[]>`
-    SELECT c.endpoints_version AS "endpointsVersion", e.id, e.kind, e.status, e.event_types AS "eventTypes", e.retry_policy AS "retryPolicy"
-      FROM customer c LEFT JOIN endpoint e ON e.customer_id = c.id AND e.deleted_at IS NULL AND e.kind IN ('registered', 'notification')
-     WHERE c.id = ${customerId} AND c.erased_at IS NULL
-     ORDER BY e.id`;
-  const [first] = rows;
-  if (first === undefined) return null;
-  const endpoints = rows.flatMap((row) => (row.id === null ? [] : [routeOf(row)]));
-  return { endpointsVersion: first.endpointsVersion, endpoints };
+  const rows = await prisma.$queryRaw<{ endpointsVersion: number; endpoints: string }[]>`
+    SELECT endpoints_version AS "endpointsVersion",
+           (SELECT COALESCE(json_agg(json_build_array(id, kind, status, event_types, retry_policy) ORDER BY id), '[]')::text
+              FROM endpoint
+             WHERE customer_id = customer.id AND deleted_at IS NULL AND kind IN ('registered', 'notification')) AS endpoints
+      FROM customer WHERE id = ${customerId} AND erased_at IS NULL`;
+  const [row] = rows;
+  if (row === undefined) return null;
+  const endpoints = JSON.parse(row.endpoints) as RouteTuple[];
+  return { endpointsVersion: row.endpointsVersion, endpoints: endpoints.map(routeOf) };
 }
 
-interface RouteRow extends RoutedEndpoint {
-  endpointsVersion: number;
-}
+type RouteTuple = [
+  id: string,
+  kind: Audience,
+  status: EndpointStatus,
+  eventTypes: string[],
+  retryPolicy: RetryPolicyInput | null,
+];
 
-interface NoRouteRow {
-  endpointsVersion: number;
-  id: null;
-}
-
-function routeOf({ id, kind, status, eventTypes, retryPolicy }: RouteRow): RoutedEndpoint {
+function routeOf([id, kind, status, eventTypes, retryPolicy]: RouteTuple): RoutedEndpoint {
   return { id, kind, status, eventTypes, retryPolicy };
 }

@@ -22,7 +22,12 @@ import {
 import { createSender, type Sender } from '@posthorn/sender';
 import { createTestDatabase } from '@posthorn/testing';
 
-import { createEventAcceptor, type EventAcceptor, type EventToAccept } from '../accept-event.js';
+import {
+  createEventAcceptor,
+  type EventAcceptor,
+  type EventAcceptorDeps,
+  type EventToAccept,
+} from '../accept-event.js';
 import { createOneShotAcceptor, type OneShotAcceptor } from '../accept-one-shot.js';
 import { createDeliveryAttempter } from '../attempt-delivery.js';
 import { createEndpointCache, type EndpointCache } from '../endpoint-cache.js';
@@ -41,7 +46,7 @@ export interface OpenPipeline {
   endpoints: EndpointCache;
   enqueued: DeliveryJob[];
   /** An acceptor of another process: with caches of its own, which nobody tells of changes. */
-  openAcceptor(): { acceptor: EventAcceptor; routes: RouteCache };
+  openAcceptor(deps?: Partial<EventAcceptorDeps>): { acceptor: EventAcceptor; routes: RouteCache };
   openOneShotAcceptor(): OneShotAcceptor;
   oneShotStore: OneShotStore;
   secretBox: SecretBox;
@@ -83,7 +88,7 @@ export async function openPipeline(
   const keyring = parseKeyring(generateKeyring());
   if (!keyring.ok) throw new Error(keyring.problem);
   const secretBox = createSecretBox(keyring.keys);
-  const endpointStore = createEndpointStore({ prisma, secretBox, clock });
+  const endpointStore = createEndpointStore({ prisma, secretBox, clock, endpointsMax: 10_000 });
   const oneShotStore = createOneShotStore({ ...database, secretBox });
   const customers = createCustomerStore({ prisma });
   const endpoints = createEndpointCache((ids) => endpointStore.readForDelivery(ids));
@@ -99,16 +104,18 @@ export async function openPipeline(
     logger,
   );
 
-  const openAcceptor = () => {
+  const openAcceptor = (deps: Partial<EventAcceptorDeps> = {}) => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     const acceptor = createEventAcceptor({
       pool: accepting,
+      largePool: pool,
       clock,
       routes,
       enqueuer,
       logger,
       idempotencyWindowHours: 24,
       retentionDays: 30,
+      ...deps,
     });
     return { acceptor, routes };
   };
