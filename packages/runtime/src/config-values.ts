@@ -1,3 +1,5 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import Joi from 'joi';
 import { keyringForm, parseKeyring } from './keyring.js';
@@ -29,6 +31,11 @@ export function serviceUrl(schemes: readonly string[], example: string): Accepte
     schema: checked((text) => {
       const url = parsedUrl(text);
       if (!url) return { detail: 'it cannot be read; percent-encode special characters in its password' };
+      for (const name of certificateParameters) {
+        const file = url.searchParams.get(name);
+        const problem = file === null ? null : pemFileProblem(file);
+        if (problem !== null) return { detail: `its ${name} ${problem}` };
+      }
       // Postgres on a Unix socket names it in the query.
       const hasHost = url.host !== '' || url.searchParams.has('host');
       return schemes.includes(url.protocol.slice(0, -1)) && hasHost ? { value: text } : {};
@@ -36,6 +43,15 @@ export function serviceUrl(schemes: readonly string[], example: string): Accepte
     accepted: `an address like ${example}`,
   };
 }
+
+/** Certificates only: Node warns about a file that it cannot use, and goes on without it. */
+export const certificateFile: AcceptedValue = {
+  schema: checked((text) => {
+    const problem = pemFileProblem(text) ?? certificatesProblem(readFileSync(text, 'latin1'));
+    return problem === null ? { value: text } : { detail: `${JSON.stringify(text)} ${problem}` };
+  }),
+  accepted: 'a file with certificates in PEM form',
+};
 
 export const publicUrl: AcceptedValue = {
   schema: checked((text) => {
@@ -81,6 +97,33 @@ function checked(check: (text: string) => Checked): Joi.Schema {
     const result = check(text);
     return 'value' in result ? result.value : helpers.error('any.invalid', { detail: result.detail });
   });
+}
+
+/** Of a Postgres URL, as libpq has them. */
+const certificateParameters = ['sslrootcert', 'sslcert', 'sslkey'];
+
+function pemFileProblem(file: string): string | null {
+  try {
+    return readFileSync(file, 'latin1').includes('-----BEGIN ') ? null : 'holds nothing in PEM form';
+  } catch (error) {
+    return `cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`;
+  }
+}
+
+function certificatesProblem(pem: string): string | null {
+  const certificates = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  if (certificates.length === 0) return 'holds no certificate';
+  const unreadable = certificates.findIndex((text) => !isCertificate(text));
+  return unreadable === -1 ? null : `has a certificate that cannot be read (the ${unreadable + 1}. in it)`;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parsedUrl(text: string): URL | null {

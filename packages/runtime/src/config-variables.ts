@@ -119,6 +119,12 @@ export const configVariables: readonly ConfigVariable[] = [
     meaning:
       'Address ranges of the proxies in front, whose X-Forwarded-For says where a caller is: for the audit log and the limit on failed attempts. X-Forwarded-Host and -Proto are believed as well.',
   }),
+  text('NODE_EXTRA_CA_CERTS', 'extraCaFile', 'Security', {
+    ...value.certificateFile,
+    whenUnset: 'only the authorities that come with Node.js are trusted',
+    meaning:
+      'Further certificate authorities, such as a company’s own, for endpoints, Postgres and Redis alike. Node.js reads it when the process starts, so it must stand in its environment. [More](#a-certificate-authority-of-your-own).',
+  }),
   text('POSTHORN_DNS_SERVERS', 'dnsServers', 'Security', {
     ...value.dnsServerList,
     whenUnset: 'those of the system',

@@ -45,6 +45,7 @@ describe('configuration', () => {
       encryptionKeys: [{ id: 'k1', key: Buffer.from(key, 'base64') }],
       allowTargets: [],
       dnsServers: [],
+      extraCaFile: null,
       trustedProxies: [],
       portalSessionSeconds: 3_600,
       corsOrigins: [],

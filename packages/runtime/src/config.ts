@@ -38,6 +38,8 @@ export interface Config {
   /** CIDRs of both families. */
   readonly allowTargets: readonly string[];
   readonly dnsServers: readonly string[];
+  /** A file in PEM form, which Node.js itself has read. */
+  readonly extraCaFile: string | null;
   readonly trustedProxies: readonly string[];
   readonly portalSessionSeconds: number;
   readonly corsOrigins: readonly string[];

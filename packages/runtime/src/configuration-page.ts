@@ -3,7 +3,7 @@ import { configVariables, type ConfigVariable } from './config-variables.js';
 /** The text of docs/configuration.md, laid out as prettier would. */
 export function configurationPage(): string {
   const groups = [...new Set(configVariables.map(({ group }) => group))];
-  return `${[introduction, ...groups.map(section), changingTheKey].join('\n\n')}\n`;
+  return `${[introduction, ...groups.map(section), ownAuthority, changingTheKey].join('\n\n')}\n`;
 }
 
 const introduction = `# Configuration
@@ -11,6 +11,16 @@ const introduction = `# Configuration
 Posthorn reads its configuration from the environment once, when it starts. If anything is wrong it names every problem and stops. An empty variable counts as unset. A \`POSTHORN_\` variable that is not listed here has no effect; it is named in a warning, since it is most likely a typo. The effective configuration is logged as \`config.loaded\`, without secrets.
 
 This page is made from \`packages/runtime/src/config-variables.ts\` by \`pnpm --filter @posthorn/runtime docs\`; a test keeps the two equal.`;
+
+const ownAuthority = `## A certificate authority of your own
+
+Set \`NODE_EXTRA_CA_CERTS\` to a file with the authority's certificate (PEM, several may follow each other) in the environment of every process. What it signed is then trusted beside the public authorities:
+
+- **Endpoints.** Their certificates are always verified; no setting turns that off.
+- **Postgres**, with \`sslmode=verify-full\` in \`DATABASE_URL\`. A file for Postgres alone can be named there instead: \`sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem\`; then nothing else is trusted for it. Without \`sslmode\` the connection is not encrypted.
+- **Redis**, with \`rediss://\` in \`REDIS_URL\`.
+
+The name in the address must be one that the certificate names. In containers mount the file readable for user 1000. A file that cannot be read, or holds no certificate, is a problem at the start.`;
 
 const changingTheKey = `## Changing the encryption key
 

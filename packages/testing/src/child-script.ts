@@ -15,9 +15,13 @@ const typescriptSource = new URL('../../../scripts/typescript-source.mjs', impor
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** Runs module text in a Node process of its own, for crash tests. It can import TypeScript sources by their file URL. */
-export function startChildScript(text: string): ChildScript {
+export function startChildScript(text: string, env: Readonly<Record<string, string>> = {}): ChildScript {
   const args = ['--import', typescriptSource, '--input-type=module', '--eval', text];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   const ended = once(child, 'exit');
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (said: string) => (complaint += said));
