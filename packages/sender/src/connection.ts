@@ -136,6 +136,7 @@ export class Connection {
   async #openSocket({ hostname, protocol, port }: buildConnector.Options): Promise<Socket | null> {
     this.phase = 'resolving';
     this.#requests = 0;
+    this.certificateRequested = false;
     const { connect, ageMaxMs, nowMs, random } = this.#options;
     // Not all at one age, or the sockets that a burst opened would all be replaced in one moment.
     this.#expiresMs = nowMs() + ageMaxMs * (1 - random() / 4);

@@ -52,9 +52,9 @@ function failureCode(error: Error, code: string, facts: FailureFacts): AttemptEr
   const gaveUpOnUs = closed.has(code) || code.includes('_ALERT_');
   if (certificateRequested && gaveUpOnUs) return 'tls_client_certificate_required';
   if (phase === 'securing' && code !== 'ETIMEDOUT') {
-    return closed.has(code) ? 'tls_handshake_closed' : tlsErrorCode(code);
+    return closed.has(code) ? 'tls_handshake_closed' : tlsErrorCode(code, error.message);
   }
-  if (/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return tlsErrorCode(code);
+  if (/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return tlsErrorCode(code, error.message);
   if (phase === 'open') {
     if (closed.has(code) && statusCode !== null) return 'response_incomplete';
     if (code === 'UND_ERR_SOCKET') return 'connection_closed';

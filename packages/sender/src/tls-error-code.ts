@@ -1,11 +1,13 @@
 import type { AttemptErrorCode } from '@posthorn/domain';
 
 /** What an error of Node's TLS, of OpenSSL or of the verification of a certificate means. */
-export function tlsErrorCode(code: string): AttemptErrorCode {
+export function tlsErrorCode(code: string, message: string): AttemptErrorCode {
+  // Node has no code for these results of OpenSSL's verification, only its words.
+  if (code === 'UNSPECIFIED' && message.endsWith('too weak')) return 'tls_certificate_weak';
   return tlsErrors[code] ?? (code.startsWith('ERR_SSL_') ? alertOrError(code) : 'tls_error');
 }
 
-/** Whatever the library found at its side while it read a record that is none: the other side does not use TLS. */
+/** Alerts of the endpoint, by the names that OpenSSL has for them. */
 function alertOrError(code: string): AttemptErrorCode {
   if (code.includes('_ALERT_HANDSHAKE_FAILURE') || code.includes('_ALERT_INSUFFICIENT_SECURITY')) {
     return 'tls_no_common_cipher';

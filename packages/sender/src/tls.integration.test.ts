@@ -89,7 +89,7 @@ describe('over TLS', () => {
   });
 
   it('an expired certificate is refused', async () => {
-    const expired = createCertificate(['good.example'], { expired: true });
+    const expired = createCertificate(['good.example'], { validity: 'expired' });
     const { port } = await startTls(expired);
     trusting([expired.cert]);
     await expectTlsError(`https://good.example:${port}/`, 'tls_certificate_expired');

@@ -1,7 +1,11 @@
 import { createSocket } from 'node:dgram';
 import ipaddr from 'ipaddr.js';
 
-export type NameAnswer = { addresses: string[]; ttl?: number } | 'nxdomain' | 'servfail' | 'silence';
+export type NameAnswer =
+  { addresses: string[]; ttl?: number } | keyof typeof responseCodes | 'malformed' | 'silence';
+
+/** RFC 1035 section 4.1.1. */
+const responseCodes = { formerr: 1, servfail: 2, nxdomain: 3, notimp: 4, refused: 5 } as const;
 
 export interface NameServer {
   /** `ip:port`, as a resolver takes it. */
@@ -50,12 +54,13 @@ function buildResponse(
   const bytes = type === 'A' ? 4 : 16;
   const records =
     typeof answer === 'string' ? [] : answer.addresses.map(bytesOf).filter((b) => b.length === bytes);
-  const responseCode = answer === 'nxdomain' ? 3 : answer === 'servfail' ? 2 : 0;
+  const responseCode = typeof answer === 'string' && answer !== 'malformed' ? responseCodes[answer] : 0;
   const header = Buffer.alloc(12);
   query.copy(header, 0, 0, 2);
   header.writeUInt16BE(0x8180 | responseCode, 2);
   header.writeUInt16BE(1, 4);
-  header.writeUInt16BE(records.length, 6);
+  // What announces a record and has none cannot be read.
+  header.writeUInt16BE(answer === 'malformed' ? 1 : records.length, 6);
   const ttl = typeof answer === 'string' ? 0 : (answer.ttl ?? 0);
   const answers = records.map((address) => {
     const record = Buffer.alloc(12);
