@@ -147,7 +147,7 @@ export function createConsoleRouter({
     settings: portal,
   });
   mountLedger(router, { authentication, customers, endpoints, ledger, takeTurn });
-  mountStream(router, { authentication, pool, customers, logger, stopping, settings: stream });
+  mountStream(router, { authentication, pool, customers, secretBox, logger, stopping, settings: stream });
   mountStats(router, {
     authentication,
     customers,

@@ -43,6 +43,15 @@ describe('secret box', () => {
     expect(sealed.includes(current.key)).toBe(false);
   });
 
+  it('derives a box that only the same purpose opens, with the current key and the older ones', () => {
+    const sealed = createSecretBox([old]).derive('a').seal('secret', 'c');
+    const ring = createSecretBox([current, old]);
+    expect(ring.derive('a').open(sealed, 'c').toString()).toBe('secret');
+    expect(codeOf(() => ring.derive('b').open(sealed, 'c'))).toBe('not_authentic');
+    expect(codeOf(() => ring.open(sealed, 'c'))).toBe('not_authentic');
+    expect(ring.derive('a').currentKeyId).toBe(ring.currentKeyId);
+  });
+
   it('encrypts with the first key, or the one named, and opens what older keys sealed', () => {
     const before = createSecretBox([old]).seal('secret', 'c');
     const rotated = createSecretBox([current, old]);

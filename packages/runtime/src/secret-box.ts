@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 import { isEncryptionKeyId, type EncryptionKey } from './keyring.js';
 
 export interface SecretBox {
@@ -9,6 +16,11 @@ export interface SecretBox {
   /** Which key sealed this, for re-encrypting what an older key sealed. */
   keyIdOf(sealed: Uint8Array): string;
   readonly currentKeyId: string;
+  /**
+   * A box with a key of its own for each key of the ring (HKDF, RFC 5869), which only the same purpose gives again. For
+   * what is sealed so often that the bound of one key would be reached.
+   */
+  derive(purpose: string): SecretBox;
 }
 
 export class SecretBoxError extends Error {
@@ -73,6 +85,12 @@ export function createSecretBox(keys: readonly EncryptionKey[], currentId = keys
     },
 
     keyIdOf: (sealed) => partsOf(sealed).keyId,
+
+    derive: (purpose) =>
+      createSecretBox(
+        keys.map(({ id, key }) => ({ id, key: Buffer.from(hkdfSync('sha256', key, '', purpose, 32)) })),
+        currentId,
+      ),
   };
 }
 

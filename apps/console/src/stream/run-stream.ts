@@ -3,7 +3,7 @@ import type { NewsPlace } from '@posthorn/database';
 import { AppError } from '@posthorn/http';
 import type { Logger } from '@posthorn/runtime';
 import type { NewsDesk } from './news-desk.js';
-import { writeStreamCursor } from './stream-cursor.js';
+import type { StreamCursors } from './stream-cursor.js';
 import { message } from './stream-messages.js';
 
 /** A reader that has not taken this much when more comes is cut off. */
@@ -15,6 +15,7 @@ export interface StreamRun {
   customerId: string;
   /** Where it goes on; null: with what comes. */
   after: NewsPlace | null;
+  cursors: StreamCursors;
   /** Throws when the caller may not any more. */
   mayGoOn(): Promise<void>;
   heartbeatMs: number;
@@ -27,7 +28,7 @@ export interface StreamRun {
 /** Writes the stream until either side ends it. */
 export function runStream(
   response: ServerResponse,
-  { desk, customerId, after, mayGoOn, heartbeatMs, recheckMs, logger, stopping }: StreamRun,
+  { desk, customerId, after, cursors, mayGoOn, heartbeatMs, recheckMs, logger, stopping }: StreamRun,
 ): void {
   // Whoever asks for the head only gets that.
   if (response.req.method === 'HEAD') {
@@ -45,7 +46,7 @@ export function runStream(
     }
     response.write(text);
   };
-  const idLine = () => (reached ? `id: ${writeStreamCursor(reached)}\n` : '');
+  const idLine = () => (reached ? `id: ${cursors.write(reached)}\n` : '');
 
   const leave = desk.subscribe({
     customerId,

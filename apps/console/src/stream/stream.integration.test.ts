@@ -133,6 +133,24 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     }
   });
 
+  it('numbers its messages by nothing that counts what others do', async () => {
+    const stream = await open();
+    await attempt(pool, await create(pool), 'delivered');
+    await waitUntil(() => stream.messages.length === 3);
+    const { rows } = await pool.query<{ next: string }>(
+      'SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS next',
+    );
+    const counter = Number(rows[0]!.next);
+    const numbers = stream.text().match(/(?<=^id: .*)\d+/gm) ?? [];
+    expect(numbers.filter((text) => Math.abs(Number(text) - counter) < 100 && text.length > 2)).toEqual([]);
+    expect(stream.lastId()).toMatch(/^[A-Za-z0-9_-]{200,300}$/);
+  });
+
+  it('refuses the last id of another customer’s stream', async () => {
+    const other = await open({ path: '/v1/customers/other/stream' });
+    await app.as(key).get('/v1/customers/acme/stream').set('Last-Event-ID', other.lastId()!).expect(400);
+  });
+
   it('says that there is a gap where the last id is too old', async () => {
     const stream = await open({ lastEventId: `${Date.now() - 2 * 3_600_000}.3` });
     expect(stream.messages).toMatchObject([{ event: 'gap' }]);

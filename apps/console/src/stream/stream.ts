@@ -1,12 +1,12 @@
 import { operations } from '@posthorn/api-contract';
 import { type CustomerStore, type Database, readNews } from '@posthorn/database';
 import { AppError, mountOperation, requireCustomer } from '@posthorn/http';
-import type { Logger } from '@posthorn/runtime';
+import type { Logger, SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { findCustomer } from '../customers.js';
 import { createNewsDesk } from './news-desk.js';
 import { runStream } from './run-stream.js';
-import { readStreamCursor } from './stream-cursor.js';
+import { createStreamCursors } from './stream-cursor.js';
 
 export interface StreamSettings {
   /** Streams in this process, whosever they are. */
@@ -25,6 +25,7 @@ export interface StreamDeps {
   authentication: RequestHandler;
   pool: Database['pool'];
   customers: CustomerStore;
+  secretBox: SecretBox;
   logger: Logger;
   /** Aborted when the process is to end: so do the streams. */
   stopping: AbortSignal;
@@ -33,7 +34,7 @@ export interface StreamDeps {
 
 export function mountStream(
   router: Router,
-  { authentication, pool, customers, logger, stopping, settings }: StreamDeps,
+  { authentication, pool, customers, secretBox, logger, stopping, settings }: StreamDeps,
 ): void {
   const { everyMs = 1_000, heartbeatMs = 15_000, recheckMs = 5_000 } = settings;
   const desk = createNewsDesk({ read: (questions) => readNews(pool, questions), logger, stopping, everyMs });
@@ -41,7 +42,8 @@ export function mountStream(
 
   mountOperation(router, operations.streamDeliveries, authentication, async (request) => {
     const { id: customerId } = await findCustomer(customers, request.caller, request.params.customerId);
-    const after = readStreamCursor(request.lastEventId);
+    const cursors = createStreamCursors(secretBox, customerId);
+    const after = cursors.read(request.lastEventId);
     if (stopping.aborted) throw full('unavailable', 'The process is about to end.');
     return {
       status: 200,
@@ -55,6 +57,7 @@ export function mountStream(
           desk,
           customerId,
           after,
+          cursors,
           // The desk looks whether the customer is still there.
           mayGoOn: async () => requireCustomer(await request.identifyAgain(), customerId),
           heartbeatMs,

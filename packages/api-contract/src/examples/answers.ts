@@ -114,7 +114,7 @@ export const exampleAnswers: Readonly<Record<OperationId, Readonly<Record<number
       `id: ${String(exampleParameters['Last-Event-ID'])}`,
       '',
       ': heartbeat',
-      'id: 1769860815000.7431',
+      `id: ${String(exampleParameters['Last-Event-ID'])}`,
       '',
       '',
     ].join('\n'),

@@ -11,5 +11,6 @@ export const exampleParameters: Readonly<Record<string, string | number>> = {
   id: exampleId('delivery'),
   name: 'invoice.paid',
   'Idempotency-Key': 'invoice-1042-paid',
-  'Last-Event-ID': '1769860800000.7412.7409',
+  'Last-Event-ID':
+    'AQdleGFtcGxlGxax31OLoS3D-X7bwxPgbQoSKq_cC10_XHXPb-M8joi8RFyrQwL-t-ku0mf9fG_Oh5O51K6MsLqUZsTP497ZYwSOkpm_Xdp8FUSrF261ZWJBWTeINGrVm94__y5edAq1nj4wC2YL6Y1eaNoNlaNlEa5GOMNZz7VK2jTaLtZjaQLDbpxIRA3fxXZ2fWFZNr0unFguWXdKOhHIgELJ',
 };

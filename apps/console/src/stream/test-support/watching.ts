@@ -62,7 +62,7 @@ export async function attempt(client: Queryable, id: string, status: 'delivered'
        SELECT id, attempts + 1, 'automatic', $2, 200, 5, '{}', now() FROM delivery WHERE id = $1
      )
      UPDATE delivery SET attempts = attempts + 1, status = CASE WHEN $2 = 'delivered' THEN 'delivered' ELSE 'dead_lettered' END,
-            reason = 'exhausted', next_attempt_at = NULL, finished_at = now()
+            reason = CASE WHEN $2 = 'failed' THEN 'exhausted' END, next_attempt_at = NULL, finished_at = now()
       WHERE id = $1`,
     [id, status],
   );
