@@ -97,7 +97,7 @@ const reach = ({ endpoint, postgres, redis }: typeof urls) => `
   process.exit();
 `;
 async function outcome(given: typeof urls, env: Record<string, string>): Promise<unknown> {
-  const child = startChildScript(reach(given), env);
+  const child = startChildScript(reach(given), { env });
   return JSON.parse(await child.nextLine());
 }
 

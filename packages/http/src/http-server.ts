@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
 import { limitConnections } from './limit-connections.js';
+import { openFilesLimit } from './open-files-limit.js';
 import { refuseMalformed, refuseMissingHost } from './refuse-malformed.js';
 import { refuseSlowBodies, type SlowBodyLimits } from './refuse-slow-bodies.js';
 
@@ -15,7 +16,7 @@ export interface HttpServerOptions {
   requestTimeoutMs?: number;
   /** Default: 1 KiB per second, looked at every 5 s. */
   slowBodies?: SlowBodyLimits;
-  /** Open connections; for more, unused ones make room, or they are answered 503. Default 10,000. */
+  /** Open connections; for more, unused ones make room, or they are answered 503. Default 10,000; at most half the open files that the process may have. */
   connectionsMax?: number;
   /** How long a connection is without a request before it makes room. Default 1 s. */
   connectionUnusedMs?: number;
@@ -55,7 +56,7 @@ export async function createHttpServer({
   });
   refuseSlowBodies(server, refuseMalformed(server), slowBodies);
   const refuseBeyondLimit = limitConnections(server, {
-    connectionsMax,
+    connectionsMax: withinOpenFiles(connectionsMax, logger),
     unusedMs: connectionUnusedMs,
     logger,
   });
@@ -105,6 +106,18 @@ function silentConnections(server: Server): () => void {
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
     });
   };
+}
+
+/**
+ * Past the limit of open files a connection is closed before anything of ours sees it, and none can be opened to Postgres,
+ * Redis or an endpoint: half of them are left to those.
+ */
+function withinOpenFiles(connectionsMax: number, logger: Logger | undefined): number {
+  const openFilesMax = openFilesLimit() ?? Infinity;
+  const allowed = Math.floor(openFilesMax / 2);
+  if (allowed >= connectionsMax) return connectionsMax;
+  logger?.warn('http.connections_reduced', { connections_max: allowed, open_files_max: openFilesMax });
+  return allowed;
 }
 
 /** Behind Node's 511 a burst of connections waits a second or more for its second SYN. The system may allow less. */

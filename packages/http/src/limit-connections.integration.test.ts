@@ -1,18 +1,19 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { waitUntil } from '@posthorn/testing';
+import { startChildScript, waitUntil } from '@posthorn/testing';
 import http from 'node:http';
 import net from 'node:net';
 
 import { createHttpServer, type HttpServer } from './http-server.js';
 
-let server: HttpServer;
+let server: HttpServer | undefined;
 let held: http.ServerResponse[] = [];
 const sockets: net.Socket[] = [];
 
 afterEach(async () => {
   for (const response of held.splice(0)) response.end();
   for (const socket of sockets.splice(0)) socket.destroy();
-  await server.close({ deadlineMs: 0 });
+  await server?.close({ deadlineMs: 0 });
+  server = undefined;
 });
 
 async function start(connectionsMax: number, connectionUnusedMs: number): Promise<void> {
@@ -28,17 +29,17 @@ async function start(connectionsMax: number, connectionUnusedMs: number): Promis
     connectionUnusedMs,
   });
 }
-async function connect(): Promise<net.Socket> {
-  const socket = net.connect(server.port, '127.0.0.1');
+async function connect(port = server!.port): Promise<net.Socket> {
+  const socket = net.connect(port, '127.0.0.1');
   sockets.push(socket);
   socket.on('error', () => undefined).resume();
   await new Promise((resolve) => socket.once('connect', resolve));
   return socket;
 }
 /** Status and body of an answer over a new connection, or the error's code. */
-function ask(path: string): Promise<[number | string, string]> {
+function ask(path: string, port = server!.port): Promise<[number | string, string]> {
   return new Promise((resolve) => {
-    const sent = http.get({ host: '127.0.0.1', port: server.port, path, agent: false }, (response) => {
+    const sent = http.get({ host: '127.0.0.1', port, path, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.once('end', () => resolve([response.statusCode ?? 0, body]));
@@ -52,7 +53,7 @@ describe('at the limit of connections', () => {
   it('silent ones make room: those that come later are served, not reset until the silent time out', async () => {
     await start(1_000, 1_000);
     for (let opened = 0; opened < 1_250; opened += 250) {
-      await Promise.all(Array.from({ length: 250 }, connect));
+      await Promise.all(Array.from({ length: 250 }, () => connect()));
     }
     // Health checks at once, everything else as soon as a connection has been silent for a second.
     expect(await ask('/health')).toEqual([200, 'ok']);
@@ -101,11 +102,34 @@ describe('at the limit of connections', () => {
     await waitUntil(async () => (await ask('/'))[0] === 200);
   });
 
+  it('which is lower where the system grants few open files, those that come later are served all the same', async () => {
+    const source = JSON.stringify(new URL('./http-server.ts', import.meta.url).href);
+    const script = startChildScript(
+      `const { createHttpServer } = await import(${source});
+       const logger = { warn: (what, fields) => console.log(JSON.stringify({ what, ...fields })) };
+       const server = await createHttpServer({
+         handler: (_request, response) => response.end('ok'),
+         host: '127.0.0.1', port: 0, connectionUnusedMs: 0, logger,
+       });
+       console.log(server.port);`,
+      { openFilesMax: 300 },
+    );
+    expect(JSON.parse(await script.nextLine())).toEqual({
+      what: 'http.connections_reduced',
+      connections_max: 150,
+      open_files_max: 300,
+    });
+    const port = Number(await script.nextLine());
+    await Promise.all(Array.from({ length: 400 }, () => connect(port)));
+    for (let i = 0; i < 20; i++) expect(await ask('/', port)).toEqual([200, 'ok']);
+    await script.kill('SIGKILL');
+  });
+
   it('what finds no room is answered 503 before it is closed, also when it has sent nothing', async () => {
     await start(10, 60_000);
     for (let i = 0; i < 10; i++) await connect();
     let received = '';
-    const first = net.connect(server.port, '127.0.0.1');
+    const first = net.connect(server!.port, '127.0.0.1');
     sockets.push(first);
     first.on('data', (chunk) => (received += chunk.toString()));
     await new Promise((resolve) => first.once('connect', resolve));

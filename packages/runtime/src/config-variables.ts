@@ -72,7 +72,7 @@ export const configVariables: readonly ConfigVariable[] = [
   number('POSTHORN_CONNECTIONS_MAX', 'connectionsMax', 'Server', 10_000, 10, 1_000_000, {
     unit: 'connections',
     meaning:
-      'Connections that one process keeps open at its port, each costing some 10 KB. For more, those make room that have been without a request for a second; while there is none, health checks are answered as ever and everything else 503.',
+      'Connections that one process keeps open at its port, each costing some 10 KB. For more, those make room that have been without a request for a second; while there is none, health checks are answered as ever and everything else 503. At most half the open files that the system grants (`ulimit -n`).',
   }),
   number('POSTHORN_STREAMS_MAX', 'streamsMax', 'Server', 500, 1, 100_000, {
     unit: 'streams',

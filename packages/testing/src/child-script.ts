@@ -14,10 +14,19 @@ export interface ChildScript {
 const typescriptSource = new URL('../../../scripts/typescript-source.mjs', import.meta.url).href;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+export interface ChildScriptOptions {
+  env?: Readonly<Record<string, string>>;
+  openFilesMax?: number;
+}
+
 /** Runs module text in a Node process of its own, for crash tests. It can import TypeScript sources by their file URL. */
-export function startChildScript(text: string, env: Readonly<Record<string, string>> = {}): ChildScript {
+export function startChildScript(
+  text: string,
+  { env = {}, openFilesMax }: ChildScriptOptions = {},
+): ChildScript {
   const args = ['--import', typescriptSource, '--input-type=module', '--eval', text];
-  const child = spawn(process.execPath, args, {
+  const limit = openFilesMax === undefined ? '' : `ulimit -n ${openFilesMax} && `;
+  const child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
