@@ -89,6 +89,11 @@ function lineFor(url: string, { code, message }: RequestError): string {
   if (code === 'ECONNREFUSED') {
     return `Nothing listens at ${url}: start Posthorn (npm start), or name another one with --url or POSTHORN_URL.`;
   }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return `The host of ${url} cannot be found: correct --url or POSTHORN_URL.`;
+  }
+  if (code === 'ECONNRESET' || code === 'EPIPE') return `${url} closes the connection without an answer.`;
+  if (code === 'ETIMEDOUT') return `${url} does not answer in time.`;
   // OpenSSL's own words for an answer that is not TLS.
   if (url.startsWith('https:') && (code === 'EPROTO' || /wrong.version.number/i.test(message))) {
     return `What listens at ${url} does not speak https; is it ${url.replace('https:', 'http:')}?`;

@@ -16,5 +16,8 @@ export async function errorText(error: unknown): Promise<string> {
   if (error instanceof CommandError) return error.lines.join('\n');
   const { ConfigError } = await import('@posthorn/runtime');
   if (error instanceof ConfigError) return error.problems.join('\n');
+  const { isDatabaseUnavailable } = await import('@posthorn/database');
+  // It was there when the command began.
+  if (isDatabaseUnavailable(error)) return `The database cannot be used any more: ${error.message}`;
   return error.stack ?? error.message;
 }

@@ -5,12 +5,22 @@ const moduleUrl = new URL('./run-until-signal.ts', import.meta.url).href;
 const runtimeUrl = new URL('../../../packages/runtime/src/index.ts', import.meta.url).href;
 
 /** A process that opens `a` and `b`, and says what happens; `between` runs after `a`, `closeA` when it is closed. */
-function program({ between = '', closeA = '' }: { between?: string; closeA?: string }) {
+function program({
+  between = '',
+  closeA = '',
+  level = 'silent',
+  failure = 'undefined',
+}: {
+  between?: string;
+  closeA?: string;
+  level?: string;
+  failure?: string;
+}) {
   return startChildScript(`
     import { runUntilSignal } from '${moduleUrl}';
     import { createLogger, createShutdown } from '${runtimeUrl}';
     import { setTimeout as pause } from 'node:timers/promises';
-    const logger = createLogger({ level: 'silent', role: 'test' });
+    const logger = createLogger({ level: '${level}', role: 'test' });
     const shutdown = createShutdown(logger);
     const say = (text) => console.log(text);
     runUntilSignal({
@@ -24,6 +34,7 @@ function program({ between = '', closeA = '' }: { between?: string; closeA?: str
         shutdown.onClose('b', () => say('closed b'));
         say('opened b');
       },
+      failure: ${failure},
       startGraceMs: 100,
       abandon: async () => say('abandoned'),
     }).then(
@@ -58,6 +69,33 @@ describe('A process that runs until a signal', () => {
     expect(await child.nextLine()).toBe('opened a');
     await child.kill('SIGTERM');
     expect([await child.nextLine(), await child.nextLine()]).toEqual(['closed a', 'exit 0']);
+  });
+
+  it('whose start fails because it was cut off says so in one line, without a stack trace', async () => {
+    const between = `
+      const working = setInterval(() => undefined, 1000);
+      await new Promise((resolve) => process.once('SIGTERM', resolve));
+      clearInterval(working);
+      throw new Error('the pool has ended');`;
+    const child = program({ between, level: 'warn' });
+    expect(await child.nextLine()).toBe('opened a');
+    await child.kill('SIGTERM');
+    const line = await child.nextLine();
+    expect(JSON.parse(line)).toMatchObject({
+      msg: 'posthorn.start_cut_short',
+      problem: 'the pool has ended',
+    });
+    expect(line).not.toContain('stack');
+    expect([await child.nextLine(), await child.nextLine()]).toEqual(['closed a', 'exit 0']);
+  });
+
+  it('that cannot go on closes everything and tells why', async () => {
+    const child = program({
+      failure: "new Promise((_, reject) => setTimeout(() => reject(new Error('gave up')), 50))",
+    });
+    const lines = [];
+    for (let n = 0; n < 5; n += 1) lines.push(await child.nextLine());
+    expect(lines).toEqual(['opened a', 'opened b', 'closed b', 'closed a', 'threw gave up']);
   });
 
   it('whose start hangs closes what it had all the same', async () => {

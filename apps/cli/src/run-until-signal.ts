@@ -8,6 +8,8 @@ export interface RunUntilSignalOptions {
   onStopping?: () => void;
   /** Stops as for a signal when the process that started this one is gone. */
   stopWithParent?: boolean;
+  /** Rejects when what was started cannot go on: everything is closed, and the error is thrown. */
+  failure?: Promise<never>;
   /** How long a start that is told to stop may take to notice; then what it opened so far is closed. */
   startGraceMs?: number;
   /** For a second signal from someone who does not want to wait; the process ends after it. */
@@ -24,7 +26,11 @@ const parentCheckMs = 250;
  */
 export async function runUntilSignal(options: RunUntilSignalOptions): Promise<number> {
   const { start, shutdown, logger, onStopping, abandon } = options;
-  const { stopWithParent = false, startGraceMs = 5_000 } = options;
+  const {
+    stopWithParent = false,
+    startGraceMs = 5_000,
+    failure = new Promise<never>(() => undefined),
+  } = options;
   const stopping = new AbortController();
   let stoppingSinceMs = 0;
   const stop = (reason: string): void => {
@@ -51,14 +57,16 @@ export async function runUntilSignal(options: RunUntilSignalOptions): Promise<nu
   process.stdout.on('error', () => undefined);
 
   try {
-    await startedOrCut(start(stopping.signal), stopping.signal, startGraceMs);
-    await aborted(stopping.signal);
+    await Promise.race([startedOrCut(start(stopping.signal), stopping.signal, startGraceMs), failure]);
+    await Promise.race([aborted(stopping.signal), failure]);
   } catch (error) {
     if (!stopping.signal.aborted) {
       await shutdown.close();
       throw error;
     }
-    if (error !== stopping.signal.reason) logger.warn('posthorn.start_cut_short', { error });
+    // What was being opened fails when it is closed half way, which says nothing about why.
+    if (error !== stopping.signal.reason)
+      logger.warn('posthorn.start_cut_short', { problem: error instanceof Error ? error.message : error });
   }
   const { unclosed } = await shutdown.close();
   logger.info('posthorn.stopped', { unclosed });

@@ -1,77 +1,96 @@
-import { Redis } from 'ioredis';
-import pg from 'pg';
-
+/** What keeps a service from being used. */
 export interface ServiceProblem {
-  /** `wrong`: it answers and refuses us, which waiting does not mend. `down`: it does not answer. */
-  kind: 'wrong' | 'down';
-  /** One line that says what to do. Shows no password. */
+  /**
+   * `passing`: it may end without a change of ours (not there yet, starting, full, read only), so it is waited for.
+   * `lasting`: somebody has to correct something (a password, a name, a version, a right).
+   */
+  kind: 'passing' | 'lasting';
+  /** One line that says what is so and what to do. Shows no password. */
   line: string;
 }
 
-const timeoutMs = 4_000;
+/** How long one look at a service may take. */
+export const serviceTimeoutMs = 4_000;
 
-/** Connects once and says what is wrong with DATABASE_URL, or null. */
-export async function postgresProblem(url: string): Promise<ServiceProblem | null> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query('SELECT 1');
-    return null;
-  } catch (error) {
-    return describe('DATABASE_URL', 'Postgres', url, error as Error);
-  } finally {
-    void client.end().catch(() => undefined);
-  }
+/** A service as its variable names it. */
+export interface NamedService {
+  variable: 'DATABASE_URL' | 'REDIS_URL';
+  service: 'Postgres' | 'Redis';
+  /** Host and port; never the user or the password. */
+  address: string;
 }
 
-/** Connects once and says what is wrong with REDIS_URL, or null. */
-export async function redisProblem(url: string): Promise<ServiceProblem | null> {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  // What `connect` rejects with says only that the connection was closed.
-  let cause: Error | undefined;
-  redis.on('error', (error: Error) => (cause ??= error));
-  try {
-    await redis.connect();
-    await redis.ping();
-    return null;
-  } catch (error) {
-    return describe('REDIS_URL', 'Redis', url, cause ?? (error as Error));
-  } finally {
-    redis.disconnect();
-  }
+export function namedService(
+  variable: NamedService['variable'],
+  service: NamedService['service'],
+  url: string,
+): NamedService {
+  return { variable, service, address: new URL(url).host || 'that address' };
 }
 
-function describe(variable: string, service: string, url: string, error: Error): ServiceProblem {
-  const { code } = error as NodeJS.ErrnoException;
-  const place = new URL(url).host || 'that address';
-  if (code === 'ECONNREFUSED') {
-    return down(`${variable}: nothing listens at ${place}. Start ${service} there or correct ${variable}.`);
+export function passing({ variable }: NamedService, text: string): ServiceProblem {
+  return { kind: 'passing', line: `${variable}: ${text}` };
+}
+
+export function lasting({ variable }: NamedService, text: string): ServiceProblem {
+  return { kind: 'lasting', line: `${variable}: ${text}` };
+}
+
+/** Why no connection came about, below the service's own protocol; null when the error is another one. */
+export function connectionProblem(named: NamedService, error: Error): ServiceProblem | null {
+  const { variable, service, address } = named;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code === 'ECONNREFUSED' || code === 'ENOENT') {
+    return passing(named, `nothing listens at ${address}. Start ${service} there or correct ${variable}.`);
   }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
-    return down(`${variable}: the host of ${place} cannot be found. Correct ${variable}.`);
-  }
-  if (/timeout|timed out/i.test(error.message) || code === 'ETIMEDOUT') {
-    return down(
-      `${variable}: no ${service} answers at ${place} within ${timeoutMs / 1000} s. Check that it is ${service}, and the network between.`,
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_FAIL') {
+    return passing(
+      named,
+      `the host of ${address} cannot be found. Correct ${variable}, or check the name servers.`,
     );
   }
-  const said = error.message
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EHOSTDOWN' || code === 'ENETDOWN') {
+    return passing(named, `there is no way to ${address}. Check the network, or correct ${variable}.`);
+  }
+  if (certificateCodes.test(code)) {
+    return lasting(
+      named,
+      `the certificate of ${service} at ${address} is not accepted: ${inOneLine(error)}. Have it signed by an authority that this process knows, or correct ${variable}.`,
+    );
+  }
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
+    return lasting(
+      named,
+      `what listens at ${address} does not speak TLS. Correct ${variable} to connect without it, or switch TLS on there.`,
+    );
+  }
+  if (
+    code === 'ECONNRESET' ||
+    code === 'EPIPE' ||
+    /connection (is closed|terminated unexpectedly)/i.test(error.message)
+  ) {
+    return passing(
+      named,
+      `what listens at ${address} closes the connection without an answer. Check that it is ${service}, and whether it wants TLS.`,
+    );
+  }
+  if (code === 'ETIMEDOUT' || /timeout|timed out/i.test(error.message)) {
+    const tls = service === 'Redis' ? ', and whether both sides use TLS' : '';
+    return passing(
+      named,
+      `no ${service} answers at ${address} within ${serviceTimeoutMs / 1000} s. Check that it is ${service}, and the network between${tls}.`,
+    );
+  }
+  return null;
+}
+
+const certificateCodes =
+  /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|HOSTNAME_MISMATCH|ERR_TLS_CERT)/;
+
+/** A server's own words, without the end of the sentence. */
+export function inOneLine({ message }: Error): string {
+  return message
     .replace(/\s+/g, ' ')
     .replace(/[. ]+$/, '')
     .trim();
-  // A server's own refusal has a code such as 28P01 (password), 3D000 (no such database), WRONGPASS, NOAUTH.
-  const refused = error instanceof pg.DatabaseError || /^[A-Z]{4,} /.test(said);
-  const line = `${variable}: ${service} at ${place} ${refused ? 'refuses us' : 'cannot be used'}: ${said}. Correct ${variable}.`;
-  return { kind: refused && code !== '57P03' ? 'wrong' : 'down', line };
-}
-
-function down(line: string): ServiceProblem {
-  return { kind: 'down', line };
 }

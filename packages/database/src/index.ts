@@ -72,6 +72,7 @@ export {
 export { isDatabaseUnavailable } from './is-database-unavailable.js';
 export {
   deployMigrations,
+  migrationLock,
   MigrationError,
   migrationStatus,
   type MigrationLogger,

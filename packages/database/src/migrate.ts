@@ -111,7 +111,8 @@ interface MigrationRecord {
 
 type Database = Pick<pg.Pool, 'query'> | Pick<pg.Client, 'query'>;
 
-const prismaLock = 72707369;
+/** Held by whoever migrates the database, as Prisma does. */
+export const migrationLock = 72707369;
 
 async function readMigrations(migrationsDir: string): Promise<Migration[]> {
   const entries = await readdir(migrationsDir, { withFileTypes: true });
@@ -132,7 +133,7 @@ async function readMigrations(migrationsDir: string): Promise<Migration[]> {
 async function waitForLock(client: pg.Client): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
-      prismaLock,
+      migrationLock,
     ]);
     if (rows[0]?.locked) return;
     await pause(100);

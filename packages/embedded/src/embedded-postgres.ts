@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { openDataFolder, type DataFolder } from './data-folder.js';
-
 import { stopLeftoverServer } from './leftover-server.js';
 import {
   clusterPath,
@@ -24,6 +23,8 @@ export interface EmbeddedPostgresOptions {
   stopWithParent?: boolean;
   /** Other programs than those of the npm package; they run with the settings and the locale that they come with. */
   programs?: PostgresPrograms | undefined;
+  /** Gives a start up that is under way, and rejects. */
+  signal?: AbortSignal;
 }
 
 export interface EmbeddedPostgres {
@@ -31,6 +32,9 @@ export interface EmbeddedPostgres {
   url: string;
   pid: number;
   port: number;
+  logFile: string;
+  /** Settles when the server has ended, for whatever reason, and its folder may be used again. */
+  ended: Promise<void>;
   /** Ends open transactions, writes everything down and resolves when the process is gone. */
   stop: () => Promise<void>;
 }
@@ -57,9 +61,9 @@ export async function startEmbeddedPostgres(
     });
     await ensureCluster(programs, folder);
     const started = await startOnFreePort(options.port, (port) =>
-      start(programs, folder, port, stalePid, options.stopWithParent ?? true),
+      start(programs, folder, port, stalePid, options),
     );
-    void started.server.ended.then(() => folder.release());
+    const ended = started.server.ended.then(() => folder.release());
     await createDatabase(urlOf(started.port, folder.password, 'postgres')).catch(async (error: unknown) => {
       await started.server.stop();
       throw error;
@@ -68,9 +72,11 @@ export async function startEmbeddedPostgres(
       url: urlOf(started.port, folder.password, database),
       pid: started.server.pid,
       port: started.port,
+      logFile: folder.logFile,
+      ended,
       stop: async () => {
         await started.server.stop();
-        await folder.release();
+        await ended;
       },
     };
   } catch (error) {
@@ -93,7 +99,7 @@ function start(
   folder: DataFolder,
   port: number,
   stalePid: number | null,
-  stopWithParent: boolean,
+  { stopWithParent = true, signal }: EmbeddedPostgresOptions,
 ): Promise<ServerProcess> {
   const { serverFolder } = folder;
   const settings = foreign ? neededSettings : { ...neededSettings, ...ownSettings };
@@ -115,6 +121,7 @@ function start(
     stopSignal: 'SIGINT' as const,
     stopWithParent,
     temporaryFolder: folder.temporary ? folder.path : null,
+    signal,
   };
   return startServer(command, (pid) => isReady(pidFileOf(folder), pid));
 }

@@ -14,14 +14,21 @@ export interface PrivateRedisOptions {
   port?: number;
   /** Keeps an append-only file, written down every second. Without it everything is gone with the process. */
   persistent?: boolean;
+  /** Lines of its configuration beside ours. */
+  settings?: readonly string[];
   /** Whether the server stops when this process dies without calling stop(); true by default. */
   stopWithParent?: boolean;
+  /** Gives a start up that is under way, and rejects. */
+  signal?: AbortSignal;
 }
 
 export interface PrivateRedis {
   url: string;
   pid: number;
   port: number;
+  logFile: string;
+  /** Settles when the server has ended, for whatever reason, and its folder may be used again. */
+  ended: Promise<void>;
   /** Where the program came from. */
   from: RedisProgram['from'];
   stop: () => Promise<void>;
@@ -46,15 +53,17 @@ export async function startPrivateRedis(options: PrivateRedisOptions = {}): Prom
     const { server, port } = await startOnFreePort(options.port, (wanted) =>
       start(program, folder, wanted, options),
     );
-    void server.ended.then(() => folder.release());
+    const ended = server.ended.then(() => folder.release());
     return {
       url: `redis://:${folder.password}@127.0.0.1:${port}`,
       pid: server.pid,
       port,
+      logFile: folder.logFile,
+      ended,
       from: program.from,
       stop: async () => {
         await server.stop();
-        await folder.release();
+        await ended;
       },
     };
   } catch (error) {
@@ -67,7 +76,7 @@ function start(
   program: RedisProgram,
   folder: DataFolder,
   port: number,
-  { persistent = false, stopWithParent = true }: PrivateRedisOptions,
+  { persistent = false, stopWithParent = true, settings: given = [], signal }: PrivateRedisOptions,
 ): Promise<ServerProcess> {
   // Relative paths only: the user it runs as may not be able to walk down to its folder.
   const settings = [
@@ -79,6 +88,7 @@ function start(
     `appendonly ${persistent ? 'yes' : 'no'}`,
     'appendfsync everysec',
     'maxmemory-policy noeviction',
+    ...given,
   ];
   const command = {
     name: 'Redis',
@@ -92,6 +102,7 @@ function start(
     stopSignal: 'SIGTERM' as const,
     stopWithParent,
     temporaryFolder: folder.temporary ? folder.path : null,
+    signal,
   };
   return startServer(command, (pid) => isReady(pid, port, folder.password));
 }

@@ -22,6 +22,8 @@ export interface ServerCommand {
   stopWithParent: boolean;
   /** Removed with the server when this process dies without stopping it. */
   temporaryFolder: string | null;
+  /** Ends the wait for it to become ready. */
+  signal?: AbortSignal;
 }
 
 export interface ServerProcess {
@@ -117,6 +119,7 @@ async function untilReady(
   const deadline = performance.now() + readyWithinMs;
   while (performance.now() < deadline) {
     if (hasEnded(child)) break;
+    command.signal?.throwIfAborted();
     if (await isReady(child.pid as number)) return;
     await pause(20);
   }

@@ -37,6 +37,11 @@ export const configVariables: readonly ConfigVariable[] = [
     secret: true,
     meaning: 'The Redis that holds the queues. It may be lost: the queues are rebuilt from Postgres.',
   }),
+  number('POSTHORN_START_WAIT_SECONDS', 'startWaitSeconds', 'Services', 60, 0, 3600, {
+    unit: 'seconds',
+    meaning:
+      'How long a start waits for Postgres and Redis while they are not there, starting, full or read only; then it ends with exit code 1. What waiting does not mend, such as a wrong password, ends it at once.',
+  }),
   number('POSTHORN_DATABASE_POOL_MAX', 'databasePoolMax', 'Services', 10, 3, 1000, {
     unit: 'connections',
     meaning: 'Postgres connections of one process.',

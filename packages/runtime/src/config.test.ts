@@ -39,6 +39,7 @@ describe('configuration', () => {
       dataDir: '.posthorn',
       logLevel: 'info',
       shutdownDeadlineMs: 25_000,
+      startWaitSeconds: 60,
       connectionsMax: 10_000,
       streamsMax: 500,
       adminKey: null,

@@ -30,6 +30,7 @@ export interface Config {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly shutdownDeadlineMs: number;
+  readonly startWaitSeconds: number;
   readonly connectionsMax: number;
   readonly streamsMax: number;
 

@@ -37,12 +37,24 @@ export async function dev(env: Environment): Promise<number> {
 
   const shutdown = createShutdown(logger, { deadlineMs: config.shutdownDeadlineMs });
   const embedded: { stop(): Promise<void> }[] = [];
+  let onGivenUp!: (error: CommandError) => void;
+  const failure = new Promise<never>((_resolve, reject) => (onGivenUp = reject));
+  failure.catch(() => undefined);
   try {
     const exitCode = await runUntilSignal({
       shutdown,
       logger,
       start: (signal) =>
-        start({ config, dataDir, logger, shutdown, signal, onEmbedded: (server) => embedded.push(server) }),
+        start({
+          config,
+          dataDir,
+          logger,
+          shutdown,
+          signal,
+          onEmbedded: (server) => embedded.push(server),
+          onGivenUp,
+        }),
+      failure,
       // npm puts a shell between itself and us, which a signal to npm kills without reaching us.
       stopWithParent: env.npm_lifecycle_event !== undefined,
       onStopping: () => print('\nStopping …\n'),
@@ -56,18 +68,29 @@ export async function dev(env: Environment): Promise<number> {
 }
 
 async function checkPortAndServices(config: Config): Promise<void> {
-  const problems = [await portProblem(config)];
-  if (config.databaseUrl !== null || config.redisUrl !== null) {
-    const { postgresProblem, redisProblem } = await import('../service-problem.js');
-    const found = await Promise.all([
-      config.databaseUrl === null ? null : postgresProblem(config.databaseUrl),
-      config.redisUrl === null ? null : redisProblem(config.redisUrl),
-    ]);
-    problems.push(...found.map((problem) => problem?.line ?? null));
-  }
-  const lines = problems.filter((line) => line !== null);
-  if (lines.length > 0) throw new CommandError(lines);
+  const { databaseUrl, redisUrl, queuePrefix: prefix } = config;
+  const taken = await portProblem(config);
+  if (taken !== null) throw new CommandError([taken]);
+  if (databaseUrl === null && redisUrl === null) return;
+  const [{ postgresProblem }, { redisProblem }, { waitForServices, writeWaiting }] = await Promise.all([
+    import('../postgres-problem.js'),
+    import('../redis-problem.js'),
+    import('../wait-for-services.js'),
+  ]);
+  const warnings = new Set<string>();
+  const onWarning = (line: string) => warnings.add(line);
+  await waitForServices({
+    checks: [
+      () => (databaseUrl === null ? noProblem : postgresProblem(databaseUrl, { purpose: 'migrate' })),
+      () => (redisUrl === null ? noProblem : redisProblem(redisUrl, { prefix, onWarning })),
+    ],
+    waitSeconds: config.startWaitSeconds,
+    onWaiting: writeWaiting,
+  });
+  for (const warning of warnings) process.stderr.write(`Note: ${warning}\n`);
 }
+
+const noProblem = Promise.resolve(null);
 
 interface StartDeps {
   config: Config;
@@ -76,9 +99,11 @@ interface StartDeps {
   shutdown: Shutdown;
   signal: AbortSignal;
   onEmbedded: (server: { stop(): Promise<void> }) => void;
+  onGivenUp: (error: CommandError) => void;
 }
 
-async function start({ config, dataDir, logger, shutdown, signal, onEmbedded }: StartDeps): Promise<void> {
+async function start(deps: StartDeps): Promise<void> {
+  const { config, dataDir, logger, shutdown, signal } = deps;
   if ((await keptAdminKey(dataDir)) === null)
     print(`The first start takes a little longer: making ${dataDir} …\n`);
   // Loading the roles takes as long as starting the servers: both at once.
@@ -88,7 +113,7 @@ async function start({ config, dataDir, logger, shutdown, signal, onEmbedded }: 
     import('../dev/valid-admin-key.js'),
   ]);
   loading.catch(() => undefined);
-  const services = await startServices({ config, dataDir, shutdown, signal, onEmbedded });
+  const services = await startServices({ ...deps, say: (line) => print(`${line}\n`) });
   const [{ startRoles }, { migrateDatabase }, { validAdminKey }] = await loading;
 
   const migrationsDir = findMigrationsDir();

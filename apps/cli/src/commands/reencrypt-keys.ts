@@ -11,7 +11,8 @@ import { createLogger, createSecretBox, loadConfig, type Environment } from '@po
 
 import { CommandError } from '../command-error.js';
 import { print, printJson } from '../print.js';
-import { postgresProblem } from '../service-problem.js';
+import { postgresProblem } from '../postgres-problem.js';
+import { waitForServices, writeWaiting } from '../wait-for-services.js';
 
 export interface ReencryptOptions {
   dryRun?: boolean;
@@ -27,9 +28,12 @@ const STATEMENT_TIMEOUT_MS = 600_000;
  * the service runs; stopped at any time, the next run goes on.
  */
 export async function reencryptKeys(env: Environment, options: ReencryptOptions): Promise<void> {
-  const { databaseUrl, encryptionKeys } = loadConfig(env, { command: 'keys reencrypt' });
-  const problem = await postgresProblem(databaseUrl);
-  if (problem) throw new CommandError([problem.line]);
+  const { databaseUrl, encryptionKeys, startWaitSeconds } = loadConfig(env, { command: 'keys reencrypt' });
+  await waitForServices({
+    checks: [() => postgresProblem(databaseUrl)],
+    waitSeconds: startWaitSeconds,
+    onWaiting: writeWaiting,
+  });
   const secretBox = createSecretBox(encryptionKeys);
   const logger = createLogger({ level: 'warn', role: 'reencrypt', destination: process.stderr });
   const { pool, close } = openDatabase({

@@ -1,3 +1,4 @@
+import { readMigrationNames } from '@posthorn/database';
 import {
   createLogger,
   createShutdown,
@@ -5,6 +6,7 @@ import {
   loadConfig,
   roles as allRoles,
   type Environment,
+  type Logger,
   type Role,
   type ServeConfig,
 } from '@posthorn/runtime';
@@ -12,8 +14,11 @@ import {
 import { CommandError } from '../command-error.js';
 import { findMigrationsDir } from '../migrations-dir.js';
 import { portProblem } from '../port-problem.js';
+import { postgresProblem, postgresProblemOf } from '../postgres-problem.js';
+import { redisProblem } from '../redis-problem.js';
 import { runUntilSignal } from '../run-until-signal.js';
-import { postgresProblem, redisProblem, type ServiceProblem } from '../service-problem.js';
+import type { ServiceProblem } from '../service-problem.js';
+import { waitForServices } from '../wait-for-services.js';
 
 /** Runs roles against given services until a signal comes. Logs to stdout. */
 export async function serve(env: Environment, names: readonly string[]): Promise<number> {
@@ -22,42 +27,63 @@ export async function serve(env: Environment, names: readonly string[]): Promise
   const logger = createLogger({ level: config.logLevel, role: roles.join('+') });
   logger.info('config.loaded', describeConfig(config));
   for (const warning of config.warnings) logger.warn('config.warning', { warning });
-  for (const problem of await problemsOf(config, roles)) {
-    logger.warn('service.down', { problem: problem.line });
-  }
+  const taken = await portProblem(config);
+  if (taken !== null) throw new CommandError([taken]);
 
   const shutdown = createShutdown(logger, { deadlineMs: config.shutdownDeadlineMs });
   return runUntilSignal({
     shutdown,
     logger,
-    async start() {
+    async start(signal) {
+      const migrationsDir = findMigrationsDir();
+      await untilServicesAreThere({ config, roles, migrationsDir, logger, signal });
       const { startRoles } = await import('../start-roles.js');
-      const { port } = await startRoles({
-        config,
-        roles,
-        migrationsDir: findMigrationsDir(),
-        logger,
-        shutdown,
-      });
+      const { port } = await startRoles({ config, roles, migrationsDir, logger, shutdown }).catch(
+        (error: unknown) => {
+          // Postgres went away between the look at it and its use.
+          const problem = postgresProblemOf(config.databaseUrl, error);
+          throw problem ? new CommandError([problem.line], { cause: error }) : error;
+        },
+      );
       logger.info('posthorn.started', { roles, port });
     },
   });
 }
 
-/**
- * Throws for what cannot work. Returns what may come back by itself: Redis that is down stops nobody from accepting,
- * so a process that starts meanwhile has to start.
- */
-async function problemsOf(config: ServeConfig, roles: readonly Role[]): Promise<ServiceProblem[]> {
-  const [port, postgres, redis] = await Promise.all([
-    portProblem(config),
-    postgresProblem(config.databaseUrl),
-    redisProblem(config.redisUrl),
-  ]);
-  const acceptsWithoutRedis = redis?.kind === 'down' && roles.includes('ingest');
-  const fatal = [port, postgres?.line, acceptsWithoutRedis ? null : redis?.line].filter(
-    (line) => line != null,
-  );
-  if (fatal.length > 0) throw new CommandError(fatal);
-  return redis ? [redis] : [];
+interface ServicesDeps {
+  config: ServeConfig;
+  roles: readonly Role[];
+  migrationsDir: string;
+  logger: Logger;
+  signal: AbortSignal;
+}
+
+/** Redis that is away stops nobody from accepting, so a process that starts meanwhile has to start. */
+async function untilServicesAreThere(deps: ServicesDeps): Promise<void> {
+  const { config, roles, migrationsDir, logger, signal } = deps;
+  const migrations = await readMigrationNames(migrationsDir);
+  const startsWithoutRedis = roles.includes('ingest');
+  let redis: ServiceProblem | null = null;
+  const warnings = new Set<string>();
+  const checks = [
+    () => postgresProblem(config.databaseUrl, { purpose: 'serve', migrations }),
+    async () => {
+      redis = await redisProblem(config.redisUrl, {
+        prefix: config.queuePrefix,
+        onWarning: (warning) => warnings.add(warning),
+      });
+      return startsWithoutRedis && redis?.kind === 'passing' ? null : redis;
+    },
+  ];
+  await waitForServices({
+    checks,
+    waitSeconds: config.startWaitSeconds,
+    signal,
+    onWaiting: (lines, secondsLeft) => {
+      for (const problem of lines) logger.warn('service.waiting', { problem, seconds_left: secondsLeft });
+    },
+  });
+  for (const warning of warnings) logger.warn('service.warning', { warning });
+  const away = redis as ServiceProblem | null;
+  if (away) logger.warn('service.down', { problem: away.line });
 }

@@ -1,16 +1,22 @@
 import path from 'node:path';
 import { EmbeddedServiceError, startEmbeddedPostgres, startPrivateRedis } from '@posthorn/embedded';
-import type { Config, Shutdown } from '@posthorn/runtime';
+import type { Config, Logger, Shutdown } from '@posthorn/runtime';
 
 import { CommandError } from '../command-error.js';
+import { keepServiceRunning, type KeepServiceRunningOptions } from './keep-service-running.js';
 
 export interface StartServicesDeps {
   config: Config;
   dataDir: string;
+  logger: Logger;
   shutdown: Shutdown;
   signal: AbortSignal;
+  /** One line for the terminal. */
+  say: (line: string) => void;
   /** Called with each server that is ours to stop. */
   onEmbedded: (server: { stop(): Promise<void> }) => void;
+  /** A server failed too often: this process cannot go on. */
+  onGivenUp: (error: CommandError) => void;
 }
 
 export interface Services {
@@ -19,26 +25,29 @@ export interface Services {
 }
 
 /**
- * Whatever DATABASE_URL and REDIS_URL do not name runs here, with its data kept. One after the other: each server's
- * folder has a claim, and of two starts on one data folder the one that gets the first claim gets them all.
+ * Whatever DATABASE_URL and REDIS_URL do not name runs here, with its data kept, and is started again when it ends. One
+ * after the other: each server's folder has a claim, and of two starts on one data folder the one that gets the first
+ * claim gets them all.
  */
 export async function startServices(deps: StartServicesDeps): Promise<Services> {
-  const { config, dataDir, shutdown, signal, onEmbedded } = deps;
-  const keep = (name: string, server: { url: string; stop(): Promise<void> }): string => {
-    shutdown.onClose(name, () => server.stop());
+  const { config, dataDir, logger, shutdown, signal, say, onEmbedded, onGivenUp } = deps;
+  const keep = async (name: string, start: KeepServiceRunningOptions['start']): Promise<string> => {
+    const server = await keepServiceRunning({ name, start, say, logger, signal, onGivenUp }).catch(fail);
+    shutdown.onClose(name.toLowerCase(), () => server.stop());
     onEmbedded(server);
     signal.throwIfAborted();
     return server.url;
   };
   const databaseUrl =
     config.databaseUrl ??
-    keep('postgres', await startEmbeddedPostgres({ dataDir: path.join(dataDir, 'postgres') }).catch(fail));
+    (await keep('Postgres', (port, stop) =>
+      startEmbeddedPostgres({ dataDir: path.join(dataDir, 'postgres'), port, signal: stop }),
+    ));
   const redisUrl =
     config.redisUrl ??
-    keep(
-      'redis',
-      await startPrivateRedis({ dataDir: path.join(dataDir, 'redis'), persistent: true }).catch(fail),
-    );
+    (await keep('Redis', (port, stop) =>
+      startPrivateRedis({ dataDir: path.join(dataDir, 'redis'), port, persistent: true, signal: stop }),
+    ));
   return { databaseUrl, redisUrl };
 }
 
