@@ -38,9 +38,23 @@ function answer(response: ServerResponse, behaviour: Behaviour, webhookId: strin
     response.end('ok');
     return;
   }
+  if (behaviour.kind === 'flaky') {
+    setTimeout(() => answerFlaky(response, behaviour), behaviour.afterMs);
+    return;
+  }
   response.statusCode = behaviour.status;
   if (behaviour.afterMs > 0) setTimeout(() => response.end('ok'), behaviour.afterMs);
   else response.end('ok');
+}
+
+function answerFlaky(response: ServerResponse, { share, as }: Extract<Behaviour, { kind: 'flaky' }>): void {
+  const fails = Math.random() < share;
+  if (fails && as === 'reset') response.socket?.resetAndDestroy();
+  else if (fails && as === 'timeout') answer(response, { kind: 'hang' }, '');
+  else {
+    response.statusCode = fails ? 500 : 200;
+    response.end('ok');
+  }
 }
 
 /** By chance: counting would meet producers that go round, and always fail the same customers, whose breakers then open. */

@@ -6,8 +6,12 @@ export type Behaviour =
   | { kind: 'answer'; status: number; afterMs: number }
   /** 503 to the first request of one event in so many, 200 to all others. */
   | { kind: 'fails_first'; oneIn: number }
+  /** At random this share fails: by an answer of 500, a connection that is reset, or no answer at all. Others get 200. */
+  | { kind: 'flaky'; share: number; as: FlakyFailure; afterMs: number }
   /** No answer until `release`. */
   | { kind: 'hang' };
+
+export type FlakyFailure = '500' | 'reset' | 'timeout';
 
 export type ReceiverCommand =
   | { command: 'behave'; group: string; behaviour: Behaviour }

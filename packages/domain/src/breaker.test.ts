@@ -52,7 +52,10 @@ describe('a circuit breaker', () => {
     for (const each of started.slice(0, 4)) breaker.end(each, 'failure', 0);
     expect(breaker.mayStart(0)).toBe(false);
     expect(breaker.waitsFor).toBe('more');
-    expect(breaker.end(started[4] ?? 0, 'failure', 0)).toBe('opened');
+    // Five in a row look dead, but those that started after them may succeed: meanwhile nothing starts.
+    for (const each of started.slice(4, 9)) expect(breaker.end(each, 'failure', 0)).toBeNull();
+    expect(breaker.opensAtMs()).toBe(Infinity);
+    expect(breaker.end(started[9] ?? 0, 'failure', 0)).toBe('opened');
     expect(breaker.waitsFor).toBeNull();
   });
 
@@ -86,25 +89,85 @@ describe('a circuit breaker', () => {
     expect(breaker.state(6000)).toBe('half_open');
   });
 
-  it('counts failures in a row anew after a success, and neither 429s nor what was not sent', () => {
+  const worked = () => {
     const breaker = new CircuitBreaker(middle, full);
+    for (let n = 0; n < 40; n++) attempt(breaker, 'success', 0);
+    return breaker;
+  };
+
+  it('opens on the fifth failure in a row of an endpoint that has worked, and counts neither 429s nor what was not sent', () => {
+    const breaker = worked();
     for (let n = 0; n < 4; n++) attempt(breaker, 'failure', 0);
     attempt(breaker, 'neutral', 0);
     attempt(breaker, 'none', 0);
-    attempt(breaker, 'success', 0);
-    for (let n = 0; n < 4; n++) expect(attempt(breaker, 'failure', 0)).toBeNull();
-    expect(attempt(breaker, 'neutral', 0)).toBeNull();
     expect(attempt(breaker, 'failure', 0)).toBe('opened');
   });
 
-  it('opens on 12 failures among the last 20 outcomes, and not before there are 20', () => {
-    const breaker = new CircuitBreaker(middle, full);
-    const signs = Array.from({ length: 20 }, (_, n): EndpointSign => (n % 5 < 2 ? 'success' : 'failure'));
-    for (const sign of signs.slice(0, -1)) expect(attempt(breaker, sign, 0)).toBeNull();
-    expect(attempt(breaker, 'failure', 0)).toBe('opened');
-    const fewer = new CircuitBreaker(middle, full);
-    for (const sign of signs.slice(0, -1)) attempt(fewer, sign === 'success' ? 'failure' : 'success', 0);
-    expect(attempt(fewer, 'failure', 0)).toBeNull();
+  it.each([
+    ['one in ten', 10, 8],
+    ['one in four', 4, 13],
+    ['every second', 2, 27],
+    ['three in four', -4, 54],
+  ])('lets more failures in a row pass where the endpoint fails %s time', (_, oneIn, deadAt) => {
+    const breaker = worked();
+    for (let n = 1; n <= 120; n++) {
+      const fails = oneIn > 0 ? n % oneIn === 1 : n % -oneIn !== 0;
+      expect(attempt(breaker, fails ? 'failure' : 'success', 0)).toBeNull();
+    }
+    let failures = 1;
+    while (attempt(breaker, 'failure', 0) === null) failures++;
+    expect(Math.abs(failures - deadAt)).toBeLessThanOrEqual(3);
+  });
+
+  it('counts failures in a row by when they started, not by when they ended', () => {
+    const breaker = worked();
+    const slow = Array.from({ length: 8 }, () => breaker.start());
+    attempt(breaker, 'success', 0);
+    // They time out together, but the endpoint has worked since they started.
+    for (const started of slow) expect(breaker.end(started, 'failure', 0)).toBeNull();
+    expect(breaker.state(0)).toBe('closed');
+  });
+
+  it('waits for what started after failures before it opens, and meanwhile lets nothing start', () => {
+    const breaker = worked();
+    const failing = Array.from({ length: 5 }, () => breaker.start());
+    const slow = breaker.start();
+    for (const started of failing) expect(breaker.end(started, 'failure', 0)).toBeNull();
+    expect(breaker.mayStart(0)).toBe(false);
+    expect(breaker.end(slow, 'success', 0)).toBeNull();
+    expect(breaker.mayStart(0)).toBe(true);
+  });
+
+  it('lets fewer be under way with each failure in a row, and all again after a success', () => {
+    const breaker = new CircuitBreaker(middle, 10);
+    for (let n = 0; n < 40; n++) attempt(breaker, 'success', 0);
+    const allowed: number[] = [];
+    for (let n = 0; n < 4; n++) {
+      attempt(breaker, 'failure', 0);
+      const started: number[] = [];
+      while (breaker.mayStart(0)) started.push(breaker.start());
+      allowed.push(started.length);
+      for (const each of started) breaker.end(each, 'none', 0);
+    }
+    expect(allowed).toEqual([8, 6, 4, 2]);
+    attempt(breaker, 'success', 0);
+    for (let n = 0; n < 10; n++) breaker.start();
+    expect(breaker.mayStart(0)).toBe(true);
+  });
+
+  it('gives an endpoint that had failed often some probes at first, before it opens again', () => {
+    const breaker = worked();
+    for (let n = 1; n <= 120; n++) attempt(breaker, n % 4 === 0 ? 'success' : 'failure', 0);
+    while (attempt(breaker, 'failure', 0) === null);
+    const probes: number[] = [];
+    for (let opening = 0; opening < 4; opening++) {
+      const atMs = breaker.stored().openUntilMs ?? 0;
+      let failed = 1;
+      while (attempt(breaker, 'failure', atMs) === null) failed++;
+      probes.push(failed);
+    }
+    expect(probes.slice(0, 3).every((count) => count >= 5 && count <= 6)).toBe(true);
+    expect(probes[3]).toBe(1);
   });
 
   it('lets one start at a time when half-open, and closes on its success', () => {
@@ -174,10 +237,12 @@ describe('a circuit breaker', () => {
     expect(breaker.pristine).toBe(true);
   });
 
-  it('starts slowly again at a failure after closing', () => {
-    const breaker = opened();
+  it('starts slowly again at failures after closing', () => {
+    const breaker = worked();
+    for (let n = 0; n < 5; n++) attempt(breaker, 'failure', 0);
     for (let n = 0; n < 8; n++) attempt(breaker, 'success', 5000);
-    attempt(breaker, 'failure', 5000);
+    for (let n = 0; n < 4; n++) attempt(breaker, 'failure', 5000);
+    expect(breaker.state(5000)).toBe('closed');
     breaker.start();
     expect(breaker.mayStart(5000)).toBe(false);
   });

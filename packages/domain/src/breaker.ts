@@ -1,3 +1,5 @@
+import { ConcurrencyLimit } from './concurrency-limit.js';
+import { FailureRun } from './failure-run.js';
 import { SlowStart } from './slow-start.js';
 
 /**
@@ -19,34 +21,38 @@ export interface StoredBreaker {
 
 /** docs/concepts/limits-and-breaker.md says these to users. */
 export const breakerFigures = {
-  failuresInRow: 5,
-  /** Of the last `window` outcomes so many failures open it as well. */
-  window: 20,
-  failuresInWindow: 12,
+  /** The first `openingsOfRun` times a half-open breaker has a probe for each so many failures in a row that look dead. */
+  runPerProbe: 10,
+  openingsOfRun: 3,
+  /** When it opens again so soon after it closed, half as many may be under way afterwards. */
+  soonMs: 60_000,
   openFirstMs: 5_000,
   openMaxMs: 60_000,
   jitter: 0.1,
 } as const;
 
 /**
- * The circuit breaker of one endpoint. Closed, it lets everything start and counts outcomes. Open, nothing starts until its
- * time is over; then it is half-open and lets one start at a time: a success closes it, a failure opens it for longer.
+ * The circuit breaker of one endpoint. Closed, it counts outcomes, and lets fewer start at once while failures come one
+ * after another, or where fewer at once deliver as much (`ConcurrencyLimit`). It opens when there are more failures in a
+ * row than chance explains (`FailureRun`): an endpoint that fails in part stays closed. Open, nothing starts until its time
+ * is over; then it is half-open and lets one start at a time: a success closes it, a failure opens it for longer.
  * When it is made, and after closing, it starts slowly: one at a time at first, then more (`SlowStart`), until as many are
  * allowed as its endpoint may have.
  */
 export class CircuitBreaker {
   #openUntilMs: number | null;
   #openings: number;
-  #failuresInRow = 0;
-  /** The last outcomes, a bit each, 1 for a failure. */
-  #recent = 0;
-  #recentCount = 0;
+  /** Of the half-open breaker: so many may fail, one after another, before it opens again. */
+  #probesLeft = 1;
+  readonly #run = new FailureRun();
+  readonly #limit: ConcurrencyLimit;
+  #closedAtMs = -Infinity;
   /** Null when any number may start. */
   #slowStart: SlowStart | null = null;
   #full: number;
-  #underway = 0;
-  /** Changes with every opening and closing: what started before says nothing about the state after. */
-  #epoch = 0;
+  /** Those that have not ended, by number in the order in which they started. */
+  readonly #underway = new Set<number>();
+  #started = 0;
   readonly #random: () => number;
 
   /** `full`: how many its endpoint may have under way. */
@@ -57,6 +63,7 @@ export class CircuitBreaker {
   ) {
     this.#random = random;
     this.#full = full;
+    this.#limit = new ConcurrencyLimit(full);
     this.#openUntilMs = stored.openUntilMs;
     this.#openings = stored.openings;
     if (stored.openUntilMs === null) this.#startSlowly('opening');
@@ -64,6 +71,7 @@ export class CircuitBreaker {
 
   set full(full: number) {
     this.#full = full;
+    this.#limit.full = full;
     this.#endSlowStart();
   }
 
@@ -77,7 +85,12 @@ export class CircuitBreaker {
 
   /** Whether nothing would be lost by starting anew: closed, without failures or a recovery to remember. */
   get pristine(): boolean {
-    return this.#openUntilMs === null && this.#recent === 0 && this.#slowStart?.after !== 'recovery';
+    return (
+      this.#openUntilMs === null &&
+      this.#run.isClean &&
+      this.#limit.isFull &&
+      this.#slowStart?.after !== 'recovery'
+    );
   }
 
   /**
@@ -87,8 +100,8 @@ export class CircuitBreaker {
   get waitsFor(): 'first' | 'more' | null {
     if (this.#slowStart?.after !== 'opening') return null;
     const { allowed } = this.#slowStart;
-    if (allowed >= this.#full || this.#underway < allowed) return null;
-    return this.#underway === 0 ? 'first' : 'more';
+    if (allowed >= this.#full || this.#underway.size < allowed) return null;
+    return this.#underway.size === 0 ? 'first' : 'more';
   }
 
   /** Only when it waits for them. Gives how many more may start now, `most` at most. */
@@ -101,9 +114,8 @@ export class CircuitBreaker {
 
   /** When a start is allowed next: 0 is now, Infinity is when one that is underway has ended. */
   opensAtMs(): number {
-    if (this.#openUntilMs === null)
-      return this.#underway < (this.#slowStart?.allowed ?? Infinity) ? 0 : Infinity;
-    return this.#underway === 0 ? this.#openUntilMs : Infinity;
+    if (this.#openUntilMs === null) return this.#underway.size < this.#allowed() ? 0 : Infinity;
+    return this.#underway.size === 0 ? this.#openUntilMs : Infinity;
   }
 
   mayStart(nowMs: number): boolean {
@@ -112,50 +124,70 @@ export class CircuitBreaker {
 
   /** Only when `mayStart`. Gives what `end` wants to have; each start ends once. */
   start(): number {
-    this.#underway++;
-    return this.#epoch;
+    this.#underway.add(++this.#started);
+    return this.#started;
   }
 
   /** Says whether the breaker changed. */
   end(started: number, sign: EndpointSign, nowMs: number): 'opened' | 'closed' | null {
-    if (started !== this.#epoch) return null;
-    this.#underway--;
+    // What started before the last opening or closing says nothing about the state after.
+    if (!this.#underway.delete(started)) return null;
+    if (this.#openUntilMs === null) return this.#noteClosed(started, sign, nowMs);
     if (sign === 'none') return null;
-    if (this.#openUntilMs === null) return this.#noteClosed(sign, nowMs);
-    if (sign === 'success') return this.#close();
+    if (sign === 'success') return this.#close(started, nowMs);
+    if (sign === 'failure' && --this.#probesLeft > 0) return null;
     return this.#open(sign === 'failure' ? this.#openings + 1 : this.#openings, nowMs);
   }
 
-  #noteClosed(sign: 'success' | 'failure' | 'neutral', nowMs: number): 'opened' | null {
-    if (sign === 'neutral') return null;
-    const failed = sign === 'failure';
-    const { window, failuresInRow, failuresInWindow } = breakerFigures;
-    this.#recent = ((this.#recent << 1) | (failed ? 1 : 0)) & (2 ** window - 1);
-    this.#recentCount = Math.min(window, this.#recentCount + 1);
-    this.#failuresInRow = failed ? this.#failuresInRow + 1 : 0;
-    if (!failed) {
+  /** How many may be under way while it is closed. */
+  #allowed(): number {
+    const started = this.#slowStart?.allowed ?? Infinity;
+    if (this.#run.length === 0) return Math.min(started, this.#limit.isFull ? Infinity : this.#limit.limit);
+    if (this.#run.looksDead) return 0;
+    const left = 1 - this.#run.length / this.#run.deadAt;
+    return Math.min(started, Math.max(1, Math.ceil(this.#limit.limit * left)));
+  }
+
+  #noteClosed(started: number, sign: EndpointSign, nowMs: number): 'opened' | null {
+    if (sign === 'success' || sign === 'failure')
+      this.#limit.end(sign === 'success', this.#underway.size + 1, nowMs);
+    if (sign === 'success') {
+      this.#run.addSuccess(started);
       this.#slowStart?.succeeded();
       this.#endSlowStart();
-      return null;
+    } else if (sign === 'failure') {
+      this.#run.addFailure(started);
+      this.#run.measure(this.#underway);
+      this.#slowStart?.failed(this.#run.isUsual);
     }
-    this.#slowStart?.failed();
-    const tooMany = this.#recentCount === window && bitsIn(this.#recent) >= failuresInWindow;
-    return tooMany || this.#failuresInRow >= failuresInRow ? this.#open(1, nowMs) : null;
+    this.#run.measure(this.#underway);
+    return this.#run.looksDead && !this.#mayBeAlive() ? this.#open(1, nowMs) : null;
+  }
+
+  /** One that started after the failures has not ended, and may still succeed. Meanwhile nothing starts. */
+  #mayBeAlive(): boolean {
+    for (const started of this.#underway) if (started > this.#run.newest) return true;
+    return false;
   }
 
   #open(openings: number, nowMs: number): 'opened' {
-    const { openFirstMs, openMaxMs, jitter } = breakerFigures;
+    const { openFirstMs, openMaxMs, jitter, runPerProbe, openingsOfRun } = breakerFigures;
     const ms = Math.min(openMaxMs, openFirstMs * 2 ** (openings - 1));
+    if (this.#openUntilMs === null) this.#limit.interrupt(nowMs - this.#closedAtMs < breakerFigures.soonMs);
     this.#openings = openings;
+    this.#probesLeft = openings > openingsOfRun ? 1 : Math.max(1, Math.floor(this.#run.deadAt / runPerProbe));
     this.#openUntilMs = nowMs + Math.round(ms * (1 - jitter + 2 * jitter * this.#random()));
     this.#forget();
     return 'opened';
   }
 
-  #close(): 'closed' {
+  #close(started: number, nowMs: number): 'closed' {
+    this.#closedAtMs = nowMs;
     this.#openUntilMs = null;
     this.#openings = 0;
     this.#forget();
+    this.#run.addSuccess(started);
+    this.#run.measure(this.#underway);
     this.#startSlowly('recovery');
     return 'closed';
   }
@@ -170,22 +202,12 @@ export class CircuitBreaker {
   }
 
   #forget(): void {
-    this.#epoch++;
-    this.#underway = 0;
+    this.#underway.clear();
     this.#slowStart = null;
-    this.#failuresInRow = 0;
-    this.#recent = 0;
-    this.#recentCount = 0;
   }
 }
 
 export function breakerStateAt(openUntilMs: number | null, nowMs: number): BreakerState {
   if (openUntilMs === null) return 'closed';
   return openUntilMs > nowMs ? 'open' : 'half_open';
-}
-
-function bitsIn(mask: number): number {
-  let bits = 0;
-  for (let rest = mask; rest !== 0; rest &= rest - 1) bits++;
-  return bits;
 }

@@ -26,7 +26,9 @@ export class SlowStart {
     if (++this.#successesInRound >= this.#allowed) this.#allow(this.#allowed * 2);
   }
 
-  failed(): void {
+  /** `usual`: such a failure is nothing new for the endpoint. */
+  failed(usual: boolean): void {
+    if (usual && this.#answered) return;
     this.#allow(this.after === 'recovery' ? 1 : Math.max(0, this.#allowed - 1));
   }
 

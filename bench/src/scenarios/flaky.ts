@@ -1,0 +1,245 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { inParallel } from '../frame/in-parallel.js';
+import { startPosthorn, type Posthorn } from '../frame/posthorn.js';
+import type { FlakyFailure } from '../frame/receiver.js';
+import { runScenario } from '../frame/run-scenario.js';
+import { openStage, type Stage } from '../frame/stage.js';
+import { atLeast, atMost, rounded } from '../frame/target.js';
+import { addCustomers } from '../start-contestants.js';
+
+const BREAKER_OFF = new URL('./breaker-off.js', import.meta.url).href;
+const TIMEOUT_MS = 1_500;
+const SHARES = [0.1, 0.2, 0.4, 0.6, 0.8];
+const KINDS: readonly FlakyFailure[] = ['500', 'reset', 'timeout'];
+const POLICY = { delaysSeconds: [1, 2, 4, 8, 16], maxAttempts: 20, jitter: 0.2 };
+/** Of a backlog: two at once, each a fifth of a second, so ten sends in a second. */
+const BACKLOG = { share: [0.2, 0.5, 0.8], maxInFlight: 2, afterMs: 200, sendsPerSecond: 10 };
+const DEAD: readonly (FlakyFailure | 'refused')[] = ['500', 'reset', 'timeout', 'refused'];
+const DEAD_IN_FLIGHT = 10;
+const RECOVERY = { downSeconds: 40, ratePerSecond: 5 };
+
+interface Cell {
+  name: string;
+  load: 'steady' | 'backlog';
+  failure: FlakyFailure;
+  share: number;
+}
+
+const cells: readonly Cell[] = [
+  ...KINDS.flatMap((failure) =>
+    SHARES.map((share) => ({
+      name: `steady-${failure}-${share * 10}`,
+      load: 'steady' as const,
+      failure,
+      share,
+    })),
+  ),
+  ...BACKLOG.share.map((share) => ({
+    name: `backlog-500-${share * 10}`,
+    load: 'backlog' as const,
+    failure: '500' as const,
+    share,
+  })),
+];
+
+await runScenario({
+  name: 'flaky',
+  about:
+    'endpoints that fail a share of requests at random, beside the same worker with its circuit breakers off; dead ones; one that recovers',
+  minutesMax: ({ seconds }) => 4 + (2 * seconds) / 60,
+  settings: {
+    /** How long events come, and what is delivered then counts. */
+    seconds: { long: 240, short: 60 },
+    /** For each kind of failure and share. */
+    endpoints: { long: 10, short: 4 },
+    partitions: { long: 3, short: 3 },
+  },
+  async run({ settings: { seconds, endpoints, partitions }, say, onEnd }) {
+    const open = async (env: Record<string, string>) => {
+      const stage = await openStage();
+      onEnd(stage.stop);
+      const posthorn = await startPosthorn(stage, {
+        partitionDays: partitions,
+        env: { ...env, POSTHORN_TIMEOUT_MS: String(TIMEOUT_MS) },
+      });
+      return { stage, posthorn };
+    };
+    const on = await open({});
+    const off = await open({ NODE_OPTIONS: `--import=${BREAKER_OFF}` });
+    say(`Both at once, ${seconds} s; a send times out after ${TIMEOUT_MS} ms.`);
+    const [withBreaker, without, dead, recovery] = await Promise.all([
+      runCells(on, seconds, endpoints),
+      runCells(off, seconds, endpoints),
+      runDead(on, seconds),
+      runRecovery(on),
+    ]);
+
+    const rows = cells.map(({ name, load, failure, share }) => {
+      const [delivered, deliveredWithout] = [withBreaker[name] ?? 0, without[name] ?? 0];
+      return { load, failure, share, delivered, deliveredWithout, ratio: delivered / deliveredWithout };
+    });
+    const worst = (of: Cell['load']) =>
+      Math.min(...rows.filter(({ load }) => load === of).map(({ ratio }) => ratio));
+    return {
+      lost: [],
+      targets: [
+        atLeast('goodput, steady load: worst share of that without a breaker', worst('steady'), 0.8),
+        atLeast('goodput, a backlog: worst share of that without a breaker', worst('backlog'), 0.8),
+        ...dead.map(({ failure, sends, before }) =>
+          atMost(`sends to a dead endpoint (${failure}) in ${seconds} s; by the rule before`, sends, before),
+        ),
+        atMost('recovered: s from the first delivery to the last of the backlog', recovery.seconds, 10),
+      ],
+      tables: [
+        {
+          title: `Delivered in ${seconds} s`,
+          columns: ['load', 'failure', 'share that fails', 'delivered', 'breaker off', 'ratio'],
+          rows: rows.map((row) => [
+            row.load,
+            row.failure,
+            row.share,
+            row.delivered,
+            row.deliveredWithout,
+            rounded(row.ratio),
+          ]),
+        },
+        {
+          title: `Sends to a dead endpoint in ${seconds} s`,
+          columns: ['failure', 'sends', 'five in a row, then probes'],
+          rows: dead.map(({ failure, sends, before }) => [failure, sends, before]),
+        },
+        {
+          title: 'An endpoint that recovers',
+          columns: ['s down', 'backlog', 's from first to last'],
+          rows: [[RECOVERY.downSeconds, recovery.backlog, rounded(recovery.seconds)]],
+        },
+      ],
+      charts: [
+        {
+          kind: 'bars',
+          name: 'goodput',
+          title: 'Delivered, as a share of what is delivered with the breaker off',
+          yName: 'ratio',
+          categories: SHARES.map(String),
+          series: KINDS.map((failure) => ({
+            name: failure,
+            values: SHARES.map((share) =>
+              rounded(
+                rows.find((row) => row.load === 'steady' && row.failure === failure && row.share === share)
+                  ?.ratio ?? 0,
+              ),
+            ),
+          })),
+        },
+      ],
+      data: { rows, dead, recovery },
+    };
+  },
+});
+
+interface Side {
+  stage: Stage;
+  posthorn: Posthorn;
+}
+
+/** What was delivered in the time, by cell. */
+async function runCells(
+  { stage, posthorn }: Side,
+  seconds: number,
+  endpoints: number,
+): Promise<Record<string, number>> {
+  const countOf = ({ load }: Cell) => (load === 'steady' ? endpoints : Math.ceil(endpoints / 3));
+  await inParallel(cells, 4, async (cell) => {
+    const { name, load, failure, share } = cell;
+    const afterMs = load === 'backlog' ? BACKLOG.afterMs : 0;
+    await stage.receiver.behave(name, { kind: 'flaky', share, as: failure, afterMs });
+    await addCustomers(
+      stage,
+      posthorn,
+      { prefix: `${name}-`, count: countOf(cell), group: name },
+      { retryPolicy: POLICY, ...(load === 'backlog' && { maxInFlight: BACKLOG.maxInFlight }) },
+    );
+  });
+  const untilMs = Date.now() + seconds * 1000;
+  await Promise.all(
+    cells.map((cell) => {
+      const count = countOf(cell);
+      const steady = { events: (count * seconds) / 4, rate: count / 4 };
+      const backlog = { events: count * seconds * BACKLOG.sendsPerSecond, batch: 100, insist: true };
+      return stage.load.run(posthorn, {
+        customers: { prefix: `${cell.name}-`, count },
+        payloadBytes: 256,
+        connections: 1,
+        ...(cell.load === 'steady' ? steady : backlog),
+      });
+    }),
+  );
+  await pause(Math.max(0, untilMs - Date.now()));
+  const { rows } = await posthorn.pool.query<{ name: string; delivered: number }>(
+    `SELECT regexp_replace(customer_id, '-[0-9]+$', '') AS name, count(*)::int AS delivered
+       FROM delivery WHERE status = 'delivered' AND finished_at <= to_timestamp($1 / 1000.0) GROUP BY 1`,
+    [untilMs],
+  );
+  return Object.fromEntries(rows.map(({ name, delivered }) => [name, delivered]));
+}
+
+async function runDead({ stage, posthorn }: Side, seconds: number) {
+  const settings = { retryPolicy: { ...POLICY, maxAttempts: 4 }, maxInFlight: DEAD_IN_FLIGHT };
+  await inParallel(DEAD, 4, async (failure) => {
+    const name = `dead-${failure}`;
+    if (failure === 'refused') {
+      // Nothing listens on the discard port.
+      await posthorn.addEndpoints([{ customerId: `${name}-0`, url: 'http://127.0.0.1:9/', settings }]);
+    } else {
+      await stage.receiver.behave(name, { kind: 'flaky', share: 1, as: failure, afterMs: 0 });
+      await addCustomers(stage, posthorn, { prefix: `${name}-`, count: 1, group: name }, settings);
+    }
+    const load = { events: 500, connections: 1, batch: 50, payloadBytes: 256 };
+    await stage.load.run(posthorn, { customers: { prefix: `${name}-`, count: 1 }, ...load });
+  });
+  await pause(seconds * 1000);
+  const { rows } = await posthorn.pool.query<{ customer: string; sends: number }>(
+    `SELECT d.customer_id AS customer, sum(d.attempts)::int AS sends FROM delivery d
+      WHERE d.customer_id LIKE 'dead-%' GROUP BY 1`,
+  );
+  return DEAD.map((failure) => ({
+    failure,
+    sends: rows.find(({ customer }) => customer === `dead-${failure}-0`)?.sends ?? 0,
+    before: sendsByRuleBefore(seconds, failure === 'timeout'),
+  }));
+}
+
+/**
+ * What an endpoint that was dead from its first send got while five failures in a row opened each breaker: those, what was in
+ * flight beside them where they take long, and a probe each time, the open time at its shortest.
+ */
+function sendsByRuleBefore(seconds: number, slow: boolean): number {
+  let probes = 0;
+  for (let atSeconds = 0, openSeconds = 5; ; openSeconds = Math.min(60, openSeconds * 2)) {
+    atSeconds += 0.9 * openSeconds + (slow ? TIMEOUT_MS / 1000 : 0);
+    if (atSeconds > seconds) return probes + (slow ? DEAD_IN_FLIGHT : 5);
+    probes += 1;
+  }
+}
+
+/** Events come while it is down; how long it takes to deliver them once the first was. */
+async function runRecovery({ stage, posthorn }: Side): Promise<{ seconds: number; backlog: number }> {
+  const customers = { prefix: 'recovers-', count: 1 };
+  await stage.receiver.behave('recovers', { kind: 'answer', status: 500, afterMs: 0 });
+  await addCustomers(stage, posthorn, { ...customers, group: 'recovers' }, { retryPolicy: POLICY });
+  const { downSeconds, ratePerSecond } = RECOVERY;
+  const backlog = downSeconds * ratePerSecond;
+  await stage.load.run(posthorn, { customers, events: backlog, rate: ratePerSecond, connections: 1 });
+  await stage.receiver.behave('recovers', { kind: 'answer', status: 200, afterMs: 20 });
+  for (let tries = 0; tries < 1_500; tries += 1) {
+    const { rows } = await posthorn.pool.query<{ delivered: number; seconds: number }>(
+      `SELECT count(*) FILTER (WHERE status = 'delivered')::int AS delivered,
+              extract(epoch FROM max(finished_at) - min(finished_at))::float AS seconds
+         FROM delivery WHERE customer_id = 'recovers-0'`,
+    );
+    if (rows[0]?.delivered === backlog) return { seconds: rows[0].seconds, backlog };
+    await pause(100);
+  }
+  return { seconds: Infinity, backlog };
+}
