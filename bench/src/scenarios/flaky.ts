@@ -1,3 +1,4 @@
+import { findFreePort } from '@posthorn/embedded';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { inParallel } from '../frame/in-parallel.js';
@@ -189,8 +190,8 @@ async function runDead({ stage, posthorn }: Side, seconds: number) {
   await inParallel(DEAD, 4, async (failure) => {
     const name = `dead-${failure}`;
     if (failure === 'refused') {
-      // Nothing listens on the discard port.
-      await posthorn.addEndpoints([{ customerId: `${name}-0`, url: 'http://127.0.0.1:9/', settings }]);
+      const url = `http://127.0.0.1:${await findFreePort()}/`;
+      await posthorn.addEndpoints([{ customerId: `${name}-0`, url, settings }]);
     } else {
       await stage.receiver.behave(name, { kind: 'flaky', share: 1, as: failure, afterMs: 0 });
       await addCustomers(stage, posthorn, { prefix: `${name}-`, count: 1, group: name }, settings);
