@@ -22,7 +22,8 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
       if (outcome.kind === 'unknown_customer') {
         throw new AppError({
           code: 'unprocessable',
-          detail: 'The customer of the key does not exist.',
+          detail:
+            'The customer of the key does not exist; make it first, with PUT /v1/customers/{customerId}.',
           errors: [{ path: 'customerId', message: '"customerId" must be an existing customer' }],
         });
       }
@@ -42,7 +43,7 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
       if (patched.ok) return patched.value;
       throw new AppError({
         code: 'unprocessable',
-        detail: 'The patch would leave the key with settings that are not valid.',
+        detail: 'The patch would leave the key with settings that are not allowed.',
         errors: patched.errors,
       });
     });

@@ -58,8 +58,13 @@ export function readCursor<Position>(
   if (position !== null) return position;
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The query is not valid.',
-    errors: [{ path: 'cursor', message: '"cursor" must be the nextCursor of a page of this list' }],
+    detail: 'The query has parameters that are not allowed.',
+    errors: [
+      {
+        path: 'cursor',
+        message: '"cursor" must be the nextCursor of a page of this list; leave it out for the first page',
+      },
+    ],
   });
 }
 

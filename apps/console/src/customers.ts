@@ -43,8 +43,8 @@ const BEING_ERASED = 'The customer of this id is being erased; ask again when th
 export function mountCustomers(router: Router, deps: CustomersDeps): void {
   const { authentication, database, customers } = deps;
 
-  mountOperation(router, operations.putCustomer, authentication, async ({ params, body }) => {
-    if (body.notificationUrl) requireNotifiable(deps, params.customerId, body.notificationUrl);
+  mountOperation(router, operations.putCustomer, authentication, async ({ params, body, caller }) => {
+    if (body.notificationUrl) requireNotifiable(deps, caller, params.customerId, body.notificationUrl);
     return putCustomer(deps, params.customerId, settingsOf(body));
   });
 
@@ -80,8 +80,13 @@ export function mountCustomers(router: Router, deps: CustomersDeps): void {
   });
 }
 
-function requireNotifiable({ checkTargetUrl }: CustomersDeps, customerId: string, url: string): void {
-  requireTarget(checkTargetUrl, url, 'notificationUrl');
+function requireNotifiable(
+  { checkTargetUrl }: CustomersDeps,
+  caller: Caller,
+  customerId: string,
+  url: string,
+): void {
+  requireTarget(checkTargetUrl, url, 'notificationUrl', caller);
   if (customerId !== operatorCustomerId) return;
   throw new AppError({
     code: 'unprocessable',

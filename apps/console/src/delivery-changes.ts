@@ -48,7 +48,10 @@ export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps):
   mountOperation(router, operations.cancelDelivery, authentication, async ({ params, caller }) => {
     const { id } = await findDelivery(deps, caller, params.deliveryId);
     if (!(await cancelDelivery(pool, id))) {
-      throw new AppError({ code: 'conflict', detail: 'The delivery is finished.' });
+      throw new AppError({
+        code: 'conflict',
+        detail: 'The delivery is finished; only pending and held ones can be cancelled.',
+      });
     }
     return { status: 200, body: await current(deps, caller, id) };
   });
@@ -59,7 +62,8 @@ export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps):
     if (outcome === 'due') {
       throw new AppError({
         code: 'delivery_in_flight',
-        detail: 'The delivery is being sent, or is due and about to be.',
+        detail:
+          'The delivery is being sent, or is due and about to be; try again when that attempt has ended.',
       });
     }
     refuse(outcome);
@@ -95,7 +99,10 @@ function refuse(outcome: ReplayOutcome): void {
     case 'test':
       throw new AppError({ code: 'conflict', detail: 'A test is sent once; send another.' });
     case 'expired':
-      throw new AppError({ code: 'conflict', detail: 'The event is too old to be sent again.' });
+      throw new AppError({
+        code: 'conflict',
+        detail: 'The event is too old to be sent again; send a new one.',
+      });
   }
 }
 

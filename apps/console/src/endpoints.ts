@@ -8,6 +8,7 @@ import {
 } from '@posthorn/database';
 import {
   AppError,
+  type Caller,
   type CheckTargetUrl,
   mountOperation,
   notFound,
@@ -45,7 +46,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
     const { params, body, caller } = request;
     requireCustomer(caller, params.customerId);
     refuseRaisedLimits(caller, noEndpointLimits, body, limitsByDefault);
-    requireTarget(checkTargetUrl, body.url, 'url');
+    requireTarget(checkTargetUrl, body.url, 'url', caller);
     return answerOnce(answers, operations.createEndpoint, request, params.customerId, async (tx) => {
       const outcome = await endpoints.create(params.customerId, body, tx);
       switch (outcome.kind) {
@@ -56,7 +57,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
         case 'limit_reached':
           throw new AppError({
             code: 'conflict',
-            detail: `The customer may have at most ${outcome.maxEndpoints} endpoints. The operator can raise its limits.maxEndpoints.`,
+            detail: `The customer may have at most ${outcome.maxEndpoints} endpoints. Delete one, or ask the operator to raise its limits.maxEndpoints.`,
           });
       }
     });
@@ -77,7 +78,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
   mountOperation(router, operations.patchEndpoint, authentication, async ({ params, body, caller }) => {
     const { id } = await findEndpoint(endpoints, caller, params.endpointId);
     const endpoint = await endpoints.patch(id, (current) => {
-      const next = patched(current, body, checkTargetUrl);
+      const next = patched(current, body, checkTargetUrl, caller);
       refuseRaisedLimits(caller, current, next, limitsByDefault);
       return next;
     });
@@ -113,15 +114,16 @@ function patched(
   current: EndpointSettings,
   patch: PatchEndpointBody,
   checkTargetUrl: CheckTargetUrl,
+  caller: Caller,
 ): EndpointSettings {
   const merged = patchEndpointSettings(current, patch);
   if (!merged.ok) {
     throw new AppError({
       code: 'unprocessable',
-      detail: 'The patch would leave the endpoint with settings that are not valid.',
+      detail: 'The patch would leave the endpoint with settings that are not allowed.',
       errors: merged.errors,
     });
   }
-  if (merged.value.url !== current.url) requireTarget(checkTargetUrl, merged.value.url, 'url');
+  if (merged.value.url !== current.url) requireTarget(checkTargetUrl, merged.value.url, 'url', caller);
   return merged.value;
 }

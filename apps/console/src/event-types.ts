@@ -56,7 +56,7 @@ function requireFit(schema: unknown, example: unknown): void {
     throw new AppError({
       code: 'unprocessable',
       detail: 'The schema cannot be used.',
-      errors: [{ path, message: `"schema" is not a usable JSON Schema: ${compiled.message}` }],
+      errors: [{ path, message: `the JSON Schema (draft 2020-12) cannot be used: ${compiled.message}` }],
     });
   }
   const errors = example === null ? [] : compiled.check(example);

@@ -8,8 +8,14 @@ export function requireSigningSecret(secret: string): void {
   if (isSigningSecret(secret)) return;
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The body is not valid.',
-    errors: [{ path: 'secret', message: '"secret" must be whsec_ and the padded base64 of 24 to 64 bytes' }],
+    detail: 'The body has members that are missing or not allowed.',
+    errors: [
+      {
+        path: 'secret',
+        message:
+          '"secret" must be whsec_ and the base64 of 24 to 64 bytes, with its padding, such as whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+      },
+    ],
   });
 }
 

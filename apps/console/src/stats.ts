@@ -72,14 +72,14 @@ function rangeOf({ bucket, since, until }: StatsQuery, nowMs: number): [number, 
   if (buckets > 0 && buckets <= statsBucketsMax) return [sinceMs, untilMs];
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The time asked for is not valid.',
+    detail: 'The span of time is empty or too long.',
     errors: [
       {
         path: 'since',
         message:
           buckets <= 0
             ? '"since" must be before "until"'
-            : `"since" must be at most ${statsBucketsMax} buckets before "until"`,
+            : `"since" must be at most ${statsBucketsMax} buckets before "until"; ask for a shorter time or a wider bucket`,
       },
     ],
   });

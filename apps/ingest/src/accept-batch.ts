@@ -58,7 +58,11 @@ interface Item {
 function readItems(text: string): Item[] {
   const batch = validateValue(batchBody, parseJson(text), { convert: false });
   if (!batch.ok)
-    throw new AppError({ code: 'invalid_request', detail: 'The batch is not valid.', errors: batch.errors });
+    throw new AppError({
+      code: 'invalid_request',
+      detail: 'The batch has members that are missing or not allowed.',
+      errors: batch.errors,
+    });
   const sources = readTopLevelElements(readTopLevelMembers(text).get('events') ?? '[]');
   return batch.value.events.map((value, index) => ({ value, source: sources[index] ?? '' }));
 }
@@ -77,7 +81,10 @@ async function acceptItem(
   const parsed = toEvent(value, () => readTopLevelMembers(source), idempotencyKey);
   if (!parsed.ok) {
     return {
-      ...resultOf({ code: 'invalid_request', detail: 'The event is not valid.' }),
+      ...resultOf({
+        code: 'invalid_request',
+        detail: 'The event has members that are missing or not allowed.',
+      }),
       errors: parsed.errors,
     };
   }

@@ -50,5 +50,9 @@ export async function acceptOne(
 }
 
 function invalidEvent(errors: { path: string; message: string }[]): AppError {
-  return new AppError({ code: 'invalid_request', detail: 'The event is not valid.', errors });
+  return new AppError({
+    code: 'invalid_request',
+    detail: 'The event has members that are missing or not allowed.',
+    errors,
+  });
 }

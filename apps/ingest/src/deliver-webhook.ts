@@ -32,7 +32,7 @@ export async function deliverWebhook(
   const idempotencyKey = readIdempotencyKey(request);
   const text = await readJsonText(request, { bytesMax: context.payloadBytesMax, onBytes: held.add });
   const oneShot = toOneShot(text, caller, idempotencyKey);
-  requireTarget(context.checkTargetUrl, oneShot.url, 'url');
+  requireTarget(context.checkTargetUrl, oneShot.url, 'url', caller);
 
   const outcome = await context.oneShots.accept(oneShot);
   if (outcome.kind !== 'accepted') throw errorOf(refusalOf(outcome));
@@ -58,5 +58,9 @@ function toOneShot(text: string, caller: Caller, idempotencyKey: string | null):
 }
 
 function invalid(errors: { path: string; message: string }[]): AppError {
-  return new AppError({ code: 'invalid_request', detail: 'The one-shot is not valid.', errors });
+  return new AppError({
+    code: 'invalid_request',
+    detail: 'The one-shot has members that are missing or not allowed.',
+    errors,
+  });
 }

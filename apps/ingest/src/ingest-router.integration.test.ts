@@ -209,7 +209,7 @@ describe('events whose type has a schema', () => {
     expect(refused.status).toBe(422);
     expect(refused.body).toMatchObject({
       code: 'unprocessable',
-      detail: 'The data does not fit the schema of order.made.',
+      detail: 'The data does not fit the schema of order.made, which GET /v1/event-types/order.made shows.',
       errors: [{ path: 'data.lines.1', message: 'must be integer' }],
     });
     expect((await post('/v1/events').send(order({ lines: [] }))).body).toMatchObject({

@@ -111,7 +111,7 @@ function refuseQuery(request: Request): void {
   if (!request.url.includes('?')) return;
   const errors = Object.keys(request.query).map((name) => ({
     path: name,
-    message: `"${name}" is not allowed`,
+    message: `"${name}" is not allowed; this operation takes no query parameters, everything is in its body`,
   }));
   if (errors.length === 0) return;
   throw new AppError({ code: 'invalid_request', detail: 'This takes no query parameters.', errors });

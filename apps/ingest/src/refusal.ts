@@ -20,12 +20,18 @@ export const databaseAway: Refusal = {
 };
 
 export function tooLarge(bytesMax: number): Refusal {
-  return { code: 'payload_too_large', detail: `The data is larger than ${bytesMax} bytes.` };
+  return {
+    code: 'payload_too_large',
+    detail: `The data is larger than ${bytesMax} bytes; send less, or a link to it.`,
+  };
 }
 
 /** `data` does not fit the schema that the catalogue has for the type. */
 export function unfitData(type: string): Refusal {
-  return { code: 'unprocessable', detail: `The data does not fit the schema of ${type}.` };
+  return {
+    code: 'unprocessable',
+    detail: `The data does not fit the schema of ${type}, which GET /v1/event-types/${type} shows.`,
+  };
 }
 
 /** Another customer's is answered like one that does not exist; the operator's takes none from anybody. */
@@ -67,7 +73,10 @@ const unavailableBecause: Record<'overload' | 'fan_out' | 'database', Refusal> =
 
 const reservedCustomer: Refusal = {
   code: 'forbidden',
-  detail: `The customer ${operatorCustomerId} gets operational events only.`,
+  detail: `The customer ${operatorCustomerId} gets operational events only; send events to another customer.`,
 };
 
-const unknownCustomer: Refusal = { code: 'not_found', detail: 'There is no customer with this id.' };
+const unknownCustomer: Refusal = {
+  code: 'not_found',
+  detail: 'There is no customer with this id; make it with PUT /v1/customers/{customerId}.',
+};

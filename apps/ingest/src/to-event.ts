@@ -16,7 +16,7 @@ export function toEvent(
   readMembers: () => Map<string, string>,
   idempotencyKey: string | null,
 ): Validated<ParsedEvent> {
-  const event = validateValue(eventInput, parsed, { convert: false });
+  const event = validateValue(eventInput, parsed, { convert: false, name: 'The event' });
   if (!event.ok) return event;
   const { customerId, type, externalId = null, timestamp = null } = event.value;
   const dataSource = readMembers().get('data');

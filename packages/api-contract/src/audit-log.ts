@@ -1,3 +1,4 @@
+import { allowedForm } from './allowed-form.js';
 import { customerId, idInput, idText, time, timeBounds } from './fields.js';
 import { pageFields, type PageQuery } from './page.js';
 import { Joi } from './strict-joi.js';
@@ -32,10 +33,13 @@ export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
   customerId,
   keyId: idInput('apiKey').description('Who made the change.'),
   portalLinkId: idInput('portalLink').description('By which portal link came who made the change.'),
-  operation: Joi.string()
-    .pattern(/^[A-Za-z]+$/, 'operation')
-    .max(64)
-    .description('`operationId` of this document, such as `patchEndpoint`.'),
+  operation: allowedForm(
+    Joi.string()
+      .pattern(/^[A-Za-z]+$/)
+      .max(64)
+      .description('`operationId` of this document, such as `patchEndpoint`.'),
+    'must be the operationId of an operation in /openapi.json, such as patchEndpoint',
+  ),
   ...timeBounds('Changes made'),
 });
 

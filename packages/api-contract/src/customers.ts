@@ -39,9 +39,19 @@ export interface ErasureReceiptResource {
   removed: Record<string, number>;
 }
 
+const metadataForm = '{{#label}} must be text of at most 500 characters, a number, true or false';
 const metadata = Joi.object()
-  .pattern(text(64), Joi.alternatives(text(500).allow(''), Joi.number(), Joi.boolean()))
+  .pattern(
+    text(64),
+    Joi.alternatives(text(500).allow(''), Joi.number(), Joi.boolean()).messages({
+      'alternatives.types': metadataForm,
+      'alternatives.match': metadataForm,
+    }),
+  )
   .max(50)
+  .messages({
+    'object.unknown': '{{#label}} is not allowed: names have 1 to 64 ordinary characters, such as "plan"',
+  })
   .description('Up to 50 flat entries of the operator’s own.');
 
 const maxEndpoints = Joi.number().integer().min(0).max(10_000);

@@ -15,8 +15,14 @@ const description =
   'Custom request headers by name. Names have no case: each may stand here once, and is sent as it is written. ' +
   'Hop-by-hop, framing and signing headers cannot be set. Values are kept encrypted and shown masked.';
 
+/** A name that joi does not take is an empty one. */
+export const emptyName = {
+  'object.unknown': '{{#label}} is not allowed: a header has a name, such as X-Tenant',
+};
+
 export const deliveryHeaders = Joi.object<Record<string, string>>()
   .pattern(Joi.string(), Joi.string().allow(''))
+  .messages(emptyName)
   .max(deliveryHeadersLimits.countMax)
   .custom((value: Record<string, string>, helpers) => refuseProblems(value, helpers))
   .description(description);
@@ -24,6 +30,7 @@ export const deliveryHeaders = Joi.object<Record<string, string>>()
 /** For a merge patch: null takes a header out. */
 export const deliveryHeadersPatch = Joi.object<Record<string, string | null>>()
   .pattern(Joi.string(), Joi.string().allow('', null))
+  .messages(emptyName)
   .custom((value: Record<string, string | null>, helpers) => {
     const repeated = repeatedHeaderNames(Object.keys(value));
     if (repeated.length > 0) return refuse(repeated, helpers);
@@ -44,7 +51,7 @@ function refuseProblems(
   if (masked !== undefined) {
     return problem(
       helpers,
-      `${JSON.stringify(masked)} has the masked value; leave it out to keep the one that is set`,
+      `${JSON.stringify(masked)} has the masked value ${maskedHeaderValue}; leave the header out to keep the value that is set`,
     );
   }
   const problems = deliveryHeaderProblems(headers);

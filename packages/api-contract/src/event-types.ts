@@ -17,12 +17,14 @@ export interface EventTypeResource {
   updatedAt: string;
 }
 
-const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean()).description(
-  'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422. ' +
-    '`pattern` and `patternProperties` are checked in linear time, so they take no lookarounds, no backreferences and no ' +
-    'repeats above 1000; references lead to the schema itself only; `format` is checked. Numbers are compared as doubles. ' +
-    'At most 64 KiB, nested at most 100 levels deep; so may be the `data` that is checked.',
-);
+const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean())
+  .messages({ 'alternatives.types': '{{#label}} must be a JSON Schema: an object, true or false' })
+  .description(
+    'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422. ' +
+      '`pattern` and `patternProperties` are checked in linear time, so they take no lookarounds, no backreferences and no ' +
+      'repeats above 1000; references lead to the schema itself only; `format` is checked. Numbers are compared as doubles. ' +
+      'At most 64 KiB, nested at most 100 levels deep; so may be the `data` that is checked.',
+  );
 const example = Joi.any().description(
   'An example of `data`; it has to fit the schema, and may be nested at most 100 levels deep.',
 );

@@ -1,5 +1,6 @@
 import { Joi } from './strict-joi.js';
 
+import { allowedForm } from './allowed-form.js';
 import { type DeliveryResource, deliveryResource } from './deliveries.js';
 import {
   customerId,
@@ -64,10 +65,13 @@ export interface EventDetailResource extends EventResource {
 }
 
 /** 1 to 255 printable ASCII characters. */
-export const idempotencyKey = Joi.string()
-  .max(255)
-  .pattern(/^[\x20-\x7e]+$/, 'printable ASCII')
-  .description('A repeat with the same key within the window gets the first answer and creates nothing.');
+export const idempotencyKey = allowedForm(
+  Joi.string()
+    .max(255)
+    .pattern(/^[\x20-\x7e]+$/)
+    .description('A repeat with the same key within the window gets the first answer and creates nothing.'),
+  'must be 1 to 255 printable ASCII characters, such as "order-17"',
+).label('Idempotency-Key');
 
 export const eventInput = Joi.object<EventInput>({
   customerId: customerId.required(),

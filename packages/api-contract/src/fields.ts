@@ -9,6 +9,7 @@ import {
 } from '@posthorn/domain';
 import type joi from 'joi';
 
+import { allowedForm } from './allowed-form.js';
 import { documented, Joi } from './strict-joi.js';
 
 import { dateTimePattern, parseTimestamp } from './timestamp.js';
@@ -26,35 +27,51 @@ export const idPrefixes = {
 
 export type IdKind = keyof typeof idPrefixes;
 
-export const customerId = Joi.string()
-  .pattern(customerIdPattern, 'customer id')
-  .max(64)
-  .description('Id of a customer, chosen by the operator.');
+export const customerId = allowedForm(
+  Joi.string()
+    .pattern(customerIdPattern)
+    .max(64)
+    .description('Id of a customer, chosen by the operator, such as `acme`.'),
+  'must be 1 to 64 letters, digits, ".", "_" and "-", beginning with a letter or a digit, such as "acme"',
+);
 
-export const eventType = Joi.string()
-  .pattern(eventTypePattern, 'event type')
-  .max(eventTypeLengthMax)
-  .description('Dot-separated name, such as `invoice.paid`.');
+const eventTypeForm = `must be one or more names of letters, digits, "_" and "-", joined by dots, at most ${eventTypeLengthMax} characters, such as "invoice.paid"`;
+
+export const eventType = allowedForm(
+  Joi.string()
+    .pattern(eventTypePattern)
+    .max(eventTypeLengthMax)
+    .description('Dot-separated name, such as `invoice.paid`.'),
+  eventTypeForm,
+);
 
 /** Of what producers send and put into the catalogue. */
 export const producerEventType = documented(
-  eventType
-    .custom((value: string, helpers) => (isReservedEventType(value) ? helpers.error('eventType') : value))
-    .message(
-      '{{#label}} must not be "posthorn" or begin with "posthorn.", in any case: these types are kept for the operational ' +
-        'events that Posthorn sends itself; take another name, such as "acme.invoice.paid"',
-    )
-    .description(
-      'Dot-separated name, such as `invoice.paid`. Names that begin with `posthorn.` are Posthorn’s own.',
-    ),
+  allowedForm(
+    Joi.string()
+      .pattern(eventTypePattern)
+      .max(eventTypeLengthMax)
+      .custom((value: string, helpers) => (isReservedEventType(value) ? helpers.error('any.invalid') : value))
+      .description(
+        'Dot-separated name, such as `invoice.paid`. Names that begin with `posthorn.` are Posthorn’s own.',
+      ),
+    eventTypeForm,
+    (text) => (isReservedEventType(text) ? reservedEventType : null),
+  ),
   { pattern: producerEventTypePattern.source },
 );
 
-export const eventFilter = Joi.string()
-  .max(eventTypeLengthMax)
-  .custom((value: string, helpers) => (isEventFilter(value) ? value : helpers.error('eventFilter')))
-  .message('{{#label}} must be an event type, a prefix such as "charge.*", or "*"')
-  .description('An event type, a prefix such as `charge.*`, or `*`.');
+const reservedEventType =
+  'must not be "posthorn" or begin with "posthorn.", in any case: these types are kept for the operational ' +
+  'events that Posthorn sends itself; take another name, such as "acme.invoice.paid"';
+
+export const eventFilter = allowedForm(
+  Joi.string()
+    .max(eventTypeLengthMax)
+    .custom((value: string, helpers) => (isEventFilter(value) ? value : helpers.error('any.invalid')))
+    .description('An event type, a prefix such as `charge.*`, or `*`.'),
+  'must be an event type such as "invoice.paid", a prefix such as "charge.*", or "*" for all',
+);
 
 const idNames: Readonly<Record<IdKind, string>> = {
   event: 'Id of an event.',
@@ -76,9 +93,12 @@ export function idInput(kind: IdKind): joi.StringSchema {
 
 export function idText(kind: IdKind): joi.StringSchema {
   const prefix = idPrefixes[kind];
-  return Joi.string()
-    .pattern(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `${prefix}_ id`)
-    .description(idNames[kind]);
+  return allowedForm(
+    Joi.string()
+      .pattern(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`))
+      .description(idNames[kind]),
+    `must be the ${idNames[kind].replace('Id', 'id').replace('.', '')}: ${prefix}_ and 26 digits and small letters, such as ${prefix}_01h455vb4pex5vsknk084sn02q`,
+  );
 }
 
 /** Free text that Postgres can keep: no NUL, no half surrogate pairs. */
@@ -86,16 +106,35 @@ export function text(lengthMax: number): joi.StringSchema {
   return Joi.string()
     .max(lengthMax)
     .custom((value: string, helpers) => (isStorable(value) ? value : helpers.error('text')))
-    .message('{{#label}} must not contain NUL or unpaired surrogates');
+    .message('{{#label}} must not contain the character U+0000 or half of a surrogate pair; leave them out');
 }
 
 /** RFC 3339 with an offset; a handler gets milliseconds since the epoch. */
 export function timestampInput(): joi.StringSchema {
-  return Joi.string()
-    .max(40)
-    .pattern(dateTimePattern, 'ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z')
-    .custom((value: string, helpers) => parseTimestamp(value) ?? helpers.error('any.invalid'))
-    .description('ISO 8601 with an offset, such as `2026-01-31T12:00:00Z`.');
+  return allowedForm(
+    Joi.string()
+      .max(40)
+      .pattern(dateTimePattern)
+      .custom((value: string, helpers) => parseTimestamp(value) ?? helpers.error('any.invalid'))
+      .description('ISO 8601 with an offset, such as `2026-01-31T12:00:00Z`.'),
+    timestampForm,
+    timestampReason,
+  );
+}
+
+const timestampForm = 'must be an ISO 8601 time with an offset, such as 2026-01-31T12:00:00Z';
+
+/** The mistakes that are easy to make and hard to see. */
+function timestampReason(text: string): string | null {
+  if (/T[\d:.]+ \d\d:\d\d$/i.test(text)) {
+    return `${timestampForm}; it has a space before its offset: in a URL a + is a space, so write it as %2B, or use UTC and Z`;
+  }
+  if (/T[\d:.]+$/i.test(text)) return `${timestampForm}; its offset is missing: add Z for UTC`;
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return `${timestampForm}; it has a date only`;
+  if (/^\d{9,}$/.test(text)) return `${timestampForm}, and not a number of seconds or milliseconds`;
+  if (dateTimePattern.test(text))
+    return `${timestampForm}; there is no such day or hour between the years 0001 and 9999`;
+  return null;
 }
 
 /** Bounds of a filter by time; `what` is the time that they bound. */

@@ -1,5 +1,6 @@
 import type joi from 'joi';
 
+import { allowedForm } from './allowed-form.js';
 import { Joi } from './strict-joi.js';
 
 const pageLimitDefault = 50;
@@ -24,10 +25,13 @@ export const pageFields = {
     .max(pageLimitMax)
     .default(pageLimitDefault)
     .description('Rows per page.'),
-  cursor: Joi.string()
-    .max(512)
-    .pattern(/^[A-Za-z0-9_-]+$/, 'cursor')
-    .description('`nextCursor` of the page before.'),
+  cursor: allowedForm(
+    Joi.string()
+      .max(512)
+      .pattern(/^[A-Za-z0-9_-]+$/)
+      .description('`nextCursor` of the page before.'),
+    'must be the nextCursor of the page before, as it was received, such as "WyIxIl0"',
+  ),
 };
 
 export const pageQuery = Joi.object<PageQuery>(pageFields);

@@ -1,3 +1,4 @@
+import { allowedForm } from './allowed-form.js';
 import { customerId, idText, time } from './fields.js';
 import { Joi } from './strict-joi.js';
 
@@ -46,10 +47,12 @@ export const portalLinkResource = Joi.object<PortalLinkResource>({
 });
 
 export const openPortalSessionBody = Joi.object<OpenPortalSessionBody>({
-  token: Joi.string()
-    .pattern(/^phl_[A-Za-z0-9_-]{43}$/, 'token of a portal link')
-    .required()
-    .description('What follows `#token=` in the URL of the link.'),
+  token: allowedForm(
+    Joi.string()
+      .pattern(/^phl_[A-Za-z0-9_-]{43}$/)
+      .description('What follows `#token=` in the URL of the link.'),
+    'must be what follows #token= in the URL of a portal link: phl_ and 43 letters, digits, "_" and "-"',
+  ).required(),
 });
 
 export const portalSessionResource = Joi.object<PortalSessionResource>({

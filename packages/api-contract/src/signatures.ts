@@ -1,5 +1,6 @@
 import { type SignatureProblem, signatureProblems } from '@posthorn/domain';
 
+import { emptyName } from './delivery-headers-schema.js';
 import { idInput } from './fields.js';
 import { Joi } from './strict-joi.js';
 
@@ -16,12 +17,20 @@ export interface VerificationResource {
   detail?: string;
 }
 
+const valueForm = {
+  'alternatives.types': '{{#label}} must be a string, or an array of strings such as ["a", "b"]',
+  'alternatives.match': '{{#label}} must be a string, or an array of strings such as ["a", "b"]',
+};
 const headerValue = Joi.string().allow('').max(16_384);
 
 export const verifySignatureBody = Joi.object<VerifySignatureBody>({
   endpointId: idInput('endpoint').required(),
   headers: Joi.object()
-    .pattern(Joi.string(), Joi.alternatives(headerValue, Joi.array().items(headerValue).max(100)))
+    .pattern(
+      Joi.string(),
+      Joi.alternatives(headerValue, Joi.array().items(headerValue).max(100)).messages(valueForm),
+    )
+    .messages(emptyName)
     .max(200)
     .required()
     .description(

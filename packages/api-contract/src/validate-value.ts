@@ -7,6 +7,8 @@ export type Validated<T> = { ok: true; value: T } | { ok: false; errors: FieldEr
 export interface ValidateOptions {
   /** Text from the URL is turned into numbers and the like; bodies never are. */
   convert: boolean;
+  /** What messages call the value as a whole. */
+  name?: string;
 }
 
 /**
@@ -16,14 +18,15 @@ export interface ValidateOptions {
 export function validateValue<T>(
   schema: Joi.Schema<T>,
   value: unknown,
-  { convert }: ValidateOptions,
+  { convert, name = 'The body' }: ValidateOptions,
 ): Validated<T> {
   const result = prepared(schema, convert ? converting : strict).validate(value);
   if (!result.error) return { ok: true, value: result.value as T };
   const { error = result.error } = hasFewMembers(value)
     ? prepared(schema, convert ? convertingAll : strictAll).validate(value)
     : result;
-  return { ok: false, errors: error.details.slice(0, errorsMax).map(fieldErrorOf) };
+  const errors = error.details.slice(0, errorsMax).map((detail) => fieldErrorOf(detail, schema, name));
+  return { ok: false, errors };
 }
 
 interface Prepared {
@@ -59,11 +62,23 @@ function hasFewMembers(value: unknown): boolean {
 const membersMax = 2_000;
 
 const errorsMax = 50;
-const lengthMax = 300;
+const lengthMax = 400;
 
+/** joi's own words where they do not say what is allowed. Texts with a form of their own say it by `allowedForm`. */
 const messages = {
-  'string.pattern.name': '{{#label}} must be a valid {{#name}}',
-  'string.pattern.base': '{{#label}} has an invalid form',
+  'array.unique': '{{#label}} repeats an earlier item; give each once',
+  'boolean.base': '{{#label}} must be true or false',
+  'number.base': '{{#label}} must be a number',
+  'number.integer': '{{#label}} must be a whole number',
+  'number.infinity': '{{#label}} must be a number that is not infinite',
+  'number.unsafe': '{{#label}} must be a number from -9007199254740991 to 9007199254740991',
+  'object.base': '{{#label}} must be a JSON object',
+  'object.min':
+    '{{#label}} must have at least {{#limit}} member{if(#limit == 1, "", "s")}; name what is to be changed',
+  'object.max': '{{#label}} must have at most {{#limit}} members',
+  'string.base': '{{#label}} must be a string',
+  'string.empty': '{{#label}} must not be empty',
+  'string.max': '{{#label}} must have at most {{#limit}} characters',
 };
 
 const kind = (convert: boolean, abortEarly: boolean): Prepared => ({
@@ -76,8 +91,38 @@ const converting = kind(true, true);
 const convertingAll = kind(true, false);
 
 /** Names of members come from the caller and can be of any length. */
-function fieldErrorOf({ path, message }: Joi.ValidationErrorItem): FieldError {
-  return { path: shorten(path.join('.')), message: shorten(message) };
+function fieldErrorOf(
+  { path, message, type }: Joi.ValidationErrorItem,
+  schema: Joi.Schema,
+  name: string,
+): FieldError {
+  const text = type === 'object.unknown' ? `${message}${knownMembers(schema, path)}` : message;
+  // joi calls a value without a name so.
+  const named = path.length === 0 ? text.replace(/^"value"/, name) : text;
+  return { path: shorten(path.join('.')), message: shorten(named) };
+}
+
+/** What the schema knows where a member stands that it does not; empty where names are free. */
+function knownMembers(schema: Joi.Schema, path: readonly (string | number)[]): string {
+  let at = descriptionOf(schema);
+  for (const part of path.slice(0, -1)) at = typeof part === 'number' ? at?.items?.[0] : at?.keys?.[part];
+  if (!at || at.patterns) return '';
+  const names = Object.keys(at.keys ?? {});
+  return names.length > 0 ? `; allowed are ${names.join(', ')}` : '; none are allowed here';
+}
+
+const descriptions = new WeakMap<Joi.Schema, Description>();
+
+function descriptionOf(schema: Joi.Schema): Description | undefined {
+  const description = descriptions.get(schema) ?? (schema.describe() as Description);
+  descriptions.set(schema, description);
+  return description;
+}
+
+interface Description {
+  keys?: Record<string, Description>;
+  items?: Description[];
+  patterns?: unknown;
 }
 
 function shorten(text: string): string {

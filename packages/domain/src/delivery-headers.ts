@@ -47,23 +47,23 @@ export function reservedHeaderProblem(name: string): string | null {
   // CGI, WSGI, Rack and PHP hand Webhook_Signature and Webhook-Signature on under one name.
   const lower = name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-');
   if (signingPrefixes.some((prefix) => lower.startsWith(prefix))) {
-    return 'is reserved for signatures and cannot be overridden';
+    return 'is reserved for signatures and cannot be overridden; use another name, such as X-Tenant';
   }
   return reservedNames.has(lower) || lower.startsWith('proxy-')
-    ? 'is set by the delivery itself and cannot be overridden'
+    ? 'is set by the delivery itself and cannot be overridden; leave it out'
     : null;
 }
 
 function nameProblem(name: string): string | null {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
     ? reservedHeaderProblem(name)
-    : 'is not a valid header name';
+    : "is no header name: use letters, digits and !#$%&'*+-.^_`|~ only, such as X-Tenant";
 }
 
 function valueProblem(value: string): string | null {
   return /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(value)
     ? null
-    : 'must have a value of visible ASCII characters, without spaces at either end';
+    : 'must have a value of visible ASCII characters, without spaces at either end, such as "Bearer abc"';
 }
 
 /** Names that stand for a header given before them: `X-Tenant` and `x-tenant` are one. */

@@ -55,10 +55,10 @@ export function resolveRetryPolicy(input: RetryPolicyInput | null): RetryPolicy 
 /** What is wrong with an input whose fields are each within their limits, or null: rules that span several fields. */
 export function retryPolicyProblem(input: RetryPolicyInput): string | null {
   if (input.delaysSeconds !== undefined && isExponential(input)) {
-    return 'delaysSeconds cannot be combined with baseSeconds, factor or maxSeconds';
+    return 'delaysSeconds cannot be combined with baseSeconds, factor or maxSeconds; give either the list or the other three';
   }
   if (retrySpanMs(resolveRetryPolicy(input)) > retryPolicyLimits.spanSecondsMax * 1000) {
-    return `all delays together, jitter included, must not pass ${retryPolicyLimits.spanSecondsMax} seconds`;
+    return `all delays together, jitter included, must not pass ${retryPolicyLimits.spanSecondsMax} seconds; make fewer attempts or shorter delays`;
   }
   return null;
 }

@@ -12,6 +12,6 @@ export function readIdempotencyKey(request: Request): string | null {
   throw new AppError({
     code: 'invalid_request',
     detail: 'The Idempotency-Key must be 1 to 255 printable ASCII characters.',
-    errors: [{ path: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' }],
+    errors: key.errors.map(({ message }) => ({ path: 'Idempotency-Key', message })),
   });
 }

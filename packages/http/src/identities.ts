@@ -54,7 +54,10 @@ export function createIdentities({ apiKeys, portalSessions, failedAttempts }: Id
   return {
     async identify(request) {
       const token = bearer.exec(request.headers.authorization ?? '')?.[1];
-      if (token === undefined) throw unauthorized('Send an API key as "Authorization: Bearer phk_…".');
+      if (token === undefined)
+        throw unauthorized(
+          'Send an API key in the header "Authorization: Bearer phk_…"; an operator makes one with POST /v1/api-keys or "posthorn keys create".',
+        );
       return token.startsWith('phs_') ? identifySession(request, token) : identifyKey(request, token);
     },
     identifyKey,

@@ -27,7 +27,8 @@ export function methodNotAllowed(): RequestHandler {
     const named = matching.filter(({ path }) => !path.includes('{'));
     const allowed = (named.length > 0 ? named : matching).map(({ method }) => method);
     // This process may not serve an operation that exists.
-    if (allowed.length === 0 || allowed.includes(request.method)) throw notFound();
+    if (allowed.length === 0) throw unknownPath(request.path);
+    if (allowed.includes(request.method)) throw notFound();
     throw notAllowed(request.method, allowed);
   };
 }
@@ -36,7 +37,7 @@ function notAllowed(method: string, allowed: readonly string[]): AppError {
   const names = [...new Set(withHead(allowed))].sort().join(', ');
   return new AppError({
     code: 'method_not_allowed',
-    detail: `${method} is not allowed here; allowed: ${names}.`,
+    detail: `${method} is not allowed here; allowed: ${names}. The operations are at /docs.`,
     headers: { Allow: names },
   });
 }
@@ -53,4 +54,15 @@ function routes(): { method: string; path: string; pattern: RegExp }[] {
       pattern: new RegExp(`^${at.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`),
     })),
   );
+}
+
+/** What nothing is served at, for anyone: what is there is written down at a place that is. */
+function unknownPath(path: string): AppError {
+  const where =
+    path === '/' ? 'This is the address of the API, whose paths begin with /v1' : 'The API has no such path';
+  const slash = path.length > 1 && path.endsWith('/') ? ' Paths have no slash at their end.' : '';
+  return new AppError({
+    code: 'not_found',
+    detail: `${where}; /docs describes it to people and /openapi.json to programs.${slash}`,
+  });
 }

@@ -108,13 +108,21 @@ function checkedParams<P>(operation: Operation<P>, request: Request): P {
   const params = validateValue(operation.params, request.params, { convert: false });
   if (params.ok) return params.value;
   if (!operation.createsNamed) throw notFound();
-  throw new AppError({ code: 'invalid_request', detail: 'The path is not valid.', errors: params.errors });
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The path names something in a form that is not allowed.',
+    errors: params.errors,
+  });
 }
 
 function checkedQuery<Q>(operation: Operation<unknown, Q>, request: Request): Q {
   const query = validateValue(operation.query, request.query, { convert: true });
   if (query.ok) return query.value;
-  throw new AppError({ code: 'invalid_request', detail: 'The query is not valid.', errors: query.errors });
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The query has parameters that are not allowed.',
+    errors: query.errors,
+  });
 }
 
 /** The body as it was sent, and as the handler gets it: checked, with its defaults. */
@@ -132,5 +140,9 @@ async function checkedBody<B>(
   const sent = parseJson(text);
   const body = validateValue(operation.body, sent, { convert: false });
   if (body.ok) return { sent, body: body.value };
-  throw new AppError({ code: 'invalid_request', detail: 'The body is not valid.', errors: body.errors });
+  throw new AppError({
+    code: 'invalid_request',
+    detail: 'The body has members that are missing or not allowed.',
+    errors: body.errors,
+  });
 }

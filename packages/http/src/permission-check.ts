@@ -17,10 +17,15 @@ export function permissionCheck(operationId: string): PermissionCheck {
 }
 
 function refusalOf(permission: Permission, caller: Caller): string {
-  if (caller.kind === 'portal') return 'A portal session may not do this.';
+  if (caller.kind === 'portal') return 'A portal session may not do this; an operator can, with an API key.';
   const scope = leastScope(permission);
-  if (scope === null) return 'This is for portal sessions.';
+  if (scope === null)
+    return 'This is for portal sessions: exchange a portal link for one by POST /v1/portal/session.';
   return accessBy(permission, { ...caller, customerId: null }) === 'no'
-    ? `This needs an API key with the scope ${scope}.`
+    ? `This needs an API key with the scope ${scope}; this one has ${listOf(caller.scopes)}.`
     : 'This needs an API key that is not restricted to one customer.';
+}
+
+function listOf(scopes: readonly string[]): string {
+  return scopes.length === 0 ? 'none' : scopes.join(', ');
 }

@@ -40,7 +40,11 @@ function refusalOf(error: unknown): AppError | null {
 /** The router's own, in the manner of http-errors: a path that does not decode. */
 function undecodablePath(error: unknown): AppError | null {
   if ((error as { status?: unknown }).status !== 400) return null;
-  return new AppError({ code: 'invalid_request', detail: 'The path is not valid.', cause: error });
+  return new AppError({
+    code: 'invalid_request',
+    detail: 'The path does not decode: after each % belong two hexadecimal digits, such as %20 for a space.',
+    cause: error,
+  });
 }
 
 function internalError(): AppError {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 
 import { AppError } from './app-error.js';
+import { jsonErrorPosition } from './json-error-position.js';
 
 /** Limit of bodies that hold settings rather than payloads. */
 export const jsonBytesMax = 256 * 1024;
@@ -34,13 +35,25 @@ export async function readJsonText(request: IncomingMessage, options: ReadJsonOp
   return decode(bytes);
 }
 
-/** Throws AppError; the parser's own message quotes the body and stays out. */
+/** Throws AppError; the parser's own message quotes the body and stays out, but where it stopped is told. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw invalid('The body is not valid JSON.');
+    throw invalid(`The body is not JSON: ${whereOf(text)}.`);
   }
+}
+
+function whereOf(text: string): string {
+  const position = jsonErrorPosition(text);
+  if (position === null || position === text.length) return 'it ends too early';
+  let line = 1;
+  let lineStart = 0;
+  for (let end = text.indexOf('\n'); end !== -1 && end < position; end = text.indexOf('\n', lineStart)) {
+    line += 1;
+    lineStart = end + 1;
+  }
+  return `what is at line ${line}, column ${position - lineStart + 1} may not stand there`;
 }
 
 const defaultTypes: readonly string[] = ['application/json'];
@@ -52,11 +65,13 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
 function checkContentType(header: string | undefined, mediaTypes: readonly string[]): void {
   const [type = '', ...parameters] = (header ?? '').split(';');
   if (!mediaTypes.includes(type.trim().toLowerCase())) {
-    throw unsupported(`The Content-Type must be ${mediaTypes.join(' or ')}.`);
+    const found = header === undefined ? 'there is none' : 'it is another one';
+    throw unsupported(`The Content-Type must be ${mediaTypes.join(' or ')}; ${found}.`);
   }
   for (const parameter of parameters) {
     const charset = /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/i.exec(parameter)?.[1];
-    if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupported('The charset must be utf-8.');
+    if (charset !== undefined && !/^utf-?8$/i.test(charset))
+      throw unsupported('The charset must be utf-8, as in application/json; charset=utf-8.');
   }
 }
 
@@ -90,11 +105,11 @@ function readBytes(request: IncomingMessage, { bytesMax, onBytes }: ReadJsonOpti
 }
 
 function decode(bytes: Buffer): string {
-  if (bytes.length === 0) throw invalid('The body is empty; send JSON.');
+  if (bytes.length === 0) throw invalid('The body is empty; send a JSON object such as {}.');
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
     throw invalid('The body begins with a byte order mark; send JSON without it.');
   }
-  if (!isUtf8(bytes)) throw invalid('The body is not valid UTF-8.');
+  if (!isUtf8(bytes)) throw invalid('The body is not UTF-8; encode its text as UTF-8.');
   return bytes.toString('utf8');
 }
 
@@ -103,7 +118,10 @@ function aborted(): RequestAborted {
 }
 
 function tooLarge(bytesMax: number): AppError {
-  return new AppError({ code: 'payload_too_large', detail: `The body is larger than ${bytesMax} bytes.` });
+  return new AppError({
+    code: 'payload_too_large',
+    detail: `The body is larger than ${bytesMax} bytes; send less at once.`,
+  });
 }
 
 function unsupported(detail: string): AppError {

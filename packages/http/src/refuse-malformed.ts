@@ -11,7 +11,10 @@ export function refuseMalformed(server: Server): (socket: Socket) => IncomingMes
   const newest = new WeakMap<Socket, ServerResponse>();
   server.on('request', (request, response) => newest.set(request.socket, response));
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    const { status, headers, text } = refusal(417, 'The only expectation that can be met is 100-continue.');
+    const { status, headers, text } = refusal(
+      417,
+      'The only expectation that can be met is 100-continue; leave the header Expect out.',
+    );
     response.writeHead(status, headers).end(text);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -30,7 +33,10 @@ export function refuseMalformed(server: Server): (socket: Socket) => IncomingMes
 /** For a server with `requireHostHeader: false`, which leaves it to us to say so. True: it has been answered. */
 export function refuseMissingHost(request: IncomingMessage, response: ServerResponse): boolean {
   if (request.httpVersion !== '1.1' || request.headers.host !== undefined) return false;
-  const { status, headers, text } = refusal(400, 'The Host header is missing.');
+  const { status, headers, text } = refusal(
+    400,
+    'The Host header is missing; HTTP/1.1 requires it, such as Host: hooks.example.com.',
+  );
   response.writeHead(status, headers).end(text);
   return true;
 }
@@ -47,13 +53,16 @@ function mayAnswer(newest: ServerResponse | undefined): boolean {
 function refusalOf(code: string | undefined): Refusal {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return refusal(408, 'The request did not arrive in time.');
+      return refusal(408, 'The request did not arrive in time; send it faster, or in smaller parts.');
     case 'HPE_HEADER_OVERFLOW':
-      return refusal(431, 'The headers are larger than 16 KiB.');
+      return refusal(431, 'The headers are larger than 16 KiB; send fewer or shorter ones.');
     case 'ERR_CONNECTIONS_FULL':
-      return refusal(503, 'Too many connections are open.', 'unavailable');
+      return refusal(503, 'Too many connections are open; close some, or try again later.', 'unavailable');
     default:
-      return refusal(400, 'The request is not valid HTTP/1.1.');
+      return refusal(
+        400,
+        'The request is no HTTP/1.1; if it is HTTPS, send it to the port of the TLS proxy, or as http://.',
+      );
   }
 }
 

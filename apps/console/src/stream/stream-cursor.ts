@@ -78,6 +78,11 @@ function noCursor(): AppError {
   return new AppError({
     code: 'invalid_request',
     detail: 'The Last-Event-ID is not the id of a message of this stream.',
-    errors: [{ path: 'Last-Event-ID', message: 'must be the id of a message of this stream' }],
+    errors: [
+      {
+        path: 'Last-Event-ID',
+        message: 'must be the id of the last message that was read of this stream; leave it out to begin now',
+      },
+    ],
   });
 }

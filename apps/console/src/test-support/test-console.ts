@@ -126,7 +126,7 @@ export async function startTestConsole(
     secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
     checkTargetUrl: (url) =>
       new URL(url).hostname === 'refused.example'
-        ? { ok: false, message: 'The target is not a public address.' }
+        ? { ok: false, reason: 'address_refused', message: 'The target is not a public address.' }
         : { ok: true },
     queue: {
       enqueue: (jobs) => {

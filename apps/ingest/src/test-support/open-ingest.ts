@@ -103,7 +103,7 @@ export async function openIngest(logger: Logger, limits: Partial<OverloadLimits>
     oneShots: { accept: oneShots.accept, status: store.status },
     checkTargetUrl: (url) =>
       new URL(url).hostname === 'refused.example'
-        ? { ok: false, message: 'The target is not a public address.' }
+        ? { ok: false, reason: 'address_refused', message: 'The target is not a public address.' }
         : { ok: true },
     overload,
     logger,

@@ -42,7 +42,8 @@ export function createFailedAttempts({ counter, maxPerMinute, logger }: FailedAt
       if (leftMs <= 0) return;
       throw new AppError({
         code: 'rate_limited',
-        detail: 'Too many attempts from this address failed.',
+        detail:
+          'Too many attempts from this address failed; wait for the seconds in Retry-After, and check the API key.',
         headers: { 'Retry-After': String(Math.ceil(leftMs / 1_000)) },
       });
     },

@@ -52,7 +52,7 @@ function obey(
   if (allowed) return;
   throw new AppError({
     code: 'rate_limited',
-    detail: `No more than ${limit.max} requests in ${limit.perSeconds} s.`,
+    detail: `No more than ${limit.max} requests in ${limit.perSeconds} s; wait for the seconds in Retry-After.`,
     headers: { 'Retry-After': String(seconds) },
   });
 }
