@@ -1,4 +1,5 @@
 import {
+  attemptErrors,
   type AttemptStatus,
   attemptStatuses,
   type AttemptTrigger,
@@ -128,7 +129,13 @@ export const deliveryResource = Joi.object<DeliveryResource>({
 });
 
 export const attemptError = Joi.object({
-  code: Joi.string().required().description('Stable, such as `http_error` or `timeout`.'),
+  code: Joi.string()
+    .required()
+    .description(
+      `Stable, one of ${Object.keys(attemptErrors)
+        .map((code) => `\`${code}\``)
+        .join(', ')}.`,
+    ),
   message: Joi.string().allow('').required().description('For people.'),
 });
 
