@@ -2,6 +2,7 @@ import type pg from 'pg';
 
 import type { DueDelivery } from './find-due-deliveries.js';
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 
 export interface BroughtForward {
   deliveries: Omit<DueDelivery, 'nextAttemptAtMs'>[];
@@ -45,9 +46,7 @@ export async function bringForward(
          WHERE id = ANY ($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR UPDATE
       )
       UPDATE delivery d SET next_attempt_at = now(), waiting_for = NULL
-        FROM locked l
-       WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
-         AND l.status = 'pending' AND l.next_attempt_at > now()
+       WHERE ${isLocked('d', ['$2', '$3'], "status = 'pending' AND next_attempt_at > now()")}
       RETURNING d.id, d.event_id AS "eventId", d.endpoint_id AS "endpointId", d.customer_id AS "customerId", d.generation`,
     values: [ids, min, max],
   });

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
@@ -26,8 +27,7 @@ export async function cancelDeliveries(
           SET status = CASE WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
               reason = CASE WHEN d.delivered_at IS NULL THEN $5::text END,
               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
-         FROM locked
-        WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+        WHERE ${isLocked('d', ['$2', '$3'])}
        RETURNING ${ENDING_COLUMNS}
      ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
      SELECT FROM moved`,

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { cancelDeliveries } from './cancel-deliveries.js';
 import { findUnfinishedDeliveries } from './find-unfinished-deliveries.js';
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 
 const BATCH = 1_000;
 
@@ -54,8 +55,7 @@ async function holdDeliveries(
      UPDATE delivery d
         SET status = 'held', reason = $4, next_attempt_at = NULL, waiting_for = NULL, finished_at = NULL,
             expires_at = d.created_at + $5::bigint * interval '1 millisecond'
-       FROM locked
-      WHERE d.id = locked.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+      WHERE ${isLocked('d', ['$2', '$3'])}
         AND (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled'`,
     [ids, min, max, reason, heldForMs],
   );

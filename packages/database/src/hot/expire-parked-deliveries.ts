@@ -2,6 +2,7 @@ import type pg from 'pg';
 
 import { EXPIRED_REASON } from './expired-reason.js';
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 import { NOTE_CLOSINGS } from './note-closings.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.js';
 
@@ -53,9 +54,7 @@ export async function expireParkedDeliveries(
            SET status = CASE WHEN d.delivered_at IS NULL THEN 'dead_lettered' ELSE 'delivered' END,
                reason = CASE WHEN d.delivered_at IS NULL THEN ${EXPIRED_REASON} END,
                next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
-          FROM locked l
-         WHERE d.id = l.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
-           AND l.status = 'pending' AND l.expires_at <= $4
+         WHERE ${isLocked('d', ['$2', '$3'], "status = 'pending' AND expires_at <= $4")}
         RETURNING ${ENDING_COLUMNS}
       ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
       SELECT FROM moved`,

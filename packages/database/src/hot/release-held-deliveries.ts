@@ -1,6 +1,7 @@
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 
 export interface HeldRelease {
   endpointId: string;
@@ -18,6 +19,8 @@ export interface ReleasedDelivery {
   endpointId: string;
   generation: number;
 }
+
+const CANCELS = '((d.created_at < e.held_cancel_before) IS TRUE)';
 
 /**
  * Releases held deliveries of an endpoint under their next generation, due now; those that the last resume said to
@@ -42,22 +45,22 @@ export async function releaseHeldDeliveries(
        SELECT id, held_cancel_before FROM endpoint
         WHERE id = $1 AND status = 'enabled' AND deleted_at IS NULL FOR SHARE
      ), locked AS MATERIALIZED (
-       SELECT d.id, CASE WHEN d.created_at < e.held_cancel_before THEN true ELSE false END AS cancels
+       SELECT d.id
          FROM delivery d JOIN enabled e ON e.id = d.endpoint_id
         WHERE d.id = ANY ($2::uuid[]) AND d.id BETWEEN $3 AND $4 AND CASE WHEN d.status = 'held' THEN true ELSE false END
         ORDER BY d.id FOR UPDATE OF d
      )
      UPDATE delivery d
-        SET status = CASE WHEN NOT l.cancels THEN 'pending' WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
-            reason = CASE WHEN l.cancels AND d.delivered_at IS NULL THEN 'held_cancelled' END,
-            generation = d.generation + CASE WHEN l.cancels THEN 0 ELSE 1 END,
-            next_attempt_at = CASE WHEN NOT l.cancels THEN now() END,
-            finished_at = CASE WHEN l.cancels THEN COALESCE(d.delivered_at, now()) END,
-            expires_at = CASE WHEN l.cancels THEN d.expires_at
+        SET status = CASE WHEN NOT ${CANCELS} THEN 'pending' WHEN d.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,
+            reason = CASE WHEN ${CANCELS} AND d.delivered_at IS NULL THEN 'held_cancelled' END,
+            generation = d.generation + CASE WHEN ${CANCELS} THEN 0 ELSE 1 END,
+            next_attempt_at = CASE WHEN NOT ${CANCELS} THEN now() END,
+            finished_at = CASE WHEN ${CANCELS} THEN COALESCE(d.delivered_at, now()) END,
+            expires_at = CASE WHEN ${CANCELS} THEN d.expires_at
                               ELSE LEAST(now() + $5::bigint * interval '1 millisecond',
                                          d.created_at + $6::bigint * interval '1 millisecond') END
-       FROM locked l
-      WHERE d.id = l.id AND d.id = ANY ($2::uuid[]) AND d.id BETWEEN $3 AND $4
+       FROM (SELECT held_cancel_before FROM enabled) e
+      WHERE ${isLocked('d', ['$3', '$4'])}
      RETURNING d.id, d.event_id, d.customer_id, d.generation, d.status`,
     [endpointId, ids, min, max, openForMs, heldForMs],
   );

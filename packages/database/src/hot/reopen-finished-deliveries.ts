@@ -2,6 +2,7 @@ import type { ReplayableStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
 import { idBounds } from './id-bounds.js';
+import { isLocked } from './is-locked.js';
 import { openForSql } from './open-for-sql.js';
 import type { ReleasedDelivery } from './release-held-deliveries.js';
 
@@ -54,10 +55,9 @@ export async function reopenFinishedDeliveries(
           SET status = 'pending', generation = d.generation + 1, next_attempt_at = now(), waiting_for = NULL, reason = NULL,
               finished_at = NULL, replayed_after = d.attempts, attempts_before = d.attempts,
               delivered_at = CASE WHEN d.status = 'delivered' THEN COALESCE(d.delivered_at, d.finished_at) ELSE d.delivered_at END,
-              expires_at = LEAST(now() + ${openForSql({ oneShots }, '$6', 'l.event_id')} * interval '1 millisecond',
+              expires_at = LEAST(now() + ${openForSql({ oneShots }, '$6', 'd.event_id')} * interval '1 millisecond',
                                  d.created_at + $7::bigint * interval '1 millisecond')
-         FROM locked l
-        WHERE d.id = l.id AND NOT l.expired AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $2 AND $3
+        WHERE ${isLocked('d', ['$2', '$3'], 'NOT expired')}
        RETURNING d.id, d.generation
      )
      SELECT l.id, l.event_id, l.customer_id, l.endpoint_id, o.generation
