@@ -1,4 +1,4 @@
-import { isDatabaseUnavailable, migrationLock, migrationStatus } from '@posthorn/database';
+import { databaseTarget, isDatabaseUnavailable, migrationLock, migrationStatus } from '@posthorn/database';
 import pg from 'pg';
 
 import {
@@ -31,20 +31,23 @@ export async function postgresProblem(
   { purpose, migrations = [] }: PostgresUse = { purpose: 'connect' },
 ): Promise<ServiceProblem | null> {
   const named = namedService('DATABASE_URL', 'Postgres', url);
+  const { connectionString, schema } = databaseTarget(url);
   const client = new pg.Client({
-    connectionString: url,
+    connectionString,
     connectionTimeoutMillis: serviceTimeoutMs,
     query_timeout: serviceTimeoutMs,
   });
   client.on('error', () => undefined);
   try {
     await client.connect();
+    if (schema !== null)
+      await client.query("SELECT set_config('search_path', $1, false)", [client.escapeIdentifier(schema)]);
     const server = await readServer(client);
     return (
       serverProblem(named, server) ??
       (purpose === 'connect' ? null : writeProblem(named, server)) ??
-      (purpose === 'migrate' ? createProblem(named, server) : null) ??
-      (purpose === 'serve' ? await tablesProblem(named, server, client, migrations) : null)
+      (purpose === 'migrate' ? createProblem(named, server, schema) : null) ??
+      (purpose === 'serve' ? await tablesProblem(named, server, schema, client, migrations) : null)
     );
   } catch (error) {
     return describePostgresError(named, error as Error);
@@ -68,6 +71,7 @@ interface Server {
   /** Null when the search path names none that is there and may be used. */
   schema: string | null;
   may_create: boolean;
+  may_create_schemas: boolean;
 }
 
 async function readServer(client: pg.Client): Promise<Server> {
@@ -75,7 +79,8 @@ async function readServer(client: pg.Client): Promise<Server> {
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_name,
        pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
        current_user AS role, current_schema() AS schema,
-       coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create`,
+       coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+       has_database_privilege(current_database(), 'CREATE') AS may_create_schemas`,
   );
   const [server] = rows;
   if (!server) throw new Error('The server has not said what it is');
@@ -112,9 +117,11 @@ function schemaProblem(named: NamedService, { schema, role }: Server): ServicePr
   );
 }
 
-function createProblem(named: NamedService, server: Server): ServiceProblem | null {
-  const { schema, role, may_create } = server;
-  if (schema === null || may_create) return schemaProblem(named, server);
+/** A schema that the URL names is made when it is not there. */
+function createProblem(named: NamedService, server: Server, wanted: string | null): ServiceProblem | null {
+  const { schema, role, may_create, may_create_schemas } = server;
+  if (schema === null) return wanted !== null && may_create_schemas ? null : schemaProblem(named, server);
+  if (may_create) return null;
   return lasting(
     named,
     `the role ${role} may not create tables in the schema ${schema}. Grant CREATE on it to ${role}, or migrate as its owner.`,
@@ -124,9 +131,16 @@ function createProblem(named: NamedService, server: Server): ServiceProblem | nu
 async function tablesProblem(
   named: NamedService,
   server: Server,
+  wanted: string | null,
   client: pg.Client,
   migrations: readonly string[],
 ): Promise<ServiceProblem | null> {
+  if (server.schema === null && wanted !== null) {
+    return passing(
+      named,
+      `there is no schema ${wanted} that the role ${server.role} may use. Run "posthorn migrate", which makes it, or grant USAGE on it.`,
+    );
+  }
   const noSchema = schemaProblem(named, server);
   if (noSchema) return noSchema;
   const refused = await readRefusedTable(client);

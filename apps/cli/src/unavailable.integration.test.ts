@@ -245,3 +245,16 @@ describe('while Postgres', () => {
     await untilWell();
   }, 300_000);
 });
+
+describe('while Redis', () => {
+  it('is stopped, every operation answers as it does with it', async () => {
+    await warmUp();
+    const { port } = redis;
+    await redis.stop();
+    const answers = await sendAll(cases).finally(async () => {
+      redis = await startPrivateRedis({ port });
+    });
+    const wrong = Object.entries(answers).filter(([, answer]) => /^5|unavailable/.test(answer));
+    expect(wrong).toEqual([]);
+  }, 300_000);
+});

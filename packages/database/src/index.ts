@@ -69,6 +69,7 @@ export {
   unlockSweep,
   type SweepState,
 } from './hot/sweep-state.js';
+export { databaseTarget } from './database-target.js';
 export { isDatabaseUnavailable } from './is-database-unavailable.js';
 export {
   deployMigrations,
