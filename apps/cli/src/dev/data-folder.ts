@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { access, constants, mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { access, constants, mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 
 import { CommandError } from '../command-error.js';
 
@@ -42,14 +41,24 @@ export const logFileName = 'posthorn.log';
 const logBytesMax = 16 * 1024 * 1024;
 
 /** The log of `dev`, which leaves the terminal to the summary. A large one of earlier starts is set aside as `.old`. */
-export async function openLogFile(folder: string): Promise<WriteStream> {
+export async function openLogFile(folder: string): Promise<Writable> {
   const file = path.join(folder, logFileName);
   const size = (await stat(file).catch(() => null))?.size ?? 0;
   if (size > logBytesMax) await rename(file, `${file}.old`);
-  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
-  await once(stream, 'open').catch((error: unknown) => {
+  const handle = await open(file, 'a', 0o600).catch((error: unknown) => {
     throw new CommandError([`${file} cannot be written (${(error as NodeJS.ErrnoException).code}).`]);
   });
-  stream.on('error', () => undefined); // a full disk must not end the process
-  return stream;
+  // A full disk costs the lines that do not fit: it must end neither the process nor the log.
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) =>
+      void handle.write(chunk).then(
+        () => done(),
+        () => done(),
+      ),
+    final: (done) =>
+      void handle.close().then(
+        () => done(),
+        () => done(),
+      ),
+  });
 }
