@@ -162,7 +162,8 @@ export class ResponseFilter {
 
 /** What is read of one head. More than is stored: fields that delimit the body may come late. */
 const headReadMax = 4 * headBytesMax;
-const interimBytesMax = 1_048_576;
+/** Some ten thousand of them. */
+const interimBytesMax = 262_144;
 
 /** The status code undici accepts in the place of one it does not know (RFC 9110 section 15: as if it were a 5xx). */
 function plainHead({ statusCode, framing }: LenientHead): Buffer {

@@ -55,7 +55,7 @@ export function readLenientHead(bytes: Buffer): LenientHead {
   const [statusLine = '', ...lines] = bytes
     .toString('utf8')
     .replace(/^[\r\n]+/, '')
-    .split(/\r*\n/);
+    .split(/\r?\n/);
   const status = /^HTTP\/\d+(?:\.\d+)?[ \t]+(\d{3})(?!\d)/i.exec(statusLine)?.[1];
   const statusCode = status === undefined ? null : Number(status);
   const fields = new Map<string, string[]>();

@@ -322,6 +322,20 @@ export const rawResponses: readonly RawResponse[] = [
       whole: true,
     },
   ),
+  delivered('100 KB of CR', `HTTP/1.1 200 OK\n${'\r'.repeat(100_000)}`, 200, { ...closes, whole: true }),
+  delivered('CR CR LF', 'HTTP/1.1 200 OK\r\r\nContent-Length: 2\r\r\n\r\r\nok', 200, {
+    ...closes,
+    body: 'ok',
+  }),
+  delivered(
+    '15,000 folded lines',
+    `HTTP/1.1 200 OK\r\nX-A: 1\r\n${' a\r\n'.repeat(15_000)}Content-Length: 2\r\n\r\nok`,
+    200,
+    {
+      ...closes,
+      whole: true,
+    },
+  ),
   httpError(
     '1 MB in one header of a 503',
     `HTTP/1.1 503 X\r\nRetry-After: 7\r\nX-A: ${'x'.repeat(1_000_000)}\r\n\r\n`,
