@@ -162,6 +162,22 @@ describe('ingest under more than it can take', () => {
     expect(await eventsStored()).toBe(stored + 20);
   });
 
+  it('takes up a large batch in slices, between which others have the event loop', async () => {
+    await open({});
+    const seen: number[] = [];
+    let watching = true;
+    const watch = (): void => {
+      seen.push(ingest.pending());
+      if (watching) setImmediate(watch);
+    };
+    watch();
+    expect((await post(batch(1_000), '/v1/events/batch')).status).toBe(202);
+    watching = false;
+    // Taken up at once, the first that shows of them is all of them.
+    expect(seen.find((pending) => pending > 0)).toBeLessThan(1_000);
+    expect(await eventsStored()).toBe(1_001);
+  });
+
   it('holds no more bytes of bodies than the limit, and none when all are answered', async () => {
     const bodiesBytesMax = 1024 * 1024;
     await open({ bodiesBytesMax });

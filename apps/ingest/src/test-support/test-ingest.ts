@@ -20,7 +20,10 @@ export const eventId = 'evt_01h455vb4pex5vsknk084sn02q';
 
 /** The router on a real app; what reaches the acceptor is recorded, `outcomeOf` says what comes back. */
 export function testIngest(
-  outcomeOf: (event: EventToAccept, index: number) => AcceptOutcome | Error = accepted,
+  outcomeOf: (
+    event: EventToAccept,
+    index: number,
+  ) => AcceptOutcome | Error | Promise<AcceptOutcome> = accepted,
   limits: RequestLimits = unlimited,
 ) {
   const events: EventToAccept[] = [];
