@@ -55,7 +55,7 @@ export function connectionProblem(named: NamedService, error: Error): ServicePro
   if (certificateCodes.test(code)) {
     return lasting(
       named,
-      `the certificate of ${service} at ${address} is not accepted: ${inOneLine(error)}. Have it signed by an authority that this process knows, or correct ${variable}.`,
+      `the certificate of ${service} at ${address} is not accepted: ${inOneLine(error)}. Name its authority in NODE_EXTRA_CA_CERTS, or correct ${variable}.`,
     );
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
