@@ -1,5 +1,5 @@
 /** docs/concepts/limits-and-breaker.md says these to users. */
-export const concurrencyFigures = {
+const concurrencyFigures = {
   /** Below this share of failures in a round a lowered limit rises; above it the limit is in question. */
   failureShare: 0.1,
   /** A round takes so long at least, and has so many outcomes, */

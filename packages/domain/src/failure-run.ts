@@ -1,5 +1,5 @@
 /** docs/concepts/limits-and-breaker.md says these to users. */
-export const failureRunFigures = {
+const failureRunFigures = {
   /** So many failures in a row look dead where no failure is remembered, */
   atLeast: 5,
   /** and never more than so many. */
