@@ -8,7 +8,7 @@ import { openPermissionWorld, type PermissionWorld } from './test-support/permis
 /** The audit log does not have them: events are not changes, and the last changes nothing. */
 const unrecorded: readonly string[] = ['createEvent', 'createEvents', 'deliverWebhook', 'verifySignature'];
 /** The catalogue is nobody's in particular. */
-const ofNobody: readonly string[] = ['putEventType'];
+const ofNobody: readonly string[] = ['putEventType', 'deleteEventType'];
 
 const keyOf: RequestRecipe['make'] = async (world, customerId) => {
   const { id } = await world.admin('post', '/v1/api-keys', { scopes: ['read'], customerId });

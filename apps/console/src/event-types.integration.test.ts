@@ -28,6 +28,7 @@ describe('the catalogue of event types', () => {
       description: 'Made.',
       schema: SCHEMA,
       example: { id: 1 },
+      archivedAt: null,
       createdAt: expect.any(String),
       updatedAt: expect.any(String),
     });
@@ -81,6 +82,58 @@ describe('the catalogue of event types', () => {
       errors: [{ path: 'schema.properties.a.pattern', message: expect.stringContaining('lookarounds') }],
     });
     await put('good.pattern', { schema: { pattern: '^(a+)+$' }, example: 'aaa' }).expect(201);
+  });
+
+  it('archives an entry, which every list but the portal’s can show, and takes it back', async () => {
+    await put('old.fashioned', { archived: true, description: 'Was.' }).expect(201);
+    await put('new.fashioned', {}).expect(201);
+    const { body: archived } = await app.admin.get('/v1/event-types/old.fashioned').expect(200);
+    expect(archived).toMatchObject({ description: 'Was.', archivedAt: expect.stringMatching(/Z$/) });
+    const again = await put('old.fashioned', { archived: true }).expect(200);
+    expect(again.body.archivedAt).toBe(archived.archivedAt);
+
+    const names = async (agent: Pick<TestConsole['admin'], 'get'>, query = '') =>
+      (
+        (await agent.get(`/v1/event-types?limit=250${query}`).expect(200)).body.data as unknown as {
+          name: string;
+        }[]
+      )
+        .map(({ name }) => name)
+        .filter((name) => name.endsWith('.fashioned'));
+    expect(await names(app.admin)).toEqual(['new.fashioned', 'old.fashioned']);
+    expect(await names(app.admin, '&archived=true')).toEqual(['old.fashioned']);
+    expect(await names(app.admin, '&archived=false')).toEqual(['new.fashioned']);
+    await app.putCustomer('acme');
+    const { url } = (await app.admin.post('/v1/customers/acme/portal-links').expect(201)).body;
+    const opened = await app.anyone.post('/v1/portal/session').send({ token: url.split('#token=')[1] });
+    const portal = app.as((opened.body as { token: string }).token);
+    expect(await names(portal)).toEqual(['new.fashioned']);
+    expect(await names(portal, '&archived=true')).toEqual(['new.fashioned']);
+    await portal.get('/v1/event-types/old.fashioned').expect(200);
+
+    await put('old.fashioned', {}).expect(200);
+    expect(await names(portal)).toEqual(['new.fashioned', 'old.fashioned']);
+  });
+
+  it('deletes an entry, whose name can be put again', async () => {
+    const made = await put('short.lived', { schema: SCHEMA, description: 'Once.' }).expect(201);
+    await app.admin.delete('/v1/event-types/short.lived').expect(204);
+    await app.admin.delete('/v1/event-types/short.lived').expect(404);
+    await app.admin.delete('/v1/event-types/never.was').expect(404);
+    await app.admin.get('/v1/event-types/short.lived').expect(404);
+    const { body } = await app.admin.get('/v1/event-types?limit=250').expect(200);
+    expect((body.data as unknown as { name: string }[]).map(({ name }) => name)).not.toContain('short.lived');
+    const again = await put('short.lived', {}).expect(201);
+    expect(again.body).toMatchObject({ description: null, schema: null, archivedAt: null });
+    expect(Date.parse(again.body.createdAt)).toBeGreaterThanOrEqual(Date.parse(made.body.createdAt));
+    const { rows } = await app.database.pool.query<{ operation: string }>(
+      "SELECT operation FROM audit_entry WHERE target ->> 'name' = 'short.lived' ORDER BY id",
+    );
+    expect(rows.map(({ operation }) => operation)).toEqual([
+      'putEventType',
+      'deleteEventType',
+      'putEventType',
+    ]);
   });
 
   it('is read with any reading key, and changed by operators only', async () => {

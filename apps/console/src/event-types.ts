@@ -18,16 +18,23 @@ export interface EventTypesDeps {
 /** The catalogue of event types. */
 export function mountEventTypes(router: Router, { authentication, eventTypes }: EventTypesDeps): void {
   mountOperation(router, operations.putEventType, authentication, async ({ params, body }) => {
-    const { description = null, schema = null, example = null } = body;
+    const { description = null, schema = null, example = null, archived } = body;
     requireShallow(example);
     requireFit(schema, example);
-    const { created, eventType } = await eventTypes.put(params.name, { description, schema, example });
+    const { created, eventType } = await eventTypes.put(params.name, {
+      description,
+      schema,
+      example,
+      archived,
+    });
     return { status: created ? 201 : 200, body: eventTypeResource(eventType) };
   });
 
-  mountOperation(router, operations.listEventTypes, authentication, async ({ query }) => {
+  mountOperation(router, operations.listEventTypes, authentication, async ({ query, caller }) => {
     const before = readCursor(eventTypeCursor, query.cursor);
-    const page = await eventTypes.list({ limit: query.limit, before });
+    // What is archived is offered to no customer.
+    const archived = caller.kind === 'portal' ? false : (query.archived ?? null);
+    const page = await eventTypes.list({ limit: query.limit, before, archived });
     return { status: 200, body: pageResource(eventTypeCursor, page, eventTypeResource) };
   });
 
@@ -35,6 +42,11 @@ export function mountEventTypes(router: Router, { authentication, eventTypes }: 
     const eventType = await eventTypes.get(params.name);
     if (!eventType) throw notFound();
     return { status: 200, body: eventTypeResource(eventType) };
+  });
+
+  mountOperation(router, operations.deleteEventType, authentication, async ({ params }) => {
+    if (!(await eventTypes.delete(params.name))) throw notFound();
+    return { status: 204 };
   });
 }
 
@@ -69,13 +81,14 @@ function requireFit(schema: unknown, example: unknown): void {
 }
 
 function eventTypeResource(eventType: EventType): EventTypeResource {
-  const { name, description, schema, example, createdAt, updatedAt } = eventType;
+  const { name, description, schema, example, archivedAt, createdAt, updatedAt } = eventType;
   return {
     name,
     description,
     // Only what putEventType has let through is stored.
     schema: schema as EventTypeResource['schema'],
     example,
+    archivedAt: archivedAt?.toISOString() ?? null,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };

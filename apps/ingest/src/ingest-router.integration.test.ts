@@ -196,8 +196,8 @@ describe('ingest over Postgres', () => {
 });
 
 describe('events whose type has a schema', () => {
-  const put = async (schema: unknown) => {
-    await eventTypes.put('order.made', { description: null, schema, example: null });
+  const put = async (schema: unknown, archived = false) => {
+    await eventTypes.put('order.made', { description: null, schema, example: null, archived });
     // As the change feed does.
     schemas.onChange('event_type', 'order.made');
   };
@@ -217,6 +217,15 @@ describe('events whose type has a schema', () => {
     });
     expect((await post('/v1/events').send(order({ id: 1, lines: [1, 2] }))).status).toBe(202);
     expect((await post('/v1/events').send({ ...event, data: 'of another type' })).status).toBe(202);
+  });
+
+  it('are checked when the type is archived too, and not any more once it is deleted', async () => {
+    await put({ type: 'object' }, true);
+    expect((await post('/v1/events').send(order([]))).status).toBe(422);
+    expect((await post('/v1/events').send(order({}))).status).toBe(202);
+    await eventTypes.delete('order.made');
+    schemas.onChange('event_type', 'order.made');
+    expect((await post('/v1/events').send(order([]))).status).toBe(202);
   });
 
   it('are checked one by one in a batch', async () => {

@@ -1,4 +1,5 @@
 import { eventType, text, time } from './fields.js';
+import { pageFields, type PageQuery } from './page.js';
 import { Joi } from './strict-joi.js';
 
 /** PUT replaces: what is left out is reset. */
@@ -6,6 +7,11 @@ export interface PutEventTypeBody {
   description?: string | null;
   schema?: Record<string, unknown> | boolean | null;
   example?: unknown;
+  archived: boolean;
+}
+
+export interface ListEventTypesQuery extends PageQuery {
+  archived?: boolean;
 }
 
 export interface EventTypeResource {
@@ -13,6 +19,7 @@ export interface EventTypeResource {
   description: string | null;
   schema: Record<string, unknown> | boolean | null;
   example: unknown;
+  archivedAt: string | null;
   createdAt: string;
   updatedAt: string;
 }
@@ -33,6 +40,17 @@ export const putEventTypeBody = Joi.object<PutEventTypeBody>({
   description: text(2_000).allow(null, '').description('For people.'),
   schema: schema.allow(null),
   example: example.allow(null),
+  archived: Joi.boolean()
+    .default(false)
+    .description(
+      'True: the type is offered to nobody any more, and the portal does not list it. Events of it are taken, checked and ' +
+        'delivered all the same.',
+    ),
+});
+
+export const listEventTypesQuery = Joi.object<ListEventTypesQuery>({
+  ...pageFields,
+  archived: Joi.boolean().description('Those that are archived, or those that are not; all when left out.'),
 });
 
 export const eventTypeResource = Joi.object<EventTypeResource>({
@@ -40,6 +58,7 @@ export const eventTypeResource = Joi.object<EventTypeResource>({
   description: Joi.string().allow(null, '').required().description('For people.'),
   schema: schema.allow(null).required(),
   example: example.allow(null).required(),
+  archivedAt: time.allow(null).required().description('Since when it is archived; null: it is not.'),
   createdAt: time.required(),
   updatedAt: time.required(),
 });

@@ -1,7 +1,7 @@
-import { eventTypeResource, putEventTypeBody } from './event-types.js';
+import { eventTypeResource, listEventTypesQuery, putEventTypeBody } from './event-types.js';
 import { eventType, noParams, noQuery, producerEventType } from './fields.js';
 import { operation } from './operation.js';
-import { pageOf, pageQuery } from './page.js';
+import { pageOf } from './page.js';
 import { Joi } from './strict-joi.js';
 
 const group = 'Event types';
@@ -17,8 +17,9 @@ export const eventTypeOperations = {
     group,
     summary: 'Create or replace an event type',
     description:
-      'What the body leaves out is reset. A schema applies within a second to events that are sent from then on; events of ' +
-      'types without an entry, or without a schema, are not checked.',
+      'What the body leaves out is reset, `archived` too. A schema applies within a second to events that are sent from then ' +
+      'on; events of types without an entry, or without a schema, are not checked. Archive a type that nobody should choose ' +
+      'any more: producers that still send it are not refused.',
     createsNamed: true,
     params: newEventTypeParams,
     query: noQuery,
@@ -41,9 +42,10 @@ export const eventTypeOperations = {
     path: '/v1/event-types',
     group,
     summary: 'List the event types of the catalogue',
-    description: 'Events of types that are not listed are accepted all the same.',
+    description:
+      'Events of types that are not listed are accepted all the same. A portal session gets those that are not archived.',
     params: noParams,
-    query: pageQuery,
+    query: listEventTypesQuery,
     body: null,
     responses: { 200: { description: 'Newest first.', schema: pageOf(eventTypeResource) } },
     problems: ['invalid_request'],
@@ -59,6 +61,21 @@ export const eventTypeOperations = {
     query: noQuery,
     body: null,
     responses: { 200: { description: 'The event type.', schema: eventTypeResource } },
+    problems: ['not_found'],
+  }),
+  deleteEventType: operation({
+    operationId: 'deleteEventType',
+    method: 'delete',
+    path: '/v1/event-types/{name}',
+    group,
+    summary: 'Delete an event type from the catalogue',
+    description:
+      'Events of the type stay, and so do endpoints that ask for it. More of it are accepted, without being checked. The name ' +
+      'can be put again.',
+    params: eventTypeParams,
+    query: noQuery,
+    body: null,
+    responses: { 204: { description: 'Deleted.' } },
     problems: ['not_found'],
   }),
 } as const;

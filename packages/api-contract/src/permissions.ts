@@ -58,6 +58,7 @@ export const permissions: Readonly<Record<OperationId, PermissionRow>> = {
 
   // The catalogue is nobody's in particular: whoever may read it sees the whole.
   putEventType: row('all', 'no', 'no', 'no', 'no', 'no'),
+  deleteEventType: row('all', 'no', 'no', 'no', 'no', 'no'),
   listEventTypes: row('all', 'all', 'no', 'no', 'all', 'all'),
   getEventType: row('all', 'all', 'no', 'no', 'all', 'all'),
 

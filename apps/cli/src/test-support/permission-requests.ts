@@ -106,6 +106,13 @@ export const permissionRequests: Record<OperationId, RequestRecipe> = {
   },
 
   putEventType: { make: () => ({ params: { name: 'invoice.paid' }, body: {} }), ofNobody: true },
+  deleteEventType: {
+    make: async (world) => {
+      await world.admin('put', '/v1/event-types/order.retired', {});
+      return { params: { name: 'order.retired' } };
+    },
+    ofNobody: true,
+  },
   listEventTypes: { make: nothing, ofNobody: true },
   getEventType: {
     make: async (world) => {

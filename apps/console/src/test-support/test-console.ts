@@ -64,6 +64,7 @@ export interface Body {
   waitingFor: string | null;
   updatedAt: string;
   createdAt: string;
+  archivedAt: string | null;
   requestId: string;
   at: string;
   keyId: string;

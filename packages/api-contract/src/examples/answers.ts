@@ -92,6 +92,7 @@ export const exampleAnswers: Readonly<Record<OperationId, Readonly<Record<number
   },
 
   putEventType: { 200: eventType, 201: eventType },
+  deleteEventType: {},
   listEventTypes: { 200: page(eventType) },
   getEventType: { 200: eventType },
 

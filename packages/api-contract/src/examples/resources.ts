@@ -154,6 +154,7 @@ export const eventType: EventTypeResource = {
   description: 'An invoice was paid in full.',
   schema: { type: 'object', required: ['invoice'], properties: { invoice: { type: 'string' } } },
   example: { invoice: 'in_1042' },
+  archivedAt: null,
   createdAt: madeAt,
   updatedAt: madeAt,
 };
