@@ -1,4 +1,5 @@
-import { Joi } from './strict-joi.js';
+import { jsonSchemaOf } from './json-schema.js';
+import { documented, Joi } from './strict-joi.js';
 
 import { customerId, maxInFlight, type RateLimit, rateLimit, text, time } from './fields.js';
 import { endpointUrl } from './endpoint-url.js';
@@ -40,19 +41,25 @@ export interface ErasureReceiptResource {
 }
 
 const metadataForm = '{{#label}} must be text of at most 500 characters, a number, true or false';
-const metadata = Joi.object()
-  .pattern(
-    text(64),
-    Joi.alternatives(text(500).allow(''), Joi.number(), Joi.boolean()).messages({
-      'alternatives.types': metadataForm,
-      'alternatives.match': metadataForm,
-    }),
-  )
-  .max(50)
-  .messages({
-    'object.unknown': '{{#label}} is not allowed: names have 1 to 64 ordinary characters, such as "plan"',
-  })
-  .description('Up to 50 flat entries of the operator’s own.');
+/** Beyond these a number is not kept as it was sent. */
+const metadataNumber = Joi.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+const metadataName = text(64);
+const metadata = documented(
+  Joi.object()
+    .pattern(
+      metadataName,
+      Joi.alternatives(text(500).allow(''), metadataNumber, Joi.boolean()).messages({
+        'alternatives.types': metadataForm,
+        'alternatives.match': metadataForm,
+      }),
+    )
+    .max(50)
+    .messages({
+      'object.unknown': '{{#label}} is not allowed: names have 1 to 64 ordinary characters, such as "plan"',
+    })
+    .description('Up to 50 flat entries of the operator’s own.'),
+  { propertyNames: jsonSchemaOf(metadataName) },
+);
 
 const maxEndpoints = Joi.number().integer().min(0).max(10_000);
 

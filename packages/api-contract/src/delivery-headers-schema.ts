@@ -1,15 +1,23 @@
 import {
   type DeliveryHeaderProblem,
+  deliveryHeaderPatterns,
   deliveryHeaderProblems,
   deliveryHeadersLimits,
   repeatedHeaderNames,
 } from '@posthorn/domain';
 import type joi from 'joi';
 
-import { Joi } from './strict-joi.js';
+import { documented, Joi } from './strict-joi.js';
 
 /** What stands in place of a custom header's value wherever an endpoint or an attempt is shown. */
 export const maskedHeaderValue = '********';
+
+const { name, reservedName, value: valuePattern } = deliveryHeaderPatterns;
+const names = { propertyNames: { pattern: name.source, not: { pattern: reservedName.source } } };
+const headerValue = documented(Joi.string().allow(''), {
+  pattern: valuePattern.source,
+  not: { const: maskedHeaderValue },
+});
 
 const description =
   'Custom request headers by name. Names have no case: each may stand here once, and is sent as it is written. ' +
@@ -20,27 +28,33 @@ export const emptyName = {
   'object.unknown': '{{#label}} is not allowed: a header has a name, such as X-Tenant',
 };
 
-export const deliveryHeaders = Joi.object<Record<string, string>>()
-  .pattern(Joi.string(), Joi.string().allow(''))
-  .messages(emptyName)
-  .max(deliveryHeadersLimits.countMax)
-  .custom((value: Record<string, string>, helpers) => refuseProblems(value, helpers))
-  .description(description);
+export const deliveryHeaders = documented(
+  Joi.object<Record<string, string>>()
+    .pattern(Joi.string(), headerValue)
+    .messages(emptyName)
+    .max(deliveryHeadersLimits.countMax)
+    .custom((value: Record<string, string>, helpers) => refuseProblems(value, helpers))
+    .description(description),
+  names,
+);
 
 /** For a merge patch: null takes a header out. */
-export const deliveryHeadersPatch = Joi.object<Record<string, string | null>>()
-  .pattern(Joi.string(), Joi.string().allow('', null))
-  .messages(emptyName)
-  .custom((value: Record<string, string | null>, helpers) => {
-    const repeated = repeatedHeaderNames(Object.keys(value));
-    if (repeated.length > 0) return refuse(repeated, helpers);
-    const set = Object.fromEntries(Object.entries(value).filter(isSet));
-    const checked = refuseProblems(set, helpers);
-    return checked === set ? value : checked;
-  })
-  .description(
-    `${description} Null removes a header; a header named here replaces the stored one in whatever case.`,
-  );
+export const deliveryHeadersPatch = documented(
+  Joi.object<Record<string, string | null>>()
+    .pattern(Joi.string(), headerValue.allow(null))
+    .messages(emptyName)
+    .custom((value: Record<string, string | null>, helpers) => {
+      const repeated = repeatedHeaderNames(Object.keys(value));
+      if (repeated.length > 0) return refuse(repeated, helpers);
+      const set = Object.fromEntries(Object.entries(value).filter(isSet));
+      const checked = refuseProblems(set, helpers);
+      return checked === set ? value : checked;
+    })
+    .description(
+      `${description} Null removes a header; a header named here replaces the stored one in whatever case.`,
+    ),
+  names,
+);
 
 /** The headers themselves when they may be set, otherwise joi's report. */
 function refuseProblems(

@@ -4,10 +4,11 @@ import {
   type EndpointStatus,
   endpointStatuses,
   isSigningSecret,
+  signingSecretPattern,
   type RetryPolicyInput,
   type Signing,
 } from '@posthorn/domain';
-import { Joi } from './strict-joi.js';
+import { documented, Joi } from './strict-joi.js';
 
 import { allowedForm } from './allowed-form.js';
 import { deliveryHeaders, deliveryHeadersPatch } from './delivery-headers-schema.js';
@@ -141,13 +142,16 @@ export const patchEndpointBody = Joi.object<PatchEndpointBody>({
   rateLimit: rateLimitPatch.allow(null).description('Merged into the limit there is; null: not limited.'),
 }).min(1);
 
-const secret = allowedForm(
-  Joi.string()
-    .max(128)
-    .pattern(/^whsec_[A-Za-z0-9+/]+={0,2}$/)
-    .custom((value: string, helpers) => (isSigningSecret(value) ? value : helpers.error('any.invalid')))
-    .description('`whsec_` and base64 of 24 to 64 bytes, with its padding.'),
-  'must be whsec_ and the base64 of 24 to 64 bytes, with its padding, such as whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+const secret = documented(
+  allowedForm(
+    Joi.string()
+      .max(128)
+      .pattern(/^whsec_[A-Za-z0-9+/]+={0,2}$/)
+      .custom((value: string, helpers) => (isSigningSecret(value) ? value : helpers.error('any.invalid')))
+      .description('`whsec_` and base64 of 24 to 64 bytes, with its padding.'),
+    'must be whsec_ and the base64 of 24 to 64 bytes, with its padding, such as whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  ),
+  { pattern: signingSecretPattern.source },
 );
 
 export const rotateSecretBody = Joi.object<RotateSecretBody>({

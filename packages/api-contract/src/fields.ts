@@ -1,6 +1,7 @@
 import {
   customerIdPattern,
   decodeId,
+  eventFilterPattern,
   eventTypeLengthMax,
   eventTypePattern,
   isEventFilter,
@@ -65,12 +66,15 @@ const reservedEventType =
   'must not be "posthorn" or begin with "posthorn.", in any case: these types are kept for the operational ' +
   'events that Posthorn sends itself; take another name, such as "acme.invoice.paid"';
 
-export const eventFilter = allowedForm(
-  Joi.string()
-    .max(eventTypeLengthMax)
-    .custom((value: string, helpers) => (isEventFilter(value) ? value : helpers.error('any.invalid')))
-    .description('An event type, a prefix such as `charge.*`, or `*`.'),
-  'must be an event type such as "invoice.paid", a prefix such as "charge.*", or "*" for all',
+export const eventFilter = documented(
+  allowedForm(
+    Joi.string()
+      .max(eventTypeLengthMax)
+      .custom((value: string, helpers) => (isEventFilter(value) ? value : helpers.error('any.invalid')))
+      .description('An event type, a prefix such as `charge.*`, or `*`.'),
+    'must be an event type such as "invoice.paid", a prefix such as "charge.*", or "*" for all',
+  ),
+  { pattern: eventFilterPattern.source },
 );
 
 const idNames: Readonly<Record<IdKind, string>> = {
@@ -103,10 +107,15 @@ export function idText(kind: IdKind): joi.StringSchema {
 
 /** Free text that Postgres can keep: no NUL, no half surrogate pairs. */
 export function text(lengthMax: number): joi.StringSchema {
-  return Joi.string()
-    .max(lengthMax)
-    .custom((value: string, helpers) => (isStorable(value) ? value : helpers.error('text')))
-    .message('{{#label}} must not contain the character U+0000 or half of a surrogate pair; leave them out');
+  return documented(
+    Joi.string()
+      .max(lengthMax)
+      .custom((value: string, helpers) => (isStorable(value) ? value : helpers.error('text')))
+      .message(
+        '{{#label}} must not contain the character U+0000 or half of a surrogate pair; leave them out',
+      ),
+    { pattern: '^[^\\u0000\\p{Cs}]*$' },
+  );
 }
 
 /** RFC 3339 with an offset; a handler gets milliseconds since the epoch. */

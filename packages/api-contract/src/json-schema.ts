@@ -27,6 +27,8 @@ export interface JsonSchema {
   patternProperties?: Readonly<Record<string, JsonSchema>>;
   items?: JsonSchema;
   anyOf?: readonly JsonSchema[];
+  not?: JsonSchema;
+  propertyNames?: JsonSchema;
 }
 
 /** By joi's own converter; custom rules do not show, so schemas that have some describe them in words. */
@@ -83,12 +85,15 @@ function mapMembers(
   return Object.fromEntries(Object.entries(members).map(([name, member]) => [name, change(member)]));
 }
 
-/** joi writes a map as a pattern that matches every key, a time of ours as its pattern, and leaves null out of an enum. */
+/**
+ * joi writes a map as a pattern that matches every key, and leaves null out of an enum. A time of ours has its format beside
+ * the pattern, which allows less: no leap seconds, no year 0, no space between day and time.
+ */
 function tidy(untidy: JsonSchema): JsonSchema {
   const schema = mapParts(untidy, tidy);
   const { patternProperties, pattern, ...rest } = schema;
   if (schema.enum && isNullable(schema)) return { ...schema, enum: [...schema.enum, null] };
-  if (pattern === dateTimePattern.source) return { ...rest, format: 'date-time' };
+  if (pattern === dateTimePattern.source) return { ...rest, format: 'date-time', pattern };
   const anyKey = patternProperties?.['.*'];
   if (anyKey) return { ...rest, additionalProperties: anyKey };
   return schema;

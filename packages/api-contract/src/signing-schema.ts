@@ -6,7 +6,7 @@ import {
   signingSchemes,
 } from '@posthorn/domain';
 
-import { Joi } from './strict-joi.js';
+import { documented, Joi } from './strict-joi.js';
 
 export interface SigningPatch {
   scheme?: SigningScheme | null;
@@ -21,14 +21,22 @@ const scheme = Joi.string()
 const algorithm = Joi.string().valid(...digestAlgorithms);
 const algorithmNote = 'For `digest` only, `sha256` unless told.';
 
-export const signing = Joi.object<Signing>({
-  scheme: scheme.default('standard'),
-  algorithm: algorithm.description(algorithmNote),
-}).custom((value: { scheme: SigningScheme; algorithm?: DigestAlgorithm }, helpers) => {
-  if (value.scheme === 'digest') return { ...value, algorithm: value.algorithm ?? 'sha256' };
-  if (value.algorithm === undefined) return value;
-  return helpers.message({ custom: '{{#label}}: "algorithm" is for the scheme "digest" only' });
-});
+export const signing = documented(
+  Joi.object<Signing>({
+    scheme: scheme.default('standard'),
+    algorithm: algorithm.description(algorithmNote),
+  }).custom((value: { scheme: SigningScheme; algorithm?: DigestAlgorithm }, helpers) => {
+    if (value.scheme === 'digest') return { ...value, algorithm: value.algorithm ?? 'sha256' };
+    if (value.algorithm === undefined) return value;
+    return helpers.message({ custom: '{{#label}}: "algorithm" is for the scheme "digest" only' });
+  }),
+  {
+    not: {
+      properties: { scheme: { enum: signingSchemes.filter((name) => name !== 'digest') } },
+      required: ['algorithm'],
+    },
+  },
+);
 
 /** For a merge patch. */
 export const signingPatch = Joi.object<SigningPatch>({

@@ -42,6 +42,19 @@ const reservedNames = new Set([
 /** Every signing scheme's headers, whichever the endpoint uses now, and those that svix's verifiers look at first. */
 const signingPrefixes = ['webhook-', 'x-webhook-', 'svix-'];
 
+/** Letters in either case; anything but letters and digits for a dash, as `reservedHeaderProblem` reads names. */
+const anyForm = (name: string) =>
+  name.replaceAll(/[a-z-]/g, (sign) => (sign === '-' ? '[^A-Za-z0-9]' : `[${sign.toUpperCase()}${sign}]`));
+
+/** What a custom header may be called, and what its value may be: the rules below, for schemas. */
+export const deliveryHeaderPatterns = {
+  name: /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/,
+  reservedName: new RegExp(
+    `^(?:(?:${[...reservedNames].map(anyForm).join('|')})$|${[...signingPrefixes, 'proxy-'].map(anyForm).join('|')})`,
+  ),
+  value: /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/,
+} as const;
+
 /** Whether a custom header of this name may not be sent, and why. */
 export function reservedHeaderProblem(name: string): string | null {
   // CGI, WSGI, Rack and PHP hand Webhook_Signature and Webhook-Signature on under one name.
@@ -55,13 +68,13 @@ export function reservedHeaderProblem(name: string): string | null {
 }
 
 function nameProblem(name: string): string | null {
-  return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)
+  return deliveryHeaderPatterns.name.test(name)
     ? reservedHeaderProblem(name)
     : "is no header name: use letters, digits and !#$%&'*+-.^_`|~ only, such as X-Tenant";
 }
 
 function valueProblem(value: string): string | null {
-  return /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/.test(value)
+  return deliveryHeaderPatterns.value.test(value)
     ? null
     : 'must have a value of visible ASCII characters, without spaces at either end, such as "Bearer abc"';
 }

@@ -1,10 +1,10 @@
-import { eventTypeLengthMax, isEventType } from './identifiers.js';
+import { eventTypeLengthMax } from './identifiers.js';
 
 /** A filter is an event type, a prefix with a last segment `*` (`charge.*`), or `*` alone. */
+export const eventFilterPattern = /^(?:\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(?:\.\*)?)$/;
+
 export function isEventFilter(text: string): boolean {
-  if (text === '*') return true;
-  if (!text.endsWith('.*')) return isEventType(text);
-  return text.length <= eventTypeLengthMax && isEventType(text.slice(0, -2));
+  return text.length <= eventTypeLengthMax && eventFilterPattern.test(text);
 }
 
 /** True when one of the filters lets the type through. `charge.*` means anything below `charge`, not `charge` itself. */

@@ -9,7 +9,7 @@ export {
   isReservedEventType,
   producerEventTypePattern,
 } from './identifiers.js';
-export { isEventFilter } from './event-filter.js';
+export { isEventFilter, eventFilterPattern } from './event-filter.js';
 export { fanOut, openingStatus } from './fan-out.js';
 export {
   type Audience,
@@ -55,7 +55,7 @@ export { laneOf, type OneShotLane, oneShotLanesMax, oneShotType, originOf, serve
 export { buildEnvelope, type EnvelopeParts } from './event-envelope.js';
 export { readTopLevelElements, readTopLevelMembers } from './json-source.js';
 export { decideNextStep, type NextStep, type NextStepInput } from './next-step.js';
-export { generateSigningSecret, isSigningSecret } from './signing-secret.js';
+export { generateSigningSecret, isSigningSecret, signingSecretPattern } from './signing-secret.js';
 export { type Signing, type SigningScheme, signingSchemes, signRequest, verifyRequest } from './signing.js';
 export { type DigestAlgorithm, digestAlgorithms } from './digest-signature.js';
 export type { SignatureInput } from './signature-input.js';
@@ -67,6 +67,7 @@ export {
 } from './signature-check.js';
 export {
   type DeliveryHeaderProblem,
+  deliveryHeaderPatterns,
   deliveryHeaderProblems,
   deliveryHeadersLimits,
   repeatedHeaderNames,

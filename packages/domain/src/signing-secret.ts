@@ -5,6 +5,10 @@ export function generateSigningSecret(): string {
   return prefix + randomBytes(32).toString('base64');
 }
 
+/** What `isSigningSecret` takes: the bits that the padding leaves over are 0, so that each key has one text. */
+export const signingSecretPattern =
+  /^whsec_(?:(?:[A-Za-z0-9+/]{4}){8,21}|(?:[A-Za-z0-9+/]{4}){8,20}[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|(?:[A-Za-z0-9+/]{4}){8,21}[A-Za-z0-9+/][AQgw]==)$/;
+
 /** True for `whsec_` and padded base64 of 24 to 64 bytes, the bounds of the specification. */
 export function isSigningSecret(text: string): boolean {
   return decode(text) !== null;

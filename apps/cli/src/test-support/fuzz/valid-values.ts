@@ -17,6 +17,8 @@ export function createValidValues(
   const prepare = (schema: JsonSchema): JsonSchema => {
     const { $ref, properties, items, anyOf, additionalProperties } = schema;
     if ($ref !== undefined) return prepare(document.components.schemas[$ref.split('/').at(-1) ?? ''] ?? {});
+    // The generator knows no classes of Unicode; what it makes of a text without the pattern has neither.
+    if (schema.pattern?.includes('\\p{Cs}')) return prepare(withoutPattern(schema));
     const values = existing(schema, known, urls);
     if (values.length > 0) return { enum: isNullable(schema) ? [...values, null] : values };
     return {
@@ -48,6 +50,10 @@ export function createValidValues(
       }
     },
   };
+}
+
+function withoutPattern({ pattern: _pattern, ...rest }: JsonSchema): JsonSchema {
+  return rest;
 }
 
 const eventTypes = ['invoice.paid', 'invoice.voided', 'checked.type', 'a', 'fuzz.made-up_1'];
