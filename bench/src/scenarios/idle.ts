@@ -111,7 +111,7 @@ async function countTransactions({ pool }: Posthorn): Promise<number> {
 
 async function describeServer({ pool }: Posthorn): Promise<{ server: string; jit: string }> {
   const { rows } = await pool.query<{ server: string; jit: string }>(
-    "SELECT current_setting('server_version') AS server, reset_val AS jit FROM pg_settings WHERE name = 'jit'",
+    "SELECT current_setting('server_version') AS server, boot_val AS jit FROM pg_settings WHERE name = 'jit'",
   );
   return rows[0] ?? { server: 'unknown', jit: 'unknown' };
 }
