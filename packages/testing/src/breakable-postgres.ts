@@ -2,7 +2,7 @@ import type { EmbeddedPostgres } from '@posthorn/embedded';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -91,15 +91,17 @@ export async function startBreakablePostgres({
         max_connections: '200',
         hot_standby: state === 'standby' ? 'on' : 'off',
       };
+      // Passed on open: its user may not be able to walk there, see packages/embedded.
+      const data = await open(serverFolder, 'r');
       recovering = spawn(
         program,
         [
-          // A path that its user can walk, see packages/embedded.
-          ...['-D', '/proc/self/cwd', '-p', String(port)],
+          ...['-D', '/proc/self/fd/3', '-p', String(port)],
           ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
         ],
-        { cwd: serverFolder, uid, gid, env: {}, stdio: 'ignore' },
+        { cwd: '/', uid, gid, env: {}, stdio: ['ignore', 'ignore', 'ignore', data.fd] },
       );
+      await data.close();
       const pidFile = path.join(serverFolder, 'postmaster.pid');
       await waitUntil(
         () => ['standby', 'ready'].includes(readFileSync(pidFile, 'utf8').split('\n')[7]?.trim() ?? ''),
