@@ -43,8 +43,7 @@ export const putEventTypeBody = Joi.object<PutEventTypeBody>({
   archived: Joi.boolean()
     .default(false)
     .description(
-      'True: the type is offered to nobody any more, and the portal does not list it. Events of it are taken, checked and ' +
-        'delivered all the same.',
+      'True: the portal does not list the type. Its events are still accepted, checked and delivered.',
     ),
 });
 

@@ -17,9 +17,9 @@ export const eventTypeOperations = {
     group,
     summary: 'Create or replace an event type',
     description:
-      'What the body leaves out is reset, `archived` too. A schema applies within a second to events that are sent from then ' +
-      'on; events of types without an entry, or without a schema, are not checked. Archive a type that nobody should choose ' +
-      'any more: producers that still send it are not refused.',
+      'A member that the body leaves out is reset, `archived` too. A new schema applies to events within a second. An event ' +
+      'whose type has no entry, or no schema, is not checked. Archive a type to hide it from the portal: producers that still ' +
+      'send it are not refused.',
     createsNamed: true,
     params: newEventTypeParams,
     query: noQuery,

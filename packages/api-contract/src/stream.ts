@@ -8,5 +8,5 @@ export type StreamedDeliveryResource = Omit<
 >;
 
 export const lastEventId = Joi.string().description(
-  'The last `id` that came, opaque: the stream goes on from there.',
+  'The last `id` that was received (opaque). The stream continues after it.',
 );

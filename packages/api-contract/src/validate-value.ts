@@ -74,7 +74,7 @@ const messages = {
   'number.unsafe': '{{#label}} must be a number from -9007199254740991 to 9007199254740991',
   'object.base': '{{#label}} must be a JSON object',
   'object.min':
-    '{{#label}} must have at least {{#limit}} member{if(#limit == 1, "", "s")}; name what is to be changed',
+    '{{#label}} must have at least {{#limit}} member{if(#limit == 1, "", "s")}; name what to change',
   'object.max': '{{#label}} must have at most {{#limit}} members',
   'string.base': '{{#label}} must be a string',
   'string.empty': '{{#label}} must not be empty',

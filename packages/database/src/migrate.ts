@@ -192,7 +192,7 @@ async function ensureTable(client: pg.Client): Promise<void> {
 
 const NAMED_MAX = 5;
 
-/** What belongs to an extension is nobody's data, and another schema is none of our business. */
+/** Objects of an extension hold no data of a user, and another schema is not ours. */
 async function refuseOthers(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ schema: string; name: string }>(
     `SELECT current_schema() AS schema, relname AS name FROM pg_class c

@@ -17,7 +17,7 @@ const openForm = /^\d{1,18}(\.\d{1,18}){1,501}$/;
 const tooLongAgo: NewsPlace = { sinceMs: 0, nextXid: '0', openXids: [] };
 
 export interface StreamCursors {
-  /** The place as the `id` of a message. Past the limit it is one further back, from which some is told again. */
+  /** The place as the `id` of a message. Past the limit it is one further back, so some changes are sent twice. */
   write(place: NewsPlace): string;
   /** Null without one. Throws `invalid_request` for what is no `id` of this customer's stream. */
   read(text: string | null): NewsPlace | null;
