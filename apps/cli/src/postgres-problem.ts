@@ -13,7 +13,7 @@ import {
 } from './service-problem.js';
 
 /** The oldest PostgreSQL that the tests run on. */
-export const postgresMajorMin = 15;
+const postgresMajorMin = 15;
 
 export interface PostgresUse {
   /**

@@ -12,7 +12,7 @@ import {
 } from './service-problem.js';
 
 /** The oldest Redis whose commands are all that we use; Valkey and others report the version of Redis that they follow. */
-export const redisVersionMin = '6.2';
+const redisVersionMin = '6.2';
 
 export interface RedisUse {
   /** In front of every key of ours: whether we may write there is tried. Without it only connecting is. */

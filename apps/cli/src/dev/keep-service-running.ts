@@ -34,8 +34,8 @@ export interface KeptService {
 }
 
 /** Ends and failed starts that are too many, and the time in which they count. */
-export const failuresMax = 5;
-export const failuresWithinMinutes = 5;
+const failuresMax = 5;
+const failuresWithinMinutes = 5;
 
 /**
  * Starts a server and starts it again on the same port whenever it ends without having been stopped. Its data is kept, so
