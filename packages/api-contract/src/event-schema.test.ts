@@ -122,7 +122,100 @@ describe('an event schema', () => {
     );
     const last = { properties: { a: { $ref: '#/$defs/n0' } } };
     const long = { $ref: '#/$defs/n0', $defs: { ...$defs, n300: last } };
-    expect(errorsOf(long, nested(100, 'a'))).toEqual(tooDeep);
+    const endless = [{ path: 'data', message: expect.stringContaining('refers to itself without end') }];
+    expect(errorsOf(long, nested(100, 'a'))).toEqual(endless);
+    expect(errorsOf({ properties: { a: { $ref: '#/properties/a' } } }, { a: 1 })).toEqual(endless);
+  });
+
+  const manyNames = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, 1]));
+  const manyItems = Array.from({ length: 50_000 }, (_, n) => n);
+  const longText = 'ab'.repeat(100_000);
+  const times = (schema: unknown) => ({ allOf: Array.from({ length: 1_500 }, () => schema) });
+  /** A thousand schemas one after the other, each of which hands on what the last has looked at. */
+  const chain = (last: unknown) => ({
+    $ref: '#/$defs/n0',
+    $defs: {
+      ...Object.fromEntries(
+        Array.from({ length: 1_000 }, (_, n) => [`n${n}`, { $ref: `#/$defs/n${n + 1}` }]),
+      ),
+      n1000: last,
+    },
+  });
+  it.each([
+    ['uniqueItems', times({ uniqueItems: true }), manyItems],
+    ['items', times({ items: true }), manyItems],
+    ['contains', times({ contains: true }), manyItems],
+    ['unevaluatedItems', { ...chain({ contains: true }), unevaluatedItems: false }, manyItems],
+    ['maxProperties', times({ maxProperties: 100_000 }), manyNames],
+    ['propertyNames', times({ propertyNames: true }), manyNames],
+    ['additionalProperties', times({ additionalProperties: true }), manyNames],
+    [
+      'unevaluatedProperties',
+      { ...chain({ properties: {}, additionalProperties: true }), unevaluatedProperties: false },
+      manyNames,
+    ],
+    [
+      'maxLength',
+      { ...times({ $ref: '#/$defs/long' }), $defs: { long: { maxLength: 150_000, not: false } } },
+      '😀'.repeat(100_000),
+    ],
+    ['pattern', times({ pattern: '[ab]*a[ab]{61}$' }), longText],
+    [
+      'patternProperties',
+      {
+        ...times({ $ref: '#/$defs/names' }),
+        $defs: { names: { patternProperties: { '[ab]*a[ab]{61}$': true } } },
+      },
+      { [longText]: 1 },
+    ],
+    ['format', times({ format: 'uri-reference' }), longText],
+    ['the format regex', times({ format: 'regex' }), longText],
+    [
+      'const',
+      { ...times({ $ref: '#/$defs/list' }), $defs: { list: { const: manyItems.slice(0, 5_000) } } },
+      manyItems.slice(0, 5_000),
+    ],
+    [
+      'required',
+      {
+        ...times({ $ref: '#/$defs/all' }),
+        $defs: { all: { required: Object.keys(manyNames).slice(0, 4_000) } },
+      },
+      manyNames,
+    ],
+  ])('takes no long time, however often it looks at all of a large value: %s', (_, schema, data) => {
+    expect(errorsOf(schema, data)).toEqual([
+      { path: 'data', message: 'takes too many steps to check against the schema' },
+    ]);
+  });
+
+  it.each([
+    [{ required: 5 }, 'required must be array'],
+    [{ pattern: 5 }, 'pattern must be string'],
+    [{ multipleOf: 0 }, 'multipleOf must be > 0'],
+    [{ properties: { b: { allOf: 1 } } }, 'properties.b.allOf must be array'],
+    [['list'], 'must be object or boolean'],
+    [7, 'must be object or boolean'],
+  ])('may not refer to what is no schema, wherever it stands: %j', (unknown, why) => {
+    const schema = { properties: { a: { $ref: '#/unknown' } }, unknown };
+    expect(compileEventSchema(schema)).toEqual({
+      ok: false,
+      path: '',
+      message: `the reference "#/unknown" leads to what is no schema: ${why}`,
+    });
+  });
+
+  it('is refused with a number that would be stored as null', () => {
+    for (const text of [
+      '{"maximum":1e400}',
+      '{"properties":{"a":{"multipleOf":1e400}}}',
+      '{"enum":[-1e400]}',
+    ]) {
+      expect(compileEventSchema(JSON.parse(text))).toMatchObject({
+        ok: false,
+        message: expect.stringContaining('a number that is too large'),
+      });
+    }
   });
 
   it('checks no text for longer than its length asks, whatever the pattern', () => {

@@ -1,5 +1,5 @@
 import { compileSchema } from './json-schema-2020/compile-schema.js';
-import { type Check, Evaluation, TooManySteps } from './json-schema-2020/evaluation.js';
+import { type Check, Evaluation, type Failure, TooManySteps } from './json-schema-2020/evaluation.js';
 import { createMetaSchemas, metaSchemaUri } from './json-schema-2020/meta-schemas.js';
 import { linearPattern, TooCostly, UnusablePattern } from './linear-pattern.js';
 import { isNestedDeeper } from './nesting.js';
@@ -30,13 +30,15 @@ export function compileEventSchema(schema: unknown): CompiledEventSchema {
   try {
     if (JSON.stringify(schema).length > schemaBytesMax)
       return unusable(`is larger than ${schemaBytesMax} bytes`);
+    if (hasInfinity(schema))
+      return unusable('has a number that is too large; at most 1.7976931348623157e308 is');
     const draft = otherDraft(schema);
     if (draft !== null)
       return unusable(`must be of draft 2020-12, "$schema": "${metaSchemaUri}", or name none`);
     const problem = problemOf(schema);
     if (problem) return problem;
     statesLeft = statesMax;
-    const check = compileSchema(schema, { metaSchemas, pattern });
+    const check = compileSchema(schema, { metaSchemas, pattern, problemOf: messageOf });
     const excess = excessOf(check);
     if (excess !== null) return unusable(excess);
     return { ok: true, check: (data) => checkWith(check, data) };
@@ -60,11 +62,28 @@ let metaCheck: Check | undefined;
 
 /** What the meta-schema finds wrong. */
 function problemOf(schema: unknown): CompiledEventSchema | null {
-  metaCheck ??= compileSchema({ $ref: metaSchemaUri }, { metaSchemas, pattern: linearPattern });
+  metaCheck ??= compileSchema(
+    { $ref: metaSchemaUri },
+    { metaSchemas, pattern: linearPattern, problemOf: () => null },
+  );
   const evaluation = new Evaluation();
   if (metaCheck(schema, evaluation, null)) return null;
-  const [{ path, message } = { path: '', message: 'does not fit its meta-schema' }] = evaluation.errors;
+  const [{ path, message } = { path: '', message: 'does not fit its meta-schema' }] =
+    evaluation.errors.map(joined);
   return { ok: false, path: shorten(path), message: shorten(message) };
+}
+
+/** Of a schema within the schema that the meta-schema has not seen. */
+function messageOf(schema: unknown): string | null {
+  const problem = problemOf(schema);
+  if (!problem || problem.ok) return null;
+  return problem.path === '' ? problem.message : `${problem.path} ${problem.message}`;
+}
+
+/** JSON.parse makes Infinity of 1e400, which would be stored as null. */
+function hasInfinity(schema: unknown): boolean {
+  if (typeof schema === 'number') return !Number.isFinite(schema);
+  return isObject(schema) && Object.values(schema).some(hasInfinity);
 }
 
 /** A schema within a schema may name its draft too. */
@@ -90,16 +109,23 @@ function excessOf(check: Check): string | null {
 }
 
 function checkWith(check: Check, data: unknown): FieldError[] {
-  const tooDeep = [
-    { path: 'data', message: `is nested too deeply to be checked; at most ${nestingMax} levels are` },
-  ];
-  if (isNestedDeeper(data, nestingMax)) return tooDeep;
+  if (isNestedDeeper(data, nestingMax))
+    return [
+      { path: 'data', message: `is nested too deeply to be checked; at most ${nestingMax} levels are` },
+    ];
   const evaluation = new Evaluation();
   try {
-    return check(data, evaluation, null) ? [] : evaluation.errors.map(fieldErrorOf);
+    return check(data, evaluation, null) ? [] : evaluation.errors.map(joined).map(fieldErrorOf);
   } catch (error) {
     // Each level of the data may be many levels of the schema.
-    if (error instanceof RangeError) return tooDeep;
+    if (error instanceof RangeError)
+      return [
+        {
+          path: 'data',
+          message:
+            'cannot be checked: the schema refers to itself without end, or too often for so many levels',
+        },
+      ];
     if (error instanceof TooManySteps)
       return [{ path: 'data', message: 'takes too many steps to check against the schema' }];
     if (!(error instanceof TooCostly)) throw error;
@@ -137,6 +163,10 @@ function pathOfPattern(schema: unknown, source: string): string[] | null {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
+}
+
+function joined({ path, message }: Failure): FieldError {
+  return { path: path.join('.'), message };
 }
 
 /** Values of the data are not repeated: they can be long, or secret. */

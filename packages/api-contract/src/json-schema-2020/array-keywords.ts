@@ -36,8 +36,13 @@ function count(fits: (size: number) => boolean, message: string): ArrayCheck {
 function uniqueItems(wanted: boolean): ArrayCheck {
   return (items, evaluation) =>
     !wanted ||
-    new Set(items.map(canonicalJson)).size === items.length ||
+    new Set(items.map((item) => counted(canonicalJson(item), evaluation))).size === items.length ||
     evaluation.fail('must NOT have duplicate items');
+}
+
+function counted(text: string, evaluation: Evaluation): string {
+  evaluation.step(2 + text.length / 4);
+  return text;
 }
 
 function prefixItems(checks: readonly Check[]): ArrayCheck {
@@ -82,6 +87,7 @@ function contains(
 
 function unevaluatedItems(check: Check): ArrayCheck {
   return (items, evaluation, evaluated) => {
+    evaluation.step(items.length);
     for (let index = 0; index < items.length; index += 1) {
       if (evaluated?.hasItem(index)) continue;
       if (!evaluation.at(index, check, items[index])) return false;

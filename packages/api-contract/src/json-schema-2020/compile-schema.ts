@@ -3,13 +3,15 @@ import { branchChecks } from './branch-keywords.js';
 import { type Check, Evaluated } from './evaluation.js';
 import { formatCheck } from './formats.js';
 import { objectChecks } from './object-keywords.js';
-import { type Located, Registry, type Resource } from './registry.js';
+import { type Located, noSchema, Registry, type Resource } from './registry.js';
 import { type LinearPattern } from '../linear-pattern.js';
 import { valueChecks } from './value-keywords.js';
 
 export interface CompileOptions {
   readonly metaSchemas: Registry;
   readonly pattern: (source: string) => LinearPattern;
+  /** What the meta-schema finds wrong with a schema; null when it is one. */
+  readonly problemOf: (schema: unknown) => string | null;
 }
 
 /** What the keywords of one schema are compiled with. */
@@ -25,7 +27,7 @@ export interface KeywordContext {
 
 /**
  * Compiles a JSON Schema of draft 2020-12 that is valid by its meta-schema. Formats are asserted. Throws
- * UnresolvedReference for a reference that leads out of it, and what `pattern` throws.
+ * UnresolvedReference for a reference that leads out of it or to no schema, and what `pattern` throws.
  */
 export function compileSchema(schema: unknown, options: CompileOptions): Check {
   const registry = new Registry(options.metaSchemas);
@@ -68,7 +70,10 @@ class Compiler {
       const own = last.length > 0 || evaluated ? new Evaluated() : null;
       for (const keyword of keywords) if (!keyword(value, evaluation, own)) return false;
       for (const keyword of last) if (!keyword(value, evaluation, own)) return false;
-      if (evaluated && own) evaluated.include(own);
+      if (evaluated && own) {
+        evaluation.step(2 * own.size);
+        evaluated.include(own);
+      }
       return true;
     };
     const check: Check = (value, evaluation, evaluated) => {
@@ -120,20 +125,32 @@ class Compiler {
     };
   }
 
+  /** A reference may lead to a place where no schema is known to stand, and what stands there be none. */
+  #target(reference: string, resource: Resource): Located {
+    const target = this.registry.resolve(reference, resource);
+    const { schema } = target;
+    if (typeof schema === 'boolean' || this.registry.homeOf(schema)) return target;
+    const problem = this.options.problemOf(schema);
+    if (problem !== null) throw noSchema(reference, problem);
+    this.registry.addUnknown(schema, target.resource);
+    return target;
+  }
+
   #references({ $ref, $dynamicRef }: Readonly<Record<string, unknown>>, resource: Resource): Check[] {
     const checks: Check[] = [];
-    if (typeof $ref === 'string') checks.push(this.#checkOf(this.registry.resolve($ref, resource)));
+    if (typeof $ref === 'string') checks.push(this.#checkOf(this.#target($ref, resource)));
     if (typeof $dynamicRef === 'string') checks.push(this.#dynamicReference($dynamicRef, resource));
     return checks;
   }
 
   #dynamicReference(reference: string, resource: Resource): Check {
-    const target = this.registry.resolve(reference, resource);
+    const target = this.#target(reference, resource);
     const { dynamicName } = target;
     const fallback = this.#checkOf(target);
     if (dynamicName === undefined) return fallback;
     const byResource = new Map<Resource, Check>();
     return (value, evaluation, evaluated) => {
+      evaluation.step(evaluation.scope.length);
       const outermost = evaluation.scope.find(({ dynamicAnchors }) => dynamicAnchors.has(dynamicName));
       if (!outermost) return fallback(value, evaluation, evaluated);
       let check = byResource.get(outermost);
@@ -146,6 +163,11 @@ class Compiler {
   }
 }
 
-const accept: Check = () => true;
-const refuse: Check = (_value, evaluation) =>
-  evaluation.fail('must not be there: the schema allows no value here');
+const accept: Check = (_value, evaluation) => {
+  evaluation.step();
+  return true;
+};
+const refuse: Check = (_value, evaluation) => {
+  evaluation.step();
+  return evaluation.fail('must not be there: the schema allows no value here');
+};

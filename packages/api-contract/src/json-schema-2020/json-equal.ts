@@ -1,14 +1,19 @@
+import type { Evaluation } from './evaluation.js';
+
 /** What JSON Schema calls equal: 1 and 1.0, and objects whose members come in another order. Own members count. */
-export function jsonEqual(a: unknown, b: unknown): boolean {
+export function jsonEqual(a: unknown, b: unknown, evaluation: Evaluation): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a) || Array.isArray(b)) {
     if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => jsonEqual(item, b[index]));
+    evaluation.step(a.length);
+    return a.every((item, index) => jsonEqual(item, b[index], evaluation));
   }
-  const names = Object.keys(a);
-  if (names.length !== Object.keys(b).length) return false;
-  return names.every((name) => Object.hasOwn(b, name) && jsonEqual(memberOf(a, name), memberOf(b, name)));
+  const names = evaluation.namesOf(a);
+  if (names.length !== evaluation.namesOf(b).length) return false;
+  return names.every(
+    (name) => Object.hasOwn(b, name) && jsonEqual(memberOf(a, name), memberOf(b, name), evaluation),
+  );
 }
 
 /** The same text for what is equal: to find equal ones among many without comparing each with each. */

@@ -45,6 +45,7 @@ function ofObject(objectCheck: ObjectCheck): Check {
 
 function requires(names: readonly string[], message: (name: string) => string): ObjectCheck {
   return (value, evaluation) => {
+    evaluation.step(3 * names.length);
     const missing = names.find((name) => !Object.hasOwn(value, name));
     return missing === undefined || evaluation.fail(message(missing));
   };
@@ -55,12 +56,17 @@ function dependentRequired(map: Readonly<Record<string, readonly string[]>>): Ob
     name,
     check: requires(names, (missing) => `must have property '${missing}' when property '${name}' is there`),
   }));
-  return (value, ...rest) =>
-    entries.every(({ name, check }) => !Object.hasOwn(value, name) || check(value, ...rest));
+  return (value, ...rest) => {
+    const [evaluation] = rest;
+    evaluation.step(entries.length);
+    return entries.every(({ name, check }) => !Object.hasOwn(value, name) || check(value, ...rest));
+  };
 }
 
 function dependentSchemas(checks: ReadonlyMap<string, Check>): ObjectCheck {
   return (value, ...rest) => {
+    const [evaluation] = rest;
+    evaluation.step(checks.size);
     for (const [name, check] of checks)
       if (Object.hasOwn(value, name) && !check(value, ...rest)) return false;
     return true;
@@ -81,16 +87,16 @@ function dependencies(map: Readonly<Record<string, unknown>>, { checks }: Keywor
 }
 
 function count(fits: (size: number) => boolean, message: string): ObjectCheck {
-  return (value, evaluation) => fits(Object.keys(value).length) || evaluation.fail(message);
+  return (value, evaluation) => fits(evaluation.namesOf(value).length) || evaluation.fail(message);
 }
 
 function propertyNames(check: Check): ObjectCheck {
   return (value, evaluation) =>
-    Object.keys(value).every(
-      (name) =>
-        evaluation.quietly(() => check(name, evaluation, null)) ||
-        evaluation.fail(`must NOT have a property of the name ${JSON.stringify(name)}`),
-    );
+    evaluation.namesOf(value).every((name) => {
+      if (evaluation.quietly(() => check(name, evaluation, null))) return true;
+      evaluation.step(name.length / 16);
+      return evaluation.fail(`must NOT have a property of the name ${JSON.stringify(name)}`);
+    });
 }
 
 /** `properties`, `patternProperties` and `additionalProperties`, which depend on each other. */
@@ -105,12 +111,12 @@ function members({ schema, check, checks, pattern }: KeywordContext): ObjectChec
   const closed = schema['additionalProperties'] === false;
 
   return (value, evaluation, evaluated) => {
-    for (const name of Object.keys(value)) {
-      evaluation.step();
+    for (const name of evaluation.namesOf(value)) {
       const own = named.get(name);
       let found = own !== undefined;
       if (own && !evaluation.at(name, own, value[name])) return false;
       for (const one of patterns) {
+        evaluation.step(one.pattern.cost(name));
         if (!one.pattern.test(name)) continue;
         found = true;
         if (!evaluation.at(name, one.check, value[name])) return false;
@@ -128,7 +134,7 @@ function members({ schema, check, checks, pattern }: KeywordContext): ObjectChec
 
 function unevaluatedProperties(check: Check, closed: boolean): ObjectCheck {
   return (value, evaluation, evaluated) => {
-    for (const name of Object.keys(value)) {
+    for (const name of evaluation.namesOf(value)) {
       if (evaluated?.hasProperty(name)) continue;
       if (closed) return evaluation.fail(`must NOT have unevaluated properties (${name})`);
       if (!evaluation.at(name, check, value[name])) return false;

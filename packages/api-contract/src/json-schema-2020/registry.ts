@@ -54,6 +54,16 @@ export class Registry {
     return { schema, resource, ...(resource.dynamicAnchors.has(name) && { dynamicName: name }) };
   }
 
+  /** Adds a schema that stands in a keyword which the standard does not know: what names it has there count for nothing. */
+  addUnknown(root: unknown, resource: Resource): void {
+    const open = [root];
+    for (let schema = open.pop(); schema !== undefined; schema = open.pop()) {
+      if (!isObject(schema) || this.#homes.has(schema)) continue;
+      this.#homes.set(schema, resource);
+      open.push(...partsOf(schema));
+    }
+  }
+
   find(uri: string): Resource | undefined {
     return this.#resources.get(uri) ?? this.shared?.find(uri);
   }
@@ -148,6 +158,10 @@ function partsOf(schema: object): unknown[] {
 
 function unresolved(reference: string, why: string): UnresolvedReference {
   return new UnresolvedReference(`the reference ${JSON.stringify(reference)} ${why}`);
+}
+
+export function noSchema(reference: string, why: string): UnresolvedReference {
+  return unresolved(reference, `leads to what is no schema: ${why}`);
 }
 
 function resolveUri(reference: string, base: string): string {

@@ -1,5 +1,5 @@
 import type { KeywordContext } from './compile-schema.js';
-import type { Check } from './evaluation.js';
+import type { Check, Evaluation } from './evaluation.js';
 import { jsonEqual } from './json-equal.js';
 import { multipleOf } from './multiple-of.js';
 
@@ -21,24 +21,33 @@ export function valueChecks({ schema, pattern, format }: KeywordContext): Check[
 
   add('maxLength', (limit: number) =>
     ofText(
-      (value) => value.length <= limit || (value.length <= 2 * limit && codePoints(value) <= limit),
+      (value, evaluation) =>
+        value.length <= limit || (value.length <= 2 * limit && codePoints(value, evaluation) <= limit),
       `must NOT have more than ${limit} characters`,
     ),
   );
   add('minLength', (limit: number) =>
     ofText(
-      (value) => value.length >= 2 * limit || (value.length >= limit && codePoints(value) >= limit),
+      (value, evaluation) =>
+        value.length >= 2 * limit || (value.length >= limit && codePoints(value, evaluation) >= limit),
       `must NOT have fewer than ${limit} characters`,
     ),
   );
   add('pattern', (source: string) => {
     const compiled = pattern(source);
-    return ofText((value) => compiled.test(value), `must match the pattern ${source}`);
+    return ofText((value, evaluation) => {
+      evaluation.step(compiled.cost(value));
+      return compiled.test(value);
+    }, `must match the pattern ${source}`);
   });
   add('format', (name: string) => {
     const fits = format(name);
-    return (value, evaluation) =>
-      fits(value) || evaluation.fail(`must be of the format ${JSON.stringify(name)}`);
+    // To see whether a text is an expression is to compile it.
+    const costPerCharacter = name === 'regex' ? 4 : 1 / 8;
+    return (value, evaluation) => {
+      if (typeof value === 'string') evaluation.step(value.length * costPerCharacter);
+      return fits(value) || evaluation.fail(`must be of the format ${JSON.stringify(name)}`);
+    };
   });
   return checks;
 }
@@ -73,19 +82,23 @@ function oneOfValues(values: readonly unknown[]): Check {
       ? 'must not be there: its enum is empty'
       : `must be ${values.length === 1 ? '' : 'one of '}${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}`;
   return (value, evaluation) =>
-    simple.has(value) || others.some((other) => jsonEqual(value, other)) || evaluation.fail(message);
+    simple.has(value) ||
+    others.some((other) => jsonEqual(value, other, evaluation)) ||
+    evaluation.fail(message);
 }
 
 function ofNumber(fits: (value: number) => boolean, message: string): Check {
   return (value, evaluation) => typeof value !== 'number' || fits(value) || evaluation.fail(message);
 }
 
-function ofText(fits: (value: string) => boolean, message: string): Check {
-  return (value, evaluation) => typeof value !== 'string' || fits(value) || evaluation.fail(message);
+function ofText(fits: (value: string, evaluation: Evaluation) => boolean, message: string): Check {
+  return (value, evaluation) =>
+    typeof value !== 'string' || fits(value, evaluation) || evaluation.fail(message);
 }
 
 /** Called only where the length in UTF-16 does not decide it already: a long text is not counted by every schema. */
-function codePoints(text: string): number {
+function codePoints(text: string, evaluation: Evaluation): number {
+  evaluation.step(text.length / 32);
   let count = text.length;
   for (let at = 0; at < text.length - 1; at += 1) {
     if ((text.charCodeAt(at) & 0xfc00) !== 0xd800 || (text.charCodeAt(at + 1) & 0xfc00) !== 0xdc00) continue;
