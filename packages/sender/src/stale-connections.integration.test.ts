@@ -59,19 +59,20 @@ async function start(
         ),
       ).on('connection', (socket: Socket) => transports.push(socket))
     : createTcpServer((socket) => serve(socket, socket));
-  receiver = await listen(server, '127.0.0.1', 0);
+  const started = (receiver = await listen(server, '127.0.0.1', 0));
   const names = await startNameServer(() => ({ addresses: ['127.0.0.1'] }));
-  sender = createSender({
+  const sending = (sender = createSender({
     allowTargets: ['127.0.0.0/8'],
     dnsServers: [names.address],
     certificateAuthorities: [certificate.cert],
     keepAliveMs: 60_000,
     ...options,
-  });
+  }));
+  // A test may start several: each closes its own, or it would keep the process of the tests running.
   closing.push(
     () => names.close(),
-    () => receiver.close(),
-    () => sender.close(),
+    () => started.close(),
+    () => sending.close(),
   );
   return `${secure ? 'https' : 'http'}://stale.example:${receiver.port}/hook`;
 }
