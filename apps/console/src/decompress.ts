@@ -27,7 +27,10 @@ export async function decompress(stored: Buffer, codings: readonly string[]): Pr
       return { bytes, notes, cut, unreadable: true };
     }
     const output = await run(stream, bytes);
-    if (output.bytes.length === 0) {
+    if (
+      isTextByChance(coding, bytes) ||
+      (output.bytes.length === 0 && !(await isEmptyStream(coding, bytes)))
+    ) {
       notes.push(`Sent as ${coding}, but it is not.`);
       return { bytes, notes, cut, unreadable: false };
     }
@@ -40,8 +43,24 @@ export async function decompress(stored: Buffer, codings: readonly string[]): Pr
   return { bytes, notes, cut, unreadable: true };
 }
 
-function streamFor(coding: string, bytes: Buffer): Transform | null {
-  const options = { finishFlush: zlib.constants.Z_SYNC_FLUSH, chunkSize: outputMax };
+/** Without a header to tell it by, nearly any text gives some bytes. What `deflate` makes is never printable throughout. */
+function isTextByChance(coding: string, bytes: Buffer): boolean {
+  return (
+    coding === 'deflate' && !hasZlibHeader(bytes) && /^[\t\r\n\x20-\x7e]+$/.test(bytes.toString('latin1'))
+  );
+}
+
+/** Of what gave no byte: whether it is a whole stream of none, or anything else. */
+async function isEmptyStream(coding: string, bytes: Buffer): Promise<boolean> {
+  const stream = streamFor(coding, bytes, { whole: true });
+  return stream !== null && !(await run(stream, bytes)).broken;
+}
+
+function streamFor(coding: string, bytes: Buffer, { whole } = { whole: false }): Transform | null {
+  const options = {
+    ...(!whole && { finishFlush: zlib.constants.Z_SYNC_FLUSH }),
+    chunkSize: outputMax,
+  };
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
@@ -50,7 +69,7 @@ function streamFor(coding: string, bytes: Buffer): Transform | null {
       return hasZlibHeader(bytes) ? zlib.createInflate(options) : zlib.createInflateRaw(options);
     case 'br':
       return zlib.createBrotliDecompress({
-        finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH,
+        ...(!whole && { finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }),
         chunkSize: outputMax,
       });
     case 'zstd':
@@ -71,22 +90,28 @@ function createZstd(): Transform | null {
   return create?.({ chunkSize: outputMax }) ?? null;
 }
 
-function run(stream: Transform, input: Buffer): Promise<{ bytes: Buffer; cut: boolean }> {
+interface Output {
+  readonly bytes: Buffer;
+  readonly cut: boolean;
+  readonly broken: boolean;
+}
+
+function run(stream: Transform, input: Buffer): Promise<Output> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let length = 0;
-    const finish = () => {
+    const finish = (broken: boolean) => {
       stream.destroy();
       const cut = length > outputMax;
-      resolve({ bytes: Buffer.concat(parts, Math.min(length, outputMax)), cut });
+      resolve({ bytes: Buffer.concat(parts, Math.min(length, outputMax)), cut, broken });
     };
     stream.on('data', (part: Buffer) => {
       parts.push(part);
       length += part.length;
-      if (length > outputMax) finish();
+      if (length > outputMax) finish(false);
     });
-    stream.on('error', finish);
-    stream.on('end', finish);
+    stream.on('error', () => finish(true));
+    stream.on('end', () => finish(false));
     stream.end(input);
   });
 }

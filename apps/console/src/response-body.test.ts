@@ -84,6 +84,29 @@ describe('a response body is read as text', () => {
     }
   });
 
+  it.each([
+    ['gzip', zlib.gzipSync('')],
+    ['deflate', zlib.deflateSync('')],
+    ['br', zlib.brotliCompressSync('')],
+  ])('of nothing where %s holds nothing', async (encoding, compressed) => {
+    expect(await read(compressed, 'text/plain', encoding)).toEqual({
+      kind: 'text',
+      text: '',
+      note: `Decompressed from ${encoding}.`,
+      cut: false,
+    });
+  });
+
+  it.each(['gzip', 'deflate', 'br'])('as it came where it says %s and is a short text', async (encoding) => {
+    for (const plain of ['ok', 'h', 'hello there', '{"ok":true}', 'success']) {
+      expect(await read(Buffer.from(plain), 'text/plain', encoding)).toMatchObject({
+        kind: 'text',
+        text: plain,
+        note: `Sent as ${encoding}, but it is not.`,
+      });
+    }
+  });
+
   it('from a transfer coding too', async () => {
     const headers = { 'transfer-encoding': 'gzip, chunked', 'content-type': 'text/plain' };
     expect(await readResponseBody(zlib.gzipSync(utf8), headers)).toMatchObject({ text });

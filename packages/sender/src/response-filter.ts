@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
 import type { AttemptErrorCode } from '@posthorn/domain';
-import { headBytesMax, type LenientHead, ordinaryHeadLength, readLenientHead } from './response-head.js';
+import {
+  headBytesMax,
+  type LenientHead,
+  ordinaryHeadLength,
+  readLenientHead,
+  startsInterimHead,
+} from './response-head.js';
 import { ResponseFailure } from './response-failure.js';
 
 /**
@@ -19,6 +25,7 @@ export class ResponseFilter {
   #parts: Buffer[] = [];
   #partsBytes = 0;
   #interimBytes = 0;
+  #bytesAfterHead = 0;
   /** Of the line that is not complete yet, without CR. */
   #lineBytes = 0;
   #inHead = false;
@@ -27,7 +34,8 @@ export class ResponseFilter {
     this.#socket = socket;
     const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
     socket.read = (size?: number) => {
-      if (!this.#awaitsHead || size !== undefined) return read(size);
+      if (size !== undefined) return read(size);
+      if (!this.#awaitsHead) return this.#countAfterHead(read());
       for (let chunk = read(); chunk !== null; chunk = read()) {
         const passed = this.#takeChunk(chunk);
         if (passed !== null) return passed;
@@ -43,7 +51,14 @@ export class ResponseFilter {
     this.unusualHead = null;
     this.headCut = false;
     this.#interimBytes = 0;
+    this.#bytesAfterHead = 0;
     this.#startHead();
+  }
+
+  /** Chunk extensions count for no body: without an end to them, a response of a few bytes would be read for ever. */
+  #countAfterHead(chunk: Buffer | null): Buffer | null {
+    this.#bytesAfterHead += chunk?.length ?? 0;
+    return this.#bytesAfterHead > bytesAfterHeadMax ? this.#fail('response_chunk_invalid') : chunk;
   }
 
   /** Bytes for undici, or null when they are only a part of a head. */
@@ -58,7 +73,7 @@ export class ResponseFilter {
       this.#add(headEnd === -1 ? rest : rest.subarray(0, headEnd));
       if (!this.#startsLikeHttp()) return null;
       if (headEnd === -1) return this.#partsBytes > headReadMax ? this.#cutHead() : null;
-      const head = Buffer.concat(this.#parts);
+      const head = this.#joinParts();
       rest = rest.subarray(headEnd);
       this.#startHead();
       const passed = this.#takeHead(head, rest);
@@ -72,13 +87,11 @@ export class ResponseFilter {
       this.#awaitsHead = false;
       return rest.length === 0 ? head : Buffer.concat([head, rest]);
     }
+    if (startsInterimHead(head)) return this.#dropInterim(head);
     const lenient = readLenientHead(head);
     const { statusCode, framing } = lenient;
     if (statusCode === null) return this.#fail('response_status_line_invalid');
-    if (statusCode >= 100 && statusCode < 200 && statusCode !== 101) {
-      this.#interimBytes += head.length;
-      return this.#interimBytes > interimBytesMax ? this.#fail('response_interim_only') : null;
-    }
+    if (statusCode >= 100 && statusCode < 200 && statusCode !== 101) return this.#dropInterim(head);
     this.unusualHead = lenient;
     if (statusCode === 101) return this.#fail('response_upgrade');
     if (framing.body === 'invalid') return this.#fail(framing.error);
@@ -86,8 +99,13 @@ export class ResponseFilter {
     return Buffer.concat([plainHead(lenient), rest]);
   }
 
+  #dropInterim(head: Buffer): null {
+    this.#interimBytes += head.length;
+    return this.#interimBytes > interimBytesMax ? this.#fail('response_interim_only') : null;
+  }
+
   #cutHead(): Buffer | null {
-    const bytes = Buffer.concat(this.#parts);
+    const bytes = this.#joinParts();
     const { statusCode, headers } = readLenientHead(bytes);
     if (statusCode === null || !bytes.includes('\n')) return this.#fail('response_status_line_invalid');
     if (statusCode < 200 && statusCode >= 100) return this.#fail('response_interim_only');
@@ -115,12 +133,19 @@ export class ResponseFilter {
   #add(bytes: Buffer): void {
     this.#parts.push(bytes);
     this.#partsBytes += bytes.length;
+    // A head that comes byte by byte would cost several hundred times its size.
+    if (this.#parts.length >= partsMax) this.#parts = [this.#joinParts()];
+  }
+
+  #joinParts(): Buffer {
+    const [first] = this.#parts;
+    return first !== undefined && this.#parts.length === 1 ? first : Buffer.concat(this.#parts);
   }
 
   #startsLikeHttp(): boolean {
     // Once enough was seen, it has been checked.
     if (this.#checkedBytes >= 64) return true;
-    const start = Buffer.concat(this.#parts).subarray(0, 64);
+    const start = this.#joinParts().subarray(0, 64);
     this.#checkedBytes = start.length;
     const text = start
       .toString('latin1')
@@ -135,7 +160,7 @@ export class ResponseFilter {
 
   #onEnd(): void {
     if (!this.#awaitsHead || !this.#inHead) return;
-    const bytes = Buffer.concat(this.#parts);
+    const bytes = this.#joinParts();
     if (bytes.includes('\n')) {
       const head = readLenientHead(bytes);
       if (head.statusCode === null) {
@@ -162,8 +187,11 @@ export class ResponseFilter {
 
 /** What is read of one head. More than is stored: fields that delimit the body may come late. */
 const headReadMax = 4 * headBytesMax;
-/** Some ten thousand of them. */
-const interimBytesMax = 262_144;
+/** Some thousand of them. */
+const interimBytesMax = 65_536;
+/** More than twice what a body of the stored length takes in chunks of one byte. */
+const bytesAfterHeadMax = 262_144;
+const partsMax = 256;
 
 /** The status code undici accepts in the place of one it does not know (RFC 9110 section 15: as if it were a 5xx). */
 function plainHead({ statusCode, framing }: LenientHead): Buffer {

@@ -50,6 +50,11 @@ export function ordinaryHeadLength(bytes: Buffer): number {
   }
 }
 
+/** Of the common forms of a 1xx; without reading its fields, of which nothing is used. Not 101, which is final. */
+export function startsInterimHead(bytes: Buffer): boolean {
+  return /^HTTP\/1\.[01] 1(?!01)\d\d[ \r\n]/.test(bytes.toString('latin1', 0, 13));
+}
+
 /** Reads a head line by line as browsers and curl do: any line end, folded lines, what is no field is left out. */
 export function readLenientHead(bytes: Buffer): LenientHead {
   const [statusLine = '', ...lines] = bytes
@@ -175,10 +180,9 @@ function framingOf(statusCode: number | null, fields: ReadonlyMap<string, readon
   }
   const lengths = fields.get('content-length')?.join(',').split(',');
   if (lengths === undefined) return { body: 'until_close' };
-  const [first, ...others] = lengths
-    .map((length) => length.trim())
-    .map((length) => (/^\d+$/.test(length) ? BigInt(length) : null));
-  if (first === undefined || first === null || others.some((length) => length !== first)) {
+  // Compared as text: as numbers, ten thousand of them, or one of ten thousand digits, would hold up the process.
+  const [first = '', ...others] = lengths.map((length) => length.trim().replace(/^0+(?=\d)/, ''));
+  if (!/^\d+$/.test(first) || others.some((length) => length !== first)) {
     return { body: 'invalid', error: 'response_length_invalid' };
   }
   return { body: 'length', bytes: Math.min(Number(first), Number.MAX_SAFE_INTEGER) };

@@ -101,7 +101,7 @@ export const rawResponses: readonly RawResponse[] = [
   }),
   failed(
     'interim responses without end',
-    head('HTTP/1.1 102 Processing').repeat(60_000),
+    head('HTTP/1.1 102 Processing').repeat(5_000),
     'response_interim_only',
     null,
     {
@@ -601,6 +601,24 @@ export const rawResponses: readonly RawResponse[] = [
     head('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked') + `${'f'.repeat(20)}\r\nok`,
     'response_chunk_invalid',
     200,
+  ),
+  failed(
+    'chunks of one byte with much beside them',
+    head('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked') + `1;e=${'x'.repeat(30_000)}\r\na\r\n`.repeat(20),
+    'response_chunk_invalid',
+    200,
+    {
+      whole: true,
+    },
+  ),
+  delivered(
+    'a body of the stored length in chunks of one byte',
+    head('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked') + '1\r\na\r\n'.repeat(16_384) + '0\r\n\r\n',
+    200,
+    {
+      whole: true,
+      body: 'a'.repeat(16_384),
+    },
   ),
   failed(
     'chunks without the last one',
