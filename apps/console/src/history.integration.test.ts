@@ -391,7 +391,7 @@ async function insertDelivery(facts: {
   await app.database.pool.query(
     `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, attempts, last_response_code,
        expires_at, created_at, finished_at)
-     VALUES ($1, $2, $3, $4, $5, $6, 'attempts_exhausted', 2, 500, now(), now(), now())`,
+     VALUES ($1, $2, $3, $4, $5, $6::text, CASE WHEN $6 <> 'delivered' THEN 'attempts_exhausted' END, 2, 500, now(), now(), now())`,
     [uuid, eventId, endpointId, customerId, type, facts.status ?? 'delivered'],
   );
   return { uuid, id: encodeId('dlv', uuid) };

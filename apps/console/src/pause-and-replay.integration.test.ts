@@ -419,7 +419,7 @@ async function insertDelivery(facts: { status: string; type?: string; inSeconds?
   const { rows } = await app.database.pool.query<{ finished_at: Date | null }>(
     `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, attempts, expires_at, created_at,
        next_attempt_at, finished_at)
-     VALUES ($1, $2, $3, 'acme', $4, $5::text, CASE WHEN $5 <> 'pending' THEN 'test' END, 2, now() + interval '1 day', now(),
+     VALUES ($1, $2, $3, 'acme', $4, $5::text, CASE WHEN $5 NOT IN ('pending', 'delivered') THEN 'test' END, 2, now() + interval '1 day', now(),
        CASE WHEN $5 = 'pending' THEN now() + $6::int * interval '1 second' END,
        CASE WHEN $5 NOT IN ('pending', 'held') THEN now() - interval '1 hour' END)
      RETURNING finished_at`,

@@ -40,7 +40,7 @@ async function addFinished(count: number, { status = 'dead_lettered', type = 'in
     await app.database.pool.query(
       `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, attempts, expires_at, created_at,
                              finished_at)
-       VALUES ($1, $2, $3, 'acme', $4, $5, 'test', 1, now() + interval '1 day', to_timestamp($6::bigint / 1000.0), now())`,
+       VALUES ($1, $2, $3, 'acme', $4, $5::text, CASE WHEN $5 <> 'delivered' THEN 'test' END, 1, now() + interval '1 day', to_timestamp($6::bigint / 1000.0), now())`,
       [deliveryIdOf(eventId, endpointId), eventId, endpointId, type, status, acceptedAtMs],
     );
   }

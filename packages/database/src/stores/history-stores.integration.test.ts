@@ -262,7 +262,7 @@ async function insertDelivery(facts: DeliveryFacts): Promise<string> {
   const id = deliveryIdOf(eventId, toEndpoint);
   await database.pool.query(
     `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, expires_at, created_at, finished_at)
-     VALUES ($1, $2, $3, $4, $5, $6, 'x', now(), now(), now())`,
+     VALUES ($1, $2, $3, $4, $5, $6::text, CASE WHEN $6 <> 'delivered' THEN 'x' END, now(), now(), now())`,
     [id, eventId, toEndpoint, customerId, type, facts.status ?? 'delivered'],
   );
   return id;
