@@ -1,5 +1,7 @@
+import { isLongerThan } from '@posthorn/domain';
+
 import { allowedForm } from './allowed-form.js';
-import { Joi } from './strict-joi.js';
+import { Joi, maxCharacters } from './strict-joi.js';
 
 const urlLengthMax = 2048;
 const form =
@@ -13,8 +15,7 @@ const urlPattern = /^[Hh][Tt][Tt][Pp][Ss]?:\/\/[^\s/?#\\][^\s\\]*$/;
  * the sender reads it as browsers do, so the host is sent as punycode and the path percent-encoded.
  */
 export const endpointUrl = allowedForm(
-  Joi.string()
-    .max(urlLengthMax)
+  maxCharacters(Joi.string(), urlLengthMax)
     .pattern(urlPattern)
     .custom((value: string, helpers) =>
       urlProblem(value) === null ? value : helpers.error('string.pattern.base'),
@@ -29,7 +30,7 @@ export const endpointUrl = allowedForm(
 
 /** What is wrong with the text, with the form that is allowed; null when it can be read as a target. */
 function urlProblem(text: string): string | null {
-  if (text.length > urlLengthMax) return `must have at most ${urlLengthMax} characters`;
+  if (isLongerThan(text, urlLengthMax)) return `must have at most ${urlLengthMax} characters`;
   if (invisible.test(text)) return `has a space, a line break or an invisible character; ${writeEncoded}`;
   if (text.includes('\\')) return 'has a backslash; write / instead, or %5C where a backslash is meant';
   const scheme = /^([a-z][a-z\d+.-]*):/i.exec(text)?.[1]?.toLowerCase();

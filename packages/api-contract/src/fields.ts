@@ -11,7 +11,7 @@ import {
 import type joi from 'joi';
 
 import { allowedForm } from './allowed-form.js';
-import { documented, Joi } from './strict-joi.js';
+import { documented, Joi, maxCharacters } from './strict-joi.js';
 
 import { dateTimePattern, parseTimestamp } from './timestamp.js';
 
@@ -108,8 +108,7 @@ export function idText(kind: IdKind): joi.StringSchema {
 /** Free text that Postgres can keep: no NUL, no half surrogate pairs. */
 export function text(lengthMax: number): joi.StringSchema {
   return documented(
-    Joi.string()
-      .max(lengthMax)
+    maxCharacters(Joi.string(), lengthMax)
       .custom((value: string, helpers) => (isStorable(value) ? value : helpers.error('text')))
       .message(
         '{{#label}} must not contain the character U+0000 or half of a surrogate pair; leave them out',

@@ -2,7 +2,7 @@ import { type SignatureProblem, signatureProblems } from '@posthorn/domain';
 
 import { emptyName } from './delivery-headers-schema.js';
 import { idInput } from './fields.js';
-import { Joi } from './strict-joi.js';
+import { Joi, maxCharacters } from './strict-joi.js';
 
 export interface VerifySignatureBody {
   /** A uuid after validation. */
@@ -21,7 +21,7 @@ const valueForm = {
   'alternatives.types': '{{#label}} must be a string, or an array of strings such as ["a", "b"]',
   'alternatives.match': '{{#label}} must be a string, or an array of strings such as ["a", "b"]',
 };
-const headerValue = Joi.string().allow('').max(16_384);
+const headerValue = maxCharacters(Joi.string().allow(''), 16_384);
 
 export const verifySignatureBody = Joi.object<VerifySignatureBody>({
   endpointId: idInput('endpoint').required(),

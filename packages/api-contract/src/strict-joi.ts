@@ -1,3 +1,4 @@
+import { isLongerThan } from '@posthorn/domain';
 import BaseJoi from 'joi';
 
 import type { JsonSchema } from './json-schema.js';
@@ -28,6 +29,19 @@ export { Joi };
  */
 export function documented<S extends BaseJoi.Schema>(schema: S, members: JsonSchema): S {
   return (schema as unknown as { documented(members: JsonSchema): S }).documented(members);
+}
+
+/**
+ * At most so many characters, as `maxLength` in the document counts them. joi's own `max` counts an emoji as two, which is as
+ * good where a pattern allows ASCII only.
+ */
+export function maxCharacters(schema: BaseJoi.StringSchema, limit: number): BaseJoi.StringSchema {
+  return documented(
+    schema.custom((value: string, helpers) =>
+      isLongerThan(value, limit) ? helpers.error('string.max', { limit }) : value,
+    ),
+    { maxLength: limit },
+  );
 }
 
 /** A rule that lets everything pass. joi's types do not know that rules can be written as JSON Schema. */

@@ -99,3 +99,4 @@ export {
 } from './operational-events.js';
 export { type AttemptsSeen, type Failing, type FailingNews, nextFailing } from './failing-endpoint.js';
 export { latencyBounds, latencyPercentile } from './latency-histogram.js';
+export { isLongerThan } from './text-length.js';

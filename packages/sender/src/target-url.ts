@@ -1,4 +1,6 @@
+import { isLongerThan } from '@posthorn/domain';
 import { isIP } from 'node:net';
+
 import { type AddressPolicy, createAddressPolicy } from './address-policy.js';
 import { isBlockedPort } from './blocked-ports.js';
 
@@ -29,7 +31,7 @@ export function checkTargetUrl(
 }
 
 export function checkTarget(text: string, policy: AddressPolicy): TargetUrlCheck {
-  if (text.length > urlLengthMax) {
+  if (isLongerThan(text, urlLengthMax)) {
     return problem('url_too_long', `The URL is longer than ${urlLengthMax} characters.`);
   }
   const url = URL.canParse(text) ? new URL(text) : null;
