@@ -20,7 +20,8 @@ import type { Route, RouteCache } from './route-cache.js';
 const PIECE_MAX = 250;
 /** Deliveries that may wait for one customer: some ten seconds of them. */
 const CUSTOMER_WAITING_MAX = 100_000;
-const EVENTS_WAITING_MAX = 5_000;
+/** Events that may wait for all customers; for one, half of them. */
+const EVENTS_WAITING_MAX = 10_000;
 /** A producer that has waited longer than this has given up, or soon will. */
 const WAITED_MS_MAX = 10_000;
 /**
@@ -34,6 +35,8 @@ const TRIES_MAX = 4;
  * inserts some thousands of deliveries a second, more than the customer is sent.
  */
 const PAUSE_FACTOR = 3;
+/** After a piece that took long the transaction is not to stay open for three times as long. */
+const PAUSE_MS_MAX = 1_000;
 
 export interface LargeFanOutsDeps {
   pool: pg.Pool;
@@ -141,7 +144,7 @@ export function createLargeFanOuts({
         async betweenPieces(tookMs) {
           if (performance.now() > untilMs)
             throw new OverflowRefused('Its deliveries took too long to insert');
-          if (othersSend()) await sleep(PAUSE_FACTOR * tookMs);
+          if (othersSend()) await sleep(Math.min(PAUSE_FACTOR * tookMs, PAUSE_MS_MAX));
         },
       },
     );

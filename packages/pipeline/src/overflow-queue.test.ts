@@ -1,10 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
 
+beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+});
 afterEach(() => {
-  jest.restoreAllMocks();
+  jest.useRealTimers();
 });
 
 const limits = { runWeightMax: 10, customerWeightMax: 100, itemsMax: 20, waitedMsMax: 10_000 };
@@ -70,27 +73,42 @@ describe('the queue of what goes beyond a share', () => {
   });
 
   it('refuses what is too much for a customer or for all, but one of any weight', async () => {
-    const { queue } = heldRuns({ customerWeightMax: 100, itemsMax: 3 });
+    const { queue } = heldRuns({ customerWeightMax: 100, itemsMax: 5 });
     void queue.add('a', 1_000, 'a');
     await expect(queue.add('a', 1, 'refused')).rejects.toThrow(OverflowRefused);
     void queue.add('b', 60, 'b1');
     await expect(queue.add('b', 60, 'refused')).rejects.toThrow('60 deliveries');
     void queue.add('b', 40, 'b2');
-    await expect(queue.add('c', 1, 'refused')).rejects.toThrow('3 events');
+    void queue.add('c', 1, 'c');
+    void queue.add('d', 1, 'd');
+    await expect(queue.add('e', 1, 'refused')).rejects.toThrow('5 of all');
   });
 
-  it('refuses what has waited too long instead of running it', async () => {
+  it('leaves something to the next customer, however many events others sent first', () => {
+    const { queue } = heldRuns({ itemsMax: 20 });
+    const send = (customerId: string) => {
+      for (let n = 0; n < 20; n += 1) void queue.add(customerId, 1, customerId).catch(() => undefined);
+    };
+    send('a');
+    send('b');
+    send('c');
+    expect(['a', 'b', 'c'].map((customerId) => queue.holds(customerId))).toEqual([true, true, true]);
+  });
+
+  it('refuses what has waited too long before its turn comes', async () => {
     const { queue, endRun } = heldRuns({ waitedMsMax: 5_000 });
-    void queue.add('a', 10, 'a');
+    const running = queue.add('a', 10, 'a');
     await turn();
-    const waited = queue.add('b', 10, 'b');
-    const startedMs = performance.now();
-    jest.spyOn(performance, 'now').mockReturnValue(startedMs + 6_000);
-    const late = queue.add('b', 10, 'b, later');
+    const refused = expect(queue.add('b', 10, 'b')).rejects.toThrow('5000 ms');
+    jest.advanceTimersByTime(4_000);
+    const later = queue.add('b', 10, 'b, later');
+    jest.advanceTimersByTime(1_600);
+    await refused;
     expect(await endRun()).toEqual(['a']);
-    await expect(waited).rejects.toThrow(OverflowRefused);
     expect(await endRun()).toEqual(['b, later']);
-    expect(await late).toBe('done b, later');
+    await Promise.all([running, later, queue.idle()]);
+    jest.advanceTimersByTime(1_000);
+    expect(jest.getTimerCount()).toBe(0);
   });
 
   it('goes on after one that fails', async () => {

@@ -5,9 +5,9 @@ export interface OverflowQueueOptions<T, R> {
   runWeightMax: number;
   /** What may wait for one customer; an item that weighs more is taken when nothing of its customer waits. */
   customerWeightMax: number;
-  /** Items that may wait, of all customers. */
+  /** Items that may wait, of all customers. One customer may have as many of them as it leaves to others. */
   itemsMax: number;
-  /** What waits longer is refused. */
+  /** What waits longer is refused, whoever is served meanwhile. */
   waitedMsMax: number;
 }
 
@@ -20,6 +20,9 @@ export interface OverflowQueue<T, R> {
   idle(): Promise<void>;
 }
 
+/** How much longer than `waitedMsMax` something may wait until that is seen. */
+const OVERDUE_CHECK_MS = 500;
+
 export class OverflowRefused extends Error {
   override readonly name = 'OverflowRefused';
 }
@@ -30,6 +33,12 @@ interface Waiting<T, R> {
   sinceMs: number;
   resolve: (result: R) => void;
   reject: (error: unknown) => void;
+}
+
+/** First come first: those that have waited longest are at the front. */
+interface CustomerQueue<T, R> {
+  items: Waiting<T, R>[];
+  weight: number;
 }
 
 /**
@@ -45,14 +54,17 @@ export function createOverflowQueue<T, R>({
   waitedMsMax,
 }: OverflowQueueOptions<T, R>): OverflowQueue<T, R> {
   // In the order in which their customers are served next.
-  const customers = new Map<string, { items: Waiting<T, R>[]; weight: number }>();
+  const customers = new Map<string, CustomerQueue<T, R>>();
   let items = 0;
   let served: string | undefined;
+  let overdueTimer: NodeJS.Timeout | undefined;
   const idleWaiters: (() => void)[] = [];
 
   function add(customerId: string, weight: number, item: T): Promise<R> {
     const theirs = customers.get(customerId) ?? { items: [], weight: 0 };
-    if (items >= itemsMax) return refuse(`${items} events wait already`);
+    // So whoever came first leaves something to the next, however many they are.
+    if (theirs.items.length >= itemsMax - items)
+      return refuse(`${theirs.items.length} events of the customer wait already, ${items} of all`);
     if (theirs.items.length > 0 && theirs.weight + weight > customerWeightMax)
       return refuse(`${theirs.weight} deliveries of the customer wait already`);
     return new Promise((resolve, reject) => {
@@ -65,6 +77,7 @@ export function createOverflowQueue<T, R>({
         // Those that come together run together.
         setImmediate(() => void serve());
       }
+      overdueTimer ??= setInterval(refuseOverdue, OVERDUE_CHECK_MS).unref();
     });
   }
 
@@ -82,22 +95,36 @@ export function createOverflowQueue<T, R>({
   function take(customerId: string): Waiting<T, R>[] {
     const theirs = customers.get(customerId);
     if (!theirs) return [];
-    const taken: Waiting<T, R>[] = [];
-    const overdueMs = performance.now() - waitedMsMax;
     let weight = 0;
-    for (const next of theirs.items) {
-      const isOverdue = next.sinceMs < overdueMs;
-      if (!isOverdue && weight > 0 && weight + next.weight > runWeightMax) break;
-      theirs.weight -= next.weight;
-      items -= 1;
-      taken.push(next);
-      if (isOverdue) next.reject(new OverflowRefused(`It has waited for ${waitedMsMax} ms`));
-      else weight += next.weight;
-    }
-    theirs.items.splice(0, taken.length);
+    const end = theirs.items.findIndex((next, index) => {
+      weight += next.weight;
+      return index > 0 && weight > runWeightMax;
+    });
     customers.delete(customerId);
+    const taken = remove(theirs, end === -1 ? theirs.items.length : end);
     if (theirs.items.length > 0) customers.set(customerId, theirs);
-    return taken.filter(({ sinceMs }) => sinceMs >= overdueMs);
+    return taken;
+  }
+
+  /** By a timer: until the customer's next turn, runs of many others may go by. */
+  function refuseOverdue(): void {
+    const overdueMs = performance.now() - waitedMsMax;
+    for (const [customerId, theirs] of customers) {
+      const inTime = theirs.items.findIndex(({ sinceMs }) => sinceMs >= overdueMs);
+      for (const { reject } of remove(theirs, inTime === -1 ? theirs.items.length : inTime))
+        reject(new OverflowRefused(`It has waited for ${waitedMsMax} ms`));
+      if (theirs.items.length === 0) customers.delete(customerId);
+    }
+    if (customers.size > 0) return;
+    clearInterval(overdueTimer);
+    overdueTimer = undefined;
+  }
+
+  function remove(theirs: CustomerQueue<T, R>, count: number): Waiting<T, R>[] {
+    const removed = theirs.items.splice(0, count);
+    for (const { weight } of removed) theirs.weight -= weight;
+    items -= removed.length;
+    return removed;
   }
 
   async function runOne({ item, resolve, reject }: Waiting<T, R>): Promise<void> {

@@ -26,7 +26,8 @@ const PAGES_MAX = 50;
 const PAUSE_FACTOR = 3;
 /**
  * How long after the time it names a row may be committed and still be found by the second walk: accepting waits for a
- * connection (5 s) and twice for a statement (20 s) at most. What is later yet is the slow pass's.
+ * connection (5 s) and twice for a statement (20 s) at most; a large event for its pieces (15 s), the last statement and
+ * the commit. What is later yet is the slow pass's.
  */
 const SECOND_WALK_AFTER_MS = 60_000;
 /** Beyond the time to the next pass: a delivery that is looked at so long before it is due is in the queue in time. */
