@@ -80,7 +80,7 @@ describe('a refusal says what is wrong and what is allowed', () => {
       'JSON with a mistake',
       { target: endpoints, body: '{\n  "url": nope\n}' },
       400,
-      ['The body is not JSON: what is at line 2, column 10 may not stand there'],
+      ['The body is not JSON: a value is expected at line 2, column 10'],
     ],
     [
       'no Content-Type',
@@ -109,6 +109,36 @@ describe('a refusal says what is wrong and what is allowed', () => {
       { target: '/v1/events', body: event({ type: 'invoice paid' }) },
       400,
       ['type: "type" must be one or more names of letters', 'such as "invoice.paid"'],
+    ],
+    [
+      'an id of another kind in the path',
+      { method: 'GET', target: '/v1/deliveries/evt_01h455vb4pex5vsknk084sn02q' },
+      404,
+      ['"deliveryId" must be the id of a delivery: dlv_ and 26 digits'],
+    ],
+    [
+      'a parameter given twice',
+      { method: 'GET', target: '/v1/deliveries?limit=10&limit=20' },
+      400,
+      ['limit: "limit" stands there more than once; give it once'],
+    ],
+    [
+      'a key without its scheme',
+      { method: 'GET', target: '/v1/events', headers: { authorization: 'phk_abcdefghijklmnopqrstuvwxyz' } },
+      401,
+      ['The header Authorization does not begin with "Bearer "', 'Authorization: Bearer phk_'],
+    ],
+    [
+      'what is no key',
+      { method: 'GET', target: '/v1/events', headers: { authorization: 'Bearer sk_live_abc' } },
+      401,
+      ['What follows "Bearer " is no API key: keys begin with phk_'],
+    ],
+    [
+      'an empty list',
+      { target: '/v1/events/batch', body: '{"events":[]}' },
+      400,
+      ['"events" must have at least 1 item'],
     ],
     [
       'a customer id with a colon',

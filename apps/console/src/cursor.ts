@@ -58,7 +58,7 @@ export function readCursor<Position>(
   if (position !== null) return position;
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The query has parameters that are not allowed.',
+    detail: 'The query has parameters that are not allowed, or not of the form that is allowed.',
     errors: [
       {
         path: 'cursor',

@@ -82,7 +82,7 @@ function readItems(text: string): Item[] {
   if (!batch.ok)
     throw new AppError({
       code: 'invalid_request',
-      detail: 'The batch has members that are missing or not allowed.',
+      detail: 'The batch has members that are missing, not allowed, or not of the form that is allowed.',
       errors: batch.errors,
     });
   const sources = readTopLevelElements(readTopLevelMembers(text).get('events') ?? '[]');
@@ -105,7 +105,7 @@ async function acceptItem(
     return {
       ...resultOf({
         code: 'invalid_request',
-        detail: 'The event has members that are missing or not allowed.',
+        detail: 'The event has members that are missing, not allowed, or not of the form that is allowed.',
       }),
       errors: parsed.errors,
     };

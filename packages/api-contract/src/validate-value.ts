@@ -66,6 +66,8 @@ const lengthMax = 400;
 
 /** joi's own words where they do not say what is allowed. Texts with a form of their own say it by `allowedForm`. */
 const messages = {
+  'array.max': '{{#label}} must have at most {{#limit}} items',
+  'array.min': '{{#label}} must have at least {{#limit}} item{if(#limit == 1, "", "s")}',
   'array.unique': '{{#label}} repeats an earlier item; give each once',
   'boolean.base': '{{#label}} must be true or false',
   'number.base': '{{#label}} must be a number',

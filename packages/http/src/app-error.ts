@@ -30,9 +30,13 @@ export class AppError extends Error {
   }
 }
 
-/** The same words for what is not there and for what is another customer's. */
-export function notFound(): AppError {
-  return new AppError({ code: 'not_found', detail: 'There is nothing here, or it is not yours.' });
+/** The same words for what is not there and for what is another customer's. `errors`: why nothing can have such a name. */
+export function notFound(errors?: readonly FieldError[]): AppError {
+  return new AppError({
+    code: 'not_found',
+    detail: 'There is nothing here, or it is not yours.',
+    ...(errors && { errors }),
+  });
 }
 
 export function unavailable(detail: string, cause?: unknown): AppError {

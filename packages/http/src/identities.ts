@@ -54,14 +54,21 @@ export function createIdentities({ apiKeys, portalSessions, failedAttempts }: Id
   return {
     async identify(request) {
       const token = bearer.exec(request.headers.authorization ?? '')?.[1];
-      if (token === undefined)
-        throw unauthorized(
-          'Send an API key in the header "Authorization: Bearer phk_…"; an operator makes one with POST /v1/api-keys or "posthorn keys create".',
-        );
+      if (token === undefined) throw unauthorized(`${whyNone(request)}${sendOne}`);
       return token.startsWith('phs_') ? identifySession(request, token) : identifyKey(request, token);
     },
     identifyKey,
   };
+}
+
+const sendOne =
+  'Send an API key in the header "Authorization: Bearer phk_…"; an operator makes one with POST /v1/api-keys or "posthorn keys create".';
+
+/** What is in the header is not repeated: it may be the key of something else. */
+function whyNone({ headers: { authorization } }: Request): string {
+  if (authorization === undefined) return '';
+  if (!/^Bearer /i.test(authorization)) return 'The header Authorization does not begin with "Bearer ". ';
+  return 'What follows "Bearer " is no API key: keys begin with phk_. ';
 }
 
 const bearer = /^Bearer +(ph[ks]_[A-Za-z0-9_-]{20,128}) *$/i;

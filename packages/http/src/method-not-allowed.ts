@@ -60,9 +60,8 @@ function routes(): { method: string; path: string; pattern: RegExp }[] {
 function unknownPath(path: string): AppError {
   const where =
     path === '/' ? 'This is the address of the API, whose paths begin with /v1' : 'The API has no such path';
-  const slash = path.length > 1 && path.endsWith('/') ? ' Paths have no slash at their end.' : '';
   return new AppError({
     code: 'not_found',
-    detail: `${where}; /docs describes it to people and /openapi.json to programs.${slash}`,
+    detail: `${where}; /docs describes it to people and /openapi.json to programs.`,
   });
 }

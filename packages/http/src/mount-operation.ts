@@ -1,4 +1,4 @@
-import { type Operation, validateValue } from '@posthorn/api-contract';
+import { type FieldError, type Operation, validateValue } from '@posthorn/api-contract';
 import type { Request, RequestHandler, Response, Router } from 'express';
 
 import { type Answer, sendAnswer } from './answer.js';
@@ -107,7 +107,7 @@ async function checkedRequest<P, Q, B>(
 function checkedParams<P>(operation: Operation<P>, request: Request): P {
   const params = validateValue(operation.params, request.params, { convert: false });
   if (params.ok) return params.value;
-  if (!operation.createsNamed) throw notFound();
+  if (!operation.createsNamed) throw notFound(params.errors);
   throw new AppError({
     code: 'invalid_request',
     detail: 'The path names something in a form that is not allowed.',
@@ -118,11 +118,16 @@ function checkedParams<P>(operation: Operation<P>, request: Request): P {
 function checkedQuery<Q>(operation: Operation<unknown, Q>, request: Request): Q {
   const query = validateValue(operation.query, request.query, { convert: true });
   if (query.ok) return query.value;
+  const repeated = query.errors.filter(({ path }) => Array.isArray(request.query[path]));
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The query has parameters that are not allowed.',
-    errors: query.errors,
+    detail: 'The query has parameters that are not allowed, or not of the form that is allowed.',
+    errors: repeated.length > 0 ? repeated.map(givenTwice) : query.errors,
   });
+}
+
+function givenTwice({ path }: FieldError): FieldError {
+  return { path, message: `"${path}" stands there more than once; give it once` };
 }
 
 /** The body as it was sent, and as the handler gets it: checked, with its defaults. */
@@ -142,7 +147,7 @@ async function checkedBody<B>(
   if (body.ok) return { sent, body: body.value };
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The body has members that are missing or not allowed.',
+    detail: 'The body has members that are missing, not allowed, or not of the form that is allowed.',
     errors: body.errors,
   });
 }

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 
 import { AppError } from './app-error.js';
-import { jsonErrorPosition } from './json-error-position.js';
+import { findJsonError } from './find-json-error.js';
 
 /** Limit of bodies that hold settings rather than payloads. */
 export const jsonBytesMax = 256 * 1024;
@@ -45,15 +45,16 @@ export function parseJson(text: string): unknown {
 }
 
 function whereOf(text: string): string {
-  const position = jsonErrorPosition(text);
-  if (position === null || position === text.length) return 'it ends too early';
+  const error = findJsonError(text);
+  if (error === null || error.position === text.length) return 'it ends too early';
+  const { position, expected } = error;
   let line = 1;
   let lineStart = 0;
   for (let end = text.indexOf('\n'); end !== -1 && end < position; end = text.indexOf('\n', lineStart)) {
     line += 1;
     lineStart = end + 1;
   }
-  return `what is at line ${line}, column ${position - lineStart + 1} may not stand there`;
+  return `${expected} is expected at line ${line}, column ${position - lineStart + 1}`;
 }
 
 const defaultTypes: readonly string[] = ['application/json'];

@@ -4,7 +4,7 @@ export const exampleRequestId = '6f1c9a52-0d5e-4a53-9a53-0d5e6f1c9a52';
 
 /** What each problem says to a person, for example. */
 export const exampleDetails: Readonly<Record<ProblemCode, string>> = {
-  invalid_request: 'The body has members that are missing or not allowed.',
+  invalid_request: 'The body has members that are missing, not allowed, or not of the form that is allowed.',
   unauthorized: 'Send a valid API key as Authorization: Bearer phk_….',
   forbidden: 'This needs an API key with the scope admin; this one has read.',
   not_found: 'There is nothing here, or it is not yours.',

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { jsonErrorPosition } from './json-error-position.js';
+import { findJsonError } from './find-json-error.js';
 
-describe('jsonErrorPosition', () => {
+const jsonErrorPosition = (text: string) => findJsonError(text)?.position ?? null;
+
+describe('findJsonError', () => {
   it.each([
     ['', 0],
     ['{"a": nope}', 6],
@@ -26,6 +28,19 @@ describe('jsonErrorPosition', () => {
     ['{1:2}', 1],
     ['{"a":}', 5],
   ])('of %j is %d', (text, position) => expect(jsonErrorPosition(text)).toBe(position));
+
+  it.each([
+    ['{"a": 1,}', 'a name in double quotes'],
+    ["{'a': 1}", 'a name in double quotes, or }'],
+    ['{"a" 1}', 'a colon'],
+    ['[1,]', 'a value'],
+    ['[1 2]', 'a comma or ]'],
+    ['{"a": "b" "c": 1}', 'a comma or }'],
+    ['{} {}', 'nothing more'],
+    ['{"a": "b\nc"}', expect.stringContaining('line breaks as \\n')],
+  ])('of %j says what is expected there', (text, expected) =>
+    expect(findJsonError(text)).toMatchObject({ expected }),
+  );
 
   it('is nowhere in JSON, and somewhere in what JSON.parse refuses', () => {
     fc.assert(fc.property(fc.json(), (text) => expect(jsonErrorPosition(text)).toBeNull()));

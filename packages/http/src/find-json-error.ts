@@ -1,5 +1,11 @@
-/** Where a text stops being JSON: the index of the first thing that may not stand there; its length when it ends too early. */
-export function jsonErrorPosition(text: string): number | null {
+/** Where a text stops being JSON, and what may stand there; null for JSON. */
+export interface JsonError {
+  /** The index of the first thing that may not stand there; the length of the text when it ends too early. */
+  readonly position: number;
+  readonly expected: string;
+}
+
+export function findJsonError(text: string): JsonError | null {
   const open: ('{' | '[')[] = [];
   let expected: Expected = 'value';
   let at = 0;
@@ -7,18 +13,42 @@ export function jsonErrorPosition(text: string): number | null {
     space.lastIndex = at;
     space.test(text);
     at = space.lastIndex;
-    if (at === text.length) return expected === 'nothing' ? null : at;
+    if (at === text.length)
+      return expected === 'nothing' ? null : { position: at, expected: words(expected, open) };
     token.lastIndex = at;
     const found = token.exec(text)?.[0];
-    if (found === undefined) return at;
+    if (found === undefined)
+      return { position: at, expected: text[at] === '"' ? wholeText : words(expected, open) };
     const next = follow(found, expected, open);
-    if (next === null) return at;
+    if (next === null) return { position: at, expected: words(expected, open) };
     expected = next;
     at = token.lastIndex;
   }
 }
 
 type Expected = 'value' | 'item or ]' | 'name' | 'name or }' | ':' | 'more' | 'nothing';
+
+function words(expected: Expected, open: readonly ('{' | '[')[]): string {
+  switch (expected) {
+    case 'value':
+      return 'a value';
+    case 'item or ]':
+      return 'a value or ]';
+    case 'name':
+      return 'a name in double quotes';
+    case 'name or }':
+      return 'a name in double quotes, or }';
+    case ':':
+      return 'a colon';
+    case 'more':
+      return open.at(-1) === '{' ? 'a comma or }' : 'a comma or ]';
+    case 'nothing':
+      return 'nothing more';
+  }
+}
+
+/** Where one begins that does not end, or has in it what JSON does not allow. */
+const wholeText = 'a text that ends with a double quote, with line breaks as \\n and backslashes as \\\\';
 
 const space = /[\t\n\r ]*/y;
 const token =
