@@ -139,16 +139,19 @@ export class Connection {
     this.certificateRequested = false;
     const { connect, ageMaxMs, nowMs, random } = this.#options;
     // Not all at one age, or the sockets that a burst opened would all be replaced in one moment.
-    this.#expiresMs = nowMs() + ageMaxMs * (1 - random() / 4);
+    const ageMs = ageMaxMs * (1 - random() / 4);
+    this.#expiresMs = nowMs() + ageMs;
     const addresses = await connect.findAddresses(hostname);
     if (this.#destroyed) return null;
     this.phase = 'connecting';
     this.address = addresses[0] ?? null;
     const secure = protocol === 'https:';
-    this.#socket = connect.openSocket(
+    const opened = connect.openSocket(
       { hostname, port: Number(port) || (secure ? 443 : 80), secure },
       addresses,
     );
+    this.#socket = opened.socket;
+    if (opened.verifiedMs !== null) this.#expiresMs = Math.min(this.#expiresMs, opened.verifiedMs + ageMs);
     this.response = new ResponseFilter(this.#socket);
     return this.#socket;
   }

@@ -17,7 +17,13 @@ export interface GuardedConnect {
   /** The addresses a socket may be opened to, every one of them checked. Rejects with `ConnectFailure` only. */
   findAddresses(hostname: string): Promise<readonly string[]>;
   /** Opens a socket to one of these addresses; no name is resolved any more. TLS is always verified. */
-  openSocket(target: ConnectTarget, addresses: readonly string[]): Socket;
+  openSocket(target: ConnectTarget, addresses: readonly string[]): OpenedSocket;
+}
+
+export interface OpenedSocket {
+  readonly socket: Socket;
+  /** Since when its certificate may go unseen: before now when a session is resumed. Null without TLS. */
+  readonly verifiedMs: number | null;
 }
 
 export interface GuardedConnectOptions {
@@ -71,7 +77,7 @@ export function createGuardedConnect(options: GuardedConnectOptions): GuardedCon
         keepAlive: true,
         keepAliveInitialDelay: 60_000,
       };
-      if (!secure) return connectTcp(connection);
+      if (!secure) return { socket: connectTcp(connection), verifiedMs: null };
       const sessionKey = `${hostname}:${port}`;
       const startedMs = nowMs();
       const found = sessions.get(sessionKey);
@@ -85,11 +91,12 @@ export function createGuardedConnect(options: GuardedConnectOptions): GuardedCon
         ...(isIP(hostname) === 0 ? { servername: hostname.replace(/\.$/, '') } : {}),
         ...(resumed && { session: resumed.ticket }),
       });
-      return socket.on('session', (ticket: Buffer) => {
+      socket.on('session', (ticket: Buffer) => {
         // Otherwise each resumption would pass its trust on to the next, for ever.
         const verifiedMs = resumed !== undefined && socket.isSessionReused() ? resumed.verifiedMs : startedMs;
         sessions.set(sessionKey, { ticket, verifiedMs });
       });
+      return { socket, verifiedMs: resumed?.verifiedMs ?? startedMs };
     },
   };
 }

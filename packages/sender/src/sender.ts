@@ -87,7 +87,8 @@ export function createSender(options: SenderOptions): Sender {
     policy,
     resolver,
     certificateAuthorities: options.certificateAuthorities ?? [],
-    sessionAgeMaxMs: connectionAgeMaxMs,
+    // A connection that resumes a session ends when the certificate has been unseen for that age, and shall last till then.
+    sessionAgeMaxMs: connectionAgeMaxMs / 2,
     nowMs,
     logger: options.logger,
   });
