@@ -1,5 +1,6 @@
 import { CircuitBreaker } from '../breaker.js';
 import { type RetryPolicy, retryDelayMs } from '../retry-policy.js';
+import { DueQueue } from './due-queue.js';
 
 export interface SimulatedEndpoint {
   /** How a send ends that begins at a time, with so many under way beside it. */
@@ -41,9 +42,9 @@ export function simulateEndpoint({
 }: SimulatedEndpoint): SimulatedRun {
   const breaker = new CircuitBreaker(random, maxInFlight);
   const run: SimulatedRun = { sendsAtMs: [], deliveredAtMs: [] };
-  const fresh = [...eventsAtMs];
   let nextFresh = 0;
-  let retries: { dueMs: number; failed: number }[] = [];
+  /** How often each has failed. */
+  const retries = new DueQueue<number>();
   const underway: Send[] = [];
   let waitsSinceMs: number | null = null;
 
@@ -62,7 +63,7 @@ export function simulateEndpoint({
     );
     if (nextMs >= untilMs) break;
     nowMs = nextMs;
-    for (const send of [...underway]) if (send.endsAtMs <= nowMs) end(send, nowMs);
+    for (const send of underway.filter(({ endsAtMs }) => endsAtMs <= nowMs)) end(send, nowMs);
   }
   return run;
 
@@ -79,12 +80,8 @@ export function simulateEndpoint({
 
   /** How often the one that is due first has failed; null: none is due. */
   function takeDue(nowMs: number): number | null {
-    const [retry] = retries;
-    const freshAtMs = fresh[nextFresh] ?? Infinity;
-    if (retry && retry.dueMs <= nowMs && retry.dueMs <= freshAtMs) {
-      retries.shift();
-      return retry.failed;
-    }
+    const freshAtMs = eventsAtMs[nextFresh] ?? Infinity;
+    if (retries.nextDueMs <= Math.min(nowMs, freshAtMs)) return retries.take() ?? null;
     if (freshAtMs > nowMs) return null;
     nextFresh++;
     return 0;
@@ -92,7 +89,7 @@ export function simulateEndpoint({
 
   function nextDueMs(nowMs: number): number {
     if (underway.length >= maxInFlight) return Infinity;
-    const dueMs = Math.min(retries[0]?.dueMs ?? Infinity, fresh[nextFresh] ?? Infinity);
+    const dueMs = Math.min(retries.nextDueMs, eventsAtMs[nextFresh] ?? Infinity);
     const opensAtMs = withBreaker ? breaker.opensAtMs() : 0;
     const atMs = Math.max(dueMs, opensAtMs);
     return atMs > nowMs ? atMs : Infinity;
@@ -108,19 +105,8 @@ export function simulateEndpoint({
     if (send.ok) run.deliveredAtMs.push(nowMs);
     const failed = send.failedBefore + 1;
     if (!send.ok && failed < policy.maxAttempts)
-      addRetry(nowMs + retryDelayMs(policy, failed, random), failed);
+      retries.add(nowMs + retryDelayMs(policy, failed, random), failed);
     // Recovery makes due what waits for a retry.
-    if (change === 'closed')
-      retries = retries.map((retry) => ({ ...retry, dueMs: Math.min(retry.dueMs, nowMs) }));
-  }
-
-  function addRetry(dueMs: number, failed: number): void {
-    let low = 0;
-    for (let high = retries.length; low < high;) {
-      const middle = (low + high) >> 1;
-      if ((retries[middle]?.dueMs ?? 0) <= dueMs) low = middle + 1;
-      else high = middle;
-    }
-    retries.splice(low, 0, { dueMs, failed });
+    if (change === 'closed') retries.bringForward(nowMs);
   }
 }
