@@ -155,6 +155,26 @@ describe('a circuit breaker', () => {
     expect(breaker.mayStart(0)).toBe(true);
   });
 
+  it('lets a new endpoint have all under way until it looks dead, so that one that fails often may show a success', () => {
+    const breaker = new CircuitBreaker(middle, 2);
+    breaker.start();
+    expect(breaker.grow(1)).toBe(1);
+    const underway = [1, breaker.start()];
+    for (let n = 0; n < 4; n++) {
+      expect(breaker.end(underway.shift() ?? 0, 'failure', 0)).toBeNull();
+      while (breaker.waitsFor) {
+        breaker.grow(1);
+        if (breaker.mayStart(0)) underway.push(breaker.start());
+      }
+    }
+    expect(underway).toHaveLength(2);
+    // Five in a row, but the one beside the fifth succeeds.
+    expect(breaker.end(underway.shift() ?? 0, 'failure', 0)).toBeNull();
+    expect(breaker.mayStart(0)).toBe(false);
+    expect(breaker.end(underway.shift() ?? 0, 'success', 0)).toBeNull();
+    expect(breaker.state(0)).toBe('closed');
+  });
+
   it('gives an endpoint that had failed often some probes at first, before it opens again', () => {
     const breaker = worked();
     for (let n = 1; n <= 120; n++) attempt(breaker, n % 4 === 0 ? 'success' : 'failure', 0);

@@ -144,7 +144,9 @@ export class CircuitBreaker {
     const started = this.#slowStart?.allowed ?? Infinity;
     if (this.#run.length === 0) return Math.min(started, this.#limit.isFull ? Infinity : this.#limit.limit);
     if (this.#run.looksDead) return 0;
-    const left = 1 - this.#run.length / this.#run.deadAt;
+    // Of a new endpoint nothing is known that a run could speak against: fewer at once would only leave one that fails often
+    // fewer chances to show a success.
+    const left = this.#run.hasWorked ? 1 - this.#run.length / this.#run.deadAt : 1;
     return Math.min(started, Math.max(1, Math.ceil(this.#limit.limit * left)));
   }
 

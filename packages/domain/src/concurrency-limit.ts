@@ -11,6 +11,8 @@ const concurrencyFigures = {
   outcomesMax: 200,
   /** Half as many at once is kept when they deliver this share or more of what was delivered before in the same time; */
   lessIsEnough: 0.85,
+  /** when so many standard deviations are missing from that, the trial ends before its round: it costs half of what is sent; */
+  missing: 1.2,
   /** twice as many, when they deliver this many times as much. */
   moreHelps: 1.3,
   /** Before the first trial so many rounds pass; */
@@ -65,10 +67,9 @@ export class ConcurrencyLimit {
     else this.#failures++;
     if (underway >= this.#limit) this.#reached = true;
     const outcomes = this.#successes + this.#failures;
-    const { roundMsMin, outcomesMin, successesMin, outcomesMax } = concurrencyFigures;
-    if (nowMs - this.#sinceMs < roundMsMin || outcomes < Math.max(outcomesMin, 2 * this.#limit)) return;
-    if (this.#successes < successesMin && outcomes < outcomesMax) return;
-    this.#endRound(nowMs - this.#sinceMs);
+    const tookMs = nowMs - this.#sinceMs;
+    if (!this.#isRoundOver(outcomes, tookMs) && !this.#fallsShort(tookMs)) return;
+    this.#endRound(tookMs);
     this.#beginRound(nowMs);
   }
 
@@ -78,6 +79,19 @@ export class ConcurrencyLimit {
     this.#trial = null;
     if (soon) this.#limit = Math.max(1, this.#limit >> 1);
     this.#beginRound(null);
+  }
+
+  #isRoundOver(outcomes: number, tookMs: number): boolean {
+    const { roundMsMin, outcomesMin, successesMin, outcomesMax } = concurrencyFigures;
+    if (tookMs < roundMsMin || outcomes < Math.max(outcomesMin, 2 * this.#limit)) return false;
+    return this.#successes >= successesMin || outcomes >= outcomesMax;
+  }
+
+  /** Fewer at once are tried, and it shows by now that they do not deliver as much. */
+  #fallsShort(tookMs: number): boolean {
+    if (!this.#trial || this.#limit > this.#trial.limit) return false;
+    const enough = this.#trial.rate * tookMs * concurrencyFigures.lessIsEnough;
+    return this.#successes < enough - concurrencyFigures.missing * Math.sqrt(enough);
   }
 
   #beginRound(nowMs: number | null): void {

@@ -53,6 +53,11 @@ export class FailureRun {
     return this.#run.at(-1) ?? 0;
   }
 
+  /** Whether it has succeeded, as far as is known here. */
+  get hasWorked(): boolean {
+    return this.#lastSuccess > 0;
+  }
+
   /** Whether no failure is remembered. */
   get isClean(): boolean {
     return this.#failed === 0 && this.#run.length === 0;

@@ -5,20 +5,27 @@ import { simulateEndpoint, type SimulatedEndpoint } from './test-support/simulat
 
 const minuteMs = 60_000;
 const horizonMs = 12 * minuteMs;
-const endpoints = 20;
 const maxInFlight = 10;
 
 /** How long a success and a failure take. */
 const kinds = {
   '500': { okMs: 1_000, failMs: 1_000 },
-  reset: { okMs: 600, failMs: 60 },
+  reset: { okMs: 1_200, failMs: 120 },
   timeout: { okMs: 200, failMs: 3_000 },
 } as const;
 /** Events, and when they are accepted: more than can be sent, or one every two seconds. */
+const backlog = Array.from({ length: 20_000 }, () => 0);
+const steady = Array.from({ length: 360 }, (_, n) => n * 2_000);
 const loads = {
-  backlog: Array.from({ length: 20_000 }, () => 0),
-  steady: Array.from({ length: 360 }, (_, n) => n * 2_000),
+  backlog: { eventsAtMs: backlog, maxInFlight, untilMs: horizonMs },
+  'backlog for two in flight': { eventsAtMs: backlog, maxInFlight: 2, untilMs: 7 * minuteMs },
+  steady: { eventsAtMs: steady, maxInFlight, untilMs: horizonMs },
 } as const;
+/** At 80 % it is up to chance which of them look dead at first; otherwise one is like another. */
+const endpointsAt = (load: keyof typeof loads, failing: number): number => {
+  if (failing < 0.8) return 6;
+  return { backlog: 16, 'backlog for two in flight': 60, steady: 40 }[load];
+};
 
 function simulate(
   seed: number,
@@ -44,8 +51,8 @@ const deliveredBy = (
   breaker: boolean,
 ): number => {
   let delivered = 0;
-  for (let seed = 1; seed <= endpoints; seed++)
-    delivered += simulate(seed, { eventsAtMs: loads[load], breaker }, (random) => () => {
+  for (let seed = 1; seed <= endpointsAt(load, failing); seed++)
+    delivered += simulate(seed, { ...loads[load], breaker }, (random) => () => {
       const ok = random() >= failing;
       return { ok, tookMs: kinds[kind][ok ? 'okMs' : 'failMs'] };
     }).deliveredAtMs.length;
@@ -106,7 +113,7 @@ describe('an endpoint that is dead', () => {
 
   it('gets more where it had failed most of the time before, but not for long', () => {
     for (let seed = 1; seed <= 5; seed++) {
-      const settings = { eventsAtMs: loads.backlog, breaker: true, untilMs: 10 * minuteMs };
+      const settings = { eventsAtMs: backlog, breaker: true, untilMs: 10 * minuteMs };
       const { sendsAtMs } = simulate(seed, settings, (random) => (atMs) => ({
         ok: random() < 0.4 && atMs < 5 * minuteMs,
         tookMs: 200,
@@ -132,12 +139,32 @@ describe('an endpoint that recovers', () => {
       expect(Math.max(...deliveredAtMs) - firstMs).toBeLessThan(14_000);
     }
   });
+
+  it('is not taken for dead again where one in five sends times out', () => {
+    let drainedMs = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const settings = {
+        eventsAtMs: Array.from({ length: 200 }, (_, n) => n * 200),
+        policy: { delaysSeconds: [1, 2, 4, 8, 16], maxAttempts: 20, jitter: 0.2 },
+        breaker: true,
+        untilMs: 10 * minuteMs,
+      };
+      const { deliveredAtMs } = simulate(seed, settings, (random) => (atMs) => {
+        const ok = atMs >= 40_000 && random() >= 0.2;
+        return { ok, tookMs: ok ? 350 + 700 * random() : 1_500 };
+      });
+      expect(deliveredAtMs).toHaveLength(200);
+      drainedMs += Math.max(...deliveredAtMs) - Math.min(...deliveredAtMs);
+    }
+    // 17.5 s of sends at ten in flight, and up to 16 s until the retry of what failed. By the rule before it took 45 s.
+    expect(drainedMs / 20).toBeLessThan(38_000);
+  });
 });
 
 describe('an endpoint that fails because of too many at once', () => {
   it('gets fewer at once, and more delivered', () => {
     const run = (breaker: boolean) =>
-      simulate(1, { eventsAtMs: loads.backlog, breaker }, (random) => (_, underway) => ({
+      simulate(1, { eventsAtMs: backlog, breaker }, (random) => (_, underway) => ({
         ok: random() < (underway <= 5 ? 0.97 : 0.2),
         tookMs: 300 + 200 * random(),
       }));
