@@ -15,6 +15,7 @@ import { findExpiredParked } from './expire-parked-deliveries.js';
 import { findFirstEvents } from './find-first-events.js';
 import { inTransaction } from './in-transaction.js';
 import { findOneShots } from './find-one-shots.js';
+import { countUnfinishedDeliveries } from './find-unfinished-deliveries.js';
 import { insertEvents, type EventToInsert } from './insert-events.js';
 import { loadDeliveries } from './load-deliveries.js';
 import { openReplayPage } from './open-replay-page.js';
@@ -209,6 +210,41 @@ describe('the hot statements over many partitions', () => {
       expect(Math.max(...Object.values(read), review)).toBeLessThan(1_200);
     }
     await prisma.$disconnect();
+  });
+
+  it('count what a cancellation would cancel without reading more than that, however much there is beside it', async () => {
+    const ids = byDay.map((events) => events[300]!.deliveries[0]!.id);
+    await pool.query(
+      `UPDATE delivery SET status = 'held', reason = 'test', next_attempt_at = NULL, waiting_for = NULL WHERE id = ANY ($1)`,
+      [ids],
+    );
+    await pool.query(
+      "INSERT INTO endpoint (id, customer_id, url, event_types) VALUES ($1, 'acme', 'x', '{*}') ON CONFLICT DO NOTHING",
+      [ENDPOINT],
+    );
+    const day = byDay[7]!.map(({ acceptedAtMs }) => acceptedAtMs);
+    const [sinceMs, untilMs] = [Math.min(...day), Math.max(...day) + 1];
+    const acme = { customerId: 'acme' };
+    const questions = [
+      { filter: { ...acme, status: 'held' }, readMax: 1_000, is: { matched: DAYS, more: false } },
+      {
+        filter: { ...acme, status: 'held', sinceMs, untilMs },
+        readMax: 1_000,
+        is: { matched: 1, more: false },
+      },
+      { filter: { ...acme, status: 'held', type: 'other' }, readMax: 1_000, is: { matched: 0, more: false } },
+      { filter: { customerId: 'nobody' }, readMax: 1_000, is: { matched: 0, more: false } },
+      { filter: acme, readMax: 100, is: { matched: 100, more: true } },
+      { filter: { ...acme, sinceMs, untilMs }, readMax: 100, is: { matched: 100, more: true } },
+    ] as const;
+    for (let execution = 0; execution < EXECUTIONS; execution += 1)
+      for (const { filter, readMax, is } of questions) {
+        const read = await rowsRead(async () => {
+          expect(await countUnfinishedDeliveries(pool, filter, readMax)).toEqual(is);
+        });
+        // A row and its index entry each; thirty thousand are there.
+        expect(read).toBeLessThan(600);
+      }
   });
 
   it('read new attempts, however old their deliveries, and none of those that were read before', async () => {
