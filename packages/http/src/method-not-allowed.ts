@@ -28,7 +28,7 @@ export function methodNotAllowed(): RequestHandler {
     const allowed = (named.length > 0 ? named : matching).map(({ method }) => method);
     // This process may not serve an operation that exists.
     if (allowed.length === 0) throw unknownPath(request.path);
-    if (allowed.includes(request.method)) throw notFound();
+    if (withHead(allowed).includes(request.method)) throw notFound();
     throw notAllowed(request.method, allowed);
   };
 }

@@ -1,14 +1,13 @@
 -- A reason says why a delivery is held or ended undelivered. One that had been delivered before its replay ended as
 -- delivered with the reason of that end (`cancelled_by_request`, `expired`), which reads like a contradiction; nor does a
--- pending one have a reason. The rule stands in the check from now on.
+-- pending one have a reason. The rule stands in the check from now on. Only its function is replaced: no row is read and no
+-- table is locked. The rows of before are cleaned by the next migration, when no more of them can come.
 --
--- It reads every delivery once. A worker of before that ends the replay of a delivered one without success is refused by
--- the check, keeps trying, and leaves the delivery pending: it ends under the worker of after.
-
-UPDATE delivery SET reason = NULL
- WHERE id IN (
-   SELECT id FROM delivery WHERE status IN ('delivered', 'pending') AND reason IS NOT NULL ORDER BY id FOR UPDATE
- );
+-- Processes of the version before go on, but for what this is about. A worker whose attempt ends the replay of a delivered
+-- one without success is refused by the check: it settles the others, keeps this one with its place until it stops, and the
+-- worker of after sends it once more and ends it. A page of cancellations, of a resume that cancels, or of what has expired
+-- is refused whole while such a delivery is in it, until a process of after does it. So update all processes soon, and do
+-- not go back to the version before; it was never released.
 
 CREATE OR REPLACE FUNCTION delivery_is_sound(
   id uuid,
