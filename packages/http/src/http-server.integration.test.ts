@@ -79,14 +79,17 @@ describe('createHttpServer', () => {
   const post = 'POST / HTTP/1.1\r\nHost: x\r\n';
   it.each([
     [431, 'headers of more than 16 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${long}\r\n\r\n`],
-    [400, 'something that is no HTTP', 'hello\r\n\r\n'],
-    [400, 'a broken chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`],
-    [400, 'two lengths', `${post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`],
-    [400, 'a missing Host', 'GET / HTTP/1.1\r\n\r\n'],
+    [400, 'something that is no HTTP', 'hello\r\n\r\n', /no method of HTTP/],
+    [400, 'a method that nobody knows', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', /no method of HTTP/],
+    [400, 'a version to come', 'GET / HTTP/4.0\r\nHost: x\r\n\r\n', /no HTTP\/1.1/],
+    [400, 'a header that is broken', 'GET / HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n', /A header has/],
+    [400, 'a broken chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, /a chunk has no length/],
+    [400, 'two lengths', `${post}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, /says the length twice/],
+    [400, 'a missing Host', 'GET / HTTP/1.1\r\n\r\n', /Host header is missing/],
     [417, 'an expectation nobody can meet', `${post}Expect: a miracle\r\nContent-Length: 0\r\n\r\n`],
     [408, 'a body that does not arrive', `${post}Content-Length: 5\r\n\r\nab`],
     [408, 'headers that do not arrive', 'GET / HTTP/1.1\r\nHost'],
-  ])('answers %i with a problem document to %s, and closes', async (status, _what, bytes) => {
+  ])('answers %i with a problem document to %s, and closes', async (status, _what, bytes, detail = /./) => {
     const server = await createHttpServer({
       handler: (request) => request.resume(),
       host: '127.0.0.1',
@@ -101,6 +104,7 @@ describe('createHttpServer', () => {
     expect(head).toMatch(/^Content-Type: application\/problem\+json; charset=utf-8$/im);
     expect(head).toMatch(/^Connection: close$/im);
     expect(JSON.parse(body)).toMatchObject({ status, code: 'invalid_request', requestId: id });
+    expect((JSON.parse(body) as { detail: string }).detail).toMatch(detail);
   });
 
   it('ends a request whose body drips in, not one that is slow or that nobody reads yet', async () => {

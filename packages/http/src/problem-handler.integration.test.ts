@@ -123,6 +123,9 @@ describe('problemHandler', () => {
     expect(response.body).toMatchObject({ status: 405, code: 'method_not_allowed' });
     expect(response.headers.allow).toBe('DELETE, GET, HEAD, PUT');
     expect((await request(app).delete('/v1/events/batch')).headers.allow).toBe('POST');
+    // The path is there and allows them; this process does not serve it.
+    for (const method of ['get', 'head'] as const)
+      expect((await request(app)[method]('/v1/customers')).status).toBe(404);
   });
 
   it('answers OPTIONS in the same way, also where events are sent to', async () => {

@@ -56,6 +56,18 @@ function refusalOf(code: string | undefined): Refusal {
       return refusal(408, 'The request did not arrive in time; send it faster, or in smaller parts.');
     case 'HPE_HEADER_OVERFLOW':
       return refusal(431, 'The headers are larger than 16 KiB; send fewer or shorter ones.');
+    case 'HPE_INVALID_METHOD':
+      return refusal(
+        400,
+        'The request begins with no method of HTTP, such as GET or POST; if it is HTTPS, send it to the port of the TLS proxy, or as http://.',
+      );
+    case 'HPE_INVALID_CHUNK_SIZE':
+      return refusal(400, 'The body is chunked, and a chunk has no length; send each as RFC 9112 has it.');
+    case 'HPE_UNEXPECTED_CONTENT_LENGTH':
+    case 'HPE_INVALID_CONTENT_LENGTH':
+      return refusal(400, 'The header Content-Length is no number, or says the length twice; send it once.');
+    case 'HPE_INVALID_HEADER_TOKEN':
+      return refusal(400, 'A header has a name or a value with a character that HTTP does not allow.');
     case 'ERR_CONNECTIONS_FULL':
       return refusal(503, 'Too many connections are open; close some, or try again later.', 'unavailable');
     default:
