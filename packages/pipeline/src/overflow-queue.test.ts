@@ -62,6 +62,39 @@ describe('the queue of what goes beyond a share', () => {
     expect(await endRun()).toEqual(['2']);
   });
 
+  it('serves each customer the same weight, be it one large event or many small ones', async () => {
+    const { queue, endRun } = heldRuns({ customerWeightMax: 1_000 });
+    void Promise.all(['a1', 'a2', 'a3'].map((item) => queue.add('a', 50, item)));
+    void Promise.all(Array.from({ length: 6 }, (_, n) => queue.add('b', 10, `b${n + 1}`)));
+    const order: string[] = [];
+    while (queue.holds('b')) order.push(...(await endRun()));
+    expect(order).toEqual(['a1', 'b1', 'b2', 'b3', 'b4', 'b5', 'a2', 'b6']);
+  });
+
+  it('gives nobody more for sending one after the other', async () => {
+    const { queue, endRun } = heldRuns({ customerWeightMax: 1_000 });
+    void Promise.all(['a1', 'a2', 'a3'].map((item) => queue.add('a', 50, item)));
+    const sendOn = async (): Promise<void> => {
+      for (let n = 0; n < 4; n += 1) await queue.add('b', 50, 'b');
+    };
+    void sendOn();
+    const order: string[] = [];
+    for (let n = 0; n < 5; n += 1) order.push(...(await endRun()));
+    expect(order).toEqual(['a1', 'b', 'a2', 'b', 'a3']);
+  });
+
+  it('gives nobody more for coming later', async () => {
+    const { queue, endRun } = heldRuns({ customerWeightMax: 1_000 });
+    const add = (customerId: string, items: string[]) =>
+      void Promise.all(items.map((item) => queue.add(customerId, 50, item)));
+    add('a', ['a1', 'a2', 'a3']);
+    const order = [...(await endRun()), ...(await endRun())];
+    add('a', ['a4', 'a5']);
+    add('b', ['b1', 'b2', 'b3']);
+    while (queue.holds('b')) order.push(...(await endRun()));
+    expect(order).toEqual(['a1', 'a2', 'a3', 'b1', 'a4', 'b2', 'a5', 'b3']);
+  });
+
   it('holds a customer until the last of it has run', async () => {
     const { queue, endRun } = heldRuns();
     void queue.add('a', 1, 'a');

@@ -39,12 +39,15 @@ interface Waiting<T, R> {
 interface CustomerQueue<T, R> {
   items: Waiting<T, R>[];
   weight: number;
+  /** What it has been served, counted from where the others were when it came: the least is served next. */
+  served: number;
 }
 
 /**
  * What a customer sends beyond its share of a group commit, one run at a time: first come first served for one customer,
- * the customers one after the other. So the large work of one delays neither those who stay within their share nor, by
- * more than one run each, the large work of others.
+ * the customers by start-time fair queueing (Goyal, Vin, Cheng 1996), each the same weight. So the large work of one delays
+ * neither those who stay within their share nor, by more than one run each, the large work of others; and whose events weigh
+ * a thousand has ten of them for one of ten thousand.
  */
 export function createOverflowQueue<T, R>({
   run,
@@ -53,15 +56,22 @@ export function createOverflowQueue<T, R>({
   itemsMax,
   waitedMsMax,
 }: OverflowQueueOptions<T, R>): OverflowQueue<T, R> {
-  // In the order in which their customers are served next.
   const customers = new Map<string, CustomerQueue<T, R>>();
   let items = 0;
   let served: string | undefined;
+  /** Where the customer was that is served. */
+  let servedNow = 0;
+  /** Where those are of whom nothing waits, so that nobody gains by sending one after the other. */
+  const left = new Map<string, number>();
   let overdueTimer: NodeJS.Timeout | undefined;
   const idleWaiters: (() => void)[] = [];
 
   function add(customerId: string, weight: number, item: T): Promise<R> {
-    const theirs = customers.get(customerId) ?? { items: [], weight: 0 };
+    const theirs = customers.get(customerId) ?? {
+      items: [],
+      weight: 0,
+      served: Math.max(servedNow, left.get(customerId) ?? 0),
+    };
     // So whoever came first leaves something to the next, however many they are.
     if (theirs.items.length >= itemsMax - items)
       return refuse(`${theirs.items.length} events of the customer wait already, ${items} of all`);
@@ -83,15 +93,27 @@ export function createOverflowQueue<T, R>({
 
   async function serve(): Promise<void> {
     for (;;) {
-      const [next] = customers.keys();
+      const next = leastServed();
       served = next;
       if (next === undefined) break;
       await Promise.all(take(next).map(runOne));
     }
+    left.clear();
     for (const resolve of idleWaiters.splice(0)) resolve();
   }
 
-  /** The customer's next items; it is last in line then. */
+  function leastServed(): string | undefined {
+    let least: string | undefined;
+    let servedLeast = Infinity;
+    for (const [customerId, theirs] of customers) {
+      if (theirs.served >= servedLeast) continue;
+      least = customerId;
+      servedLeast = theirs.served;
+    }
+    return least;
+  }
+
+  /** The customer's next items. */
   function take(customerId: string): Waiting<T, R>[] {
     const theirs = customers.get(customerId);
     if (!theirs) return [];
@@ -100,9 +122,12 @@ export function createOverflowQueue<T, R>({
       weight += next.weight;
       return index > 0 && weight > runWeightMax;
     });
-    customers.delete(customerId);
+    servedNow = theirs.served;
+    for (const [customer, place] of left) if (place <= servedNow) left.delete(customer);
+    const before = theirs.weight;
     const taken = remove(theirs, end === -1 ? theirs.items.length : end);
-    if (theirs.items.length > 0) customers.set(customerId, theirs);
+    theirs.served += before - theirs.weight;
+    if (theirs.items.length === 0) forget(customerId, theirs);
     return taken;
   }
 
@@ -113,11 +138,16 @@ export function createOverflowQueue<T, R>({
       const inTime = theirs.items.findIndex(({ sinceMs }) => sinceMs >= overdueMs);
       for (const { reject } of remove(theirs, inTime === -1 ? theirs.items.length : inTime))
         reject(new OverflowRefused(`It has waited for ${waitedMsMax} ms`));
-      if (theirs.items.length === 0) customers.delete(customerId);
+      if (theirs.items.length === 0) forget(customerId, theirs);
     }
     if (customers.size > 0) return;
     clearInterval(overdueTimer);
     overdueTimer = undefined;
+  }
+
+  function forget(customerId: string, theirs: CustomerQueue<T, R>): void {
+    customers.delete(customerId);
+    left.set(customerId, theirs.served);
   }
 
   function remove(theirs: CustomerQueue<T, R>, count: number): Waiting<T, R>[] {
