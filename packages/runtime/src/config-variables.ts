@@ -157,7 +157,7 @@ export const configVariables: readonly ConfigVariable[] = [
   number('POSTHORN_ENDPOINTS_MAX', 'endpointsMax', 'Limits', 500, 0, 1_000_000, {
     unit: 'endpoints',
     meaning:
-      'Endpoints that a customer may have, unless it has a limit of its own (`limits.maxEndpoints`); past it none can be made, and those that are there stay. Each costs a delivery of every event that it matches.',
+      'Endpoints that a customer may have, unless it has a limit of its own (`limits.maxEndpoints`); past it none can be made, and those that are there stay. 0: none, not any number. Each costs a delivery of every event that it matches.',
   }),
   number('POSTHORN_AUTH_FAILURES_PER_MINUTE', 'authFailuresPerMinute', 'Limits', 60, 0, 1_000_000, {
     unit: 'failures per minute',

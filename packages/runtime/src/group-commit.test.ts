@@ -315,6 +315,23 @@ describe('group commit', () => {
     expect([add.waiting(), add.pending()]).toEqual([0, 0]);
   });
 
+  it('begins a commit of full weight at once, however few items it has', async () => {
+    const { started, commit } = heldCommits();
+    const add = createGroupCommit({
+      commit,
+      weightOf: (item: number) => item,
+      batchMax: 10,
+      overlapAfterMs: 60_000,
+    });
+    const first = add(1);
+    await nextTurn();
+    const full = [4, 6].map((item) => add(item));
+    await nextTurn();
+    expect(started.map(({ items }) => items)).toEqual([[1], [4, 6]]);
+    for (const { succeed } of started) succeed();
+    await Promise.all([first, ...full]);
+  });
+
   it('is idle only when every accepted item has settled, a failed one too', async () => {
     const { started, commit } = heldCommits();
     const add = createGroupCommit({ commit, concurrencyMax: 1 });
