@@ -155,7 +155,7 @@ describe('a circuit breaker', () => {
     expect(breaker.mayStart(0)).toBe(true);
   });
 
-  it('lets a new endpoint have all under way until it looks dead, so that one that fails often may show a success', () => {
+  it('keeps two under way for a new endpoint until it looks dead, so that one that fails often may show a success', () => {
     const breaker = new CircuitBreaker(middle, 2);
     breaker.start();
     expect(breaker.grow(1)).toBe(1);

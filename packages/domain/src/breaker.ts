@@ -144,10 +144,10 @@ export class CircuitBreaker {
     const started = this.#slowStart?.allowed ?? Infinity;
     if (this.#run.length === 0) return Math.min(started, this.#limit.isFull ? Infinity : this.#limit.limit);
     if (this.#run.looksDead) return 0;
-    // Of a new endpoint nothing is known that a run could speak against: fewer at once would only leave one that fails often
-    // fewer chances to show a success.
-    const left = this.#run.hasWorked ? 1 - this.#run.length / this.#run.deadAt : 1;
-    return Math.min(started, Math.max(1, Math.ceil(this.#limit.limit * left)));
+    const left = Math.ceil(this.#limit.limit * (1 - this.#run.length / this.#run.deadAt));
+    // A new endpoint that fails often may show a success beside the failure that makes it look dead.
+    const least = this.#run.hasWorked ? 1 : 2;
+    return Math.min(started, this.#limit.limit, Math.max(least, left));
   }
 
   #noteClosed(started: number, sign: EndpointSign, nowMs: number): 'opened' | null {
