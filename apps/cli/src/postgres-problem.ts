@@ -1,4 +1,4 @@
-import { databaseTarget, isDatabaseUnavailable, migrationLock, migrationStatus } from '@posthorn/database';
+import { databaseTarget, isDatabaseUnavailable, migrationStatus } from '@posthorn/database';
 import pg from 'pg';
 
 import {
@@ -150,9 +150,9 @@ async function tablesProblem(
       `the role ${server.role} may not use the table ${refused}. Grant SELECT, INSERT, UPDATE and DELETE on all tables of the schema ${server.schema} to ${server.role}.`,
     );
   }
-  const { pending, failed } = await migrationStatus(client, migrations);
-  if (failed.length > 0 && (await isBeingMigrated(client))) {
-    return passing(named, `the database is being migrated (${failed.join(', ')}). Wait until it is.`);
+  const { pending, running, failed } = await migrationStatus(client, migrations);
+  if (running.length > 0) {
+    return passing(named, `the database is being migrated (${running.join(', ')}). Wait until it is.`);
   }
   if (failed.length > 0) {
     return lasting(
@@ -168,23 +168,13 @@ async function tablesProblem(
   return passing(named, `${missing} applied to the database. Run "posthorn migrate".`);
 }
 
-/** What runs and what failed look the same in the table; what runs has the lock. */
-async function isBeingMigrated(client: pg.Client): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = $1 AND granted
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-    [migrationLock],
-  );
-  return rowCount !== 0;
-}
-
 /** Those that every role reads or writes; a schema may hold tables that are not ours. */
 const ourTables = ['customer', 'endpoint', 'event', 'delivery', 'attempt', 'api_key'];
 
 async function readRefusedTable(client: pg.Client): Promise<string | null> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class
-     WHERE relnamespace = current_schema()::regnamespace
+     WHERE relnamespace = quote_ident(current_schema())::regnamespace
        AND (relname = '_prisma_migrations' AND NOT has_table_privilege(oid, 'SELECT')
          OR relname = ANY ($1) AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
            AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE')))

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { createEmptyDatabase, type TestDatabase } from '@posthorn/testing';
+import { createEmptyDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';
 import pg from 'pg';
 import { deployMigrations, migrationStatus, readMigrationNames } from './migrate.js';
 
@@ -216,12 +216,14 @@ describe('deployMigrations', () => {
     const all = ['20260101000000_one', '20260102000000_two'];
     expect(await migrationStatus(client, await readMigrationNames(folder))).toEqual({
       pending: all,
+      running: [],
       failed: [],
       unknown: [],
     });
     await deploy();
     expect(await migrationStatus(client, await readMigrationNames(folder))).toEqual({
       pending: [],
+      running: [],
       failed: [],
       unknown: [],
     });
@@ -230,9 +232,27 @@ describe('deployMigrations', () => {
     rmSync(path.join(folder, '20260101000000_one'), { recursive: true });
     expect(await migrationStatus(client, await readMigrationNames(folder))).toEqual({
       pending: ['20260103000000_bad'],
+      running: [],
       failed: ['20260103000000_bad'],
       unknown: ['20260101000000_one'],
     });
+  });
+
+  it('tells what is being applied from what has failed', async () => {
+    write('20260103000000_long', 'SELECT pg_advisory_xact_lock(1)');
+    const names = await readMigrationNames(folder);
+    await client.query('SELECT pg_advisory_lock(1)');
+    const deploying = deploy();
+    await waitUntil(async () => (await migrationStatus(client, names)).running[0] === '20260103000000_long');
+    expect(await migrationStatus(client, names)).toEqual({
+      pending: ['20260103000000_long'],
+      running: ['20260103000000_long'],
+      failed: [],
+      unknown: [],
+    });
+    await client.query('SELECT pg_advisory_unlock(1)');
+    await deploying;
+    expect(await migrationStatus(client, names)).toMatchObject({ pending: [], running: [] });
   });
 
   const deploy = () => deployMigrations(database.url, folder);

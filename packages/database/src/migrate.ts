@@ -29,7 +29,9 @@ export interface MigrationLogger {
 export interface MigrationStatus {
   /** Wanted, not in the database. */
   pending: string[];
-  /** Began and did not end. */
+  /** Being applied right now; `pending` has those that are wanted. */
+  running: string[];
+  /** Began and did not end, and nobody is at it. */
   failed: string[];
   /** In the database, not wanted: it has been migrated by a newer version. */
   unknown: string[];
@@ -90,12 +92,33 @@ export async function migrationStatus(
   names: readonly string[],
 ): Promise<MigrationStatus> {
   const recorded = (await hasTable(database)) ? await readRecords(database) : [];
-  const applied = recorded.filter(({ state }) => state === 'applied').map(({ name }) => name);
+  const applied = namesOf(recorded, 'applied');
+  const begun = namesOf(recorded, 'failed');
+  const failed = begun.length === 0 ? [] : await readFailed(database, begun);
   return {
     pending: names.filter((name) => !applied.includes(name)),
-    failed: recorded.filter(({ state }) => state === 'failed').map(({ name }) => name),
+    running: begun.filter((name) => !failed.includes(name)),
+    failed,
     unknown: applied.filter((name) => !names.includes(name)),
   };
+}
+
+/**
+ * What runs and what failed look the same in the table; what runs has the lock. Read again after the look at the lock,
+ * which may just have been given back.
+ */
+async function readFailed(database: Database, begun: readonly string[]): Promise<string[]> {
+  const { rowCount } = await database.query(
+    `SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = $1 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    [migrationLock],
+  );
+  if (rowCount !== 0) return [];
+  return namesOf(await readRecords(database), 'failed').filter((name) => begun.includes(name));
+}
+
+function namesOf(records: readonly MigrationRecord[], wanted: MigrationRecord['state']): string[] {
+  return records.filter(({ state }) => state === wanted).map(({ name }) => name);
 }
 
 interface Migration {
