@@ -253,14 +253,18 @@ describe('Looking at DATABASE_URL', () => {
     },
   );
 
-  it('finds nothing wrong with a schema that the URL names, before it is migrated and after', async () => {
-    const url = urlOf('app', 'hunter2', 'app', '?schema=apart');
-    expect(await postgresProblem(url, { purpose: 'migrate' })).toBeNull();
-    expect(await postgresProblem(url, serve())).toMatchObject({ kind: 'passing' });
-    const logger = createLogger({ level: 'silent', role: 'test' });
-    await migrateDatabase({ databaseUrl: url, migrationsDir: findMigrationsDir(), logger });
-    expect(await postgresProblem(url, serve())).toBeNull();
-  }, 60_000);
+  it.each(['apart', 'our-own', 'Ours', 'our "own"'])(
+    'finds nothing wrong with a schema that the URL names (%s), before it is migrated and after',
+    async (schema) => {
+      const url = urlOf('app', 'hunter2', 'app', `?schema=${encodeURIComponent(schema)}`);
+      expect(await postgresProblem(url, { purpose: 'migrate' })).toBeNull();
+      expect(await postgresProblem(url, serve())).toMatchObject({ kind: 'passing' });
+      const logger = createLogger({ level: 'silent', role: 'test' });
+      await migrateDatabase({ databaseUrl: url, migrationsDir: findMigrationsDir(), logger });
+      expect(await postgresProblem(url, serve())).toBeNull();
+    },
+    60_000,
+  );
 
   it.each(Object.keys(states))(
     'says in one true line that Postgres %s, and shows no password',

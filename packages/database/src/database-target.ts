@@ -9,6 +9,8 @@ export interface DatabaseTarget {
   schema: string | null;
 }
 
+const verifying = new Set(['prefer', 'require', 'verify-ca']);
+
 /** What a DATABASE_URL says. `?schema=` is Prisma's, and `pg` does not know it. */
 export function databaseTarget(databaseUrl: string): DatabaseTarget {
   const url = new URL(databaseUrl);
@@ -16,6 +18,10 @@ export function databaseTarget(databaseUrl: string): DatabaseTarget {
   const schema = url.searchParams.get('schema');
   url.searchParams.delete('application_name');
   url.searchParams.delete('schema');
+  const sslMode = url.searchParams.get('sslmode');
+  // To `pg` they are the same as of now; it warns on standard error that its next version will check less.
+  if (sslMode !== null && verifying.has(sslMode) && url.searchParams.get('uselibpqcompat') !== 'true')
+    url.searchParams.set('sslmode', 'verify-full');
   return {
     connectionString: url.href,
     applicationName: given ? `${connectionName} ${given}` : connectionName,

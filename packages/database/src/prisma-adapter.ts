@@ -9,8 +9,8 @@ type Transaction = Awaited<ReturnType<Connected['startTransaction']>>;
  * also in a transaction, which has one connection; the driver would queue them, which it warns of and will refuse.
  */
 export function createPrismaAdapter(pool: pg.Pool, schema: string | null): PrismaPg {
-  // It names the schema in every statement.
-  const adapter = new PrismaPg(pool, schema === null ? {} : { schema });
+  // It names the schema in every statement, in quotes, and leaves those that the name itself has as they are.
+  const adapter = new PrismaPg(pool, schema === null ? {} : { schema: schema.replaceAll('"', '""') });
   const connect = adapter.connect.bind(adapter);
   adapter.connect = async () => {
     const connected = await connect();

@@ -36,12 +36,21 @@ export function serviceUrl(schemes: readonly string[], example: string): Accepte
         const problem = file === null ? null : pemFileProblem(file);
         if (problem !== null) return { detail: `its ${name} ${problem}` };
       }
+      const schemaProblem = schemaNameProblem(url.searchParams.get('schema') ?? '');
+      if (schemaProblem !== null) return { detail: `its schema ${schemaProblem}` };
       // Postgres on a Unix socket names it in the query.
       const hasHost = url.host !== '' || url.searchParams.has('host');
       return schemes.includes(url.protocol.slice(0, -1)) && hasHost ? { value: text } : {};
     }),
     accepted: `an address like ${example}`,
   };
+}
+
+/** What Postgres refuses, or cuts off, where the name is used. */
+function schemaNameProblem(name: string): string | null {
+  if (Buffer.byteLength(name) > 63) return 'has more than 63 bytes, which is the most that Postgres takes';
+  if (name.startsWith('pg_')) return "begins with pg_, which is for Postgres' own";
+  return name.includes('\0') ? 'has a character that Postgres does not take' : null;
 }
 
 /** Certificates only: Node warns about a file that it cannot use, and goes on without it. */

@@ -315,4 +315,17 @@ describe('configuration', () => {
     expect(() => (config.port = 1)).toThrow(TypeError);
     expect(() => (config as { allowTargets?: string[] }).allowTargets?.push('0.0.0.0/0')).toThrow(TypeError);
   });
+
+  it.each([
+    ['pg_own', 'begins with pg_'],
+    ['ä'.repeat(32), 'more than 63 bytes'],
+    ['a%00', 'a character that Postgres does not take'],
+  ])('refuses a schema that Postgres does not take as it is: %s', (schema, said) => {
+    const [problem, ...others] = problemsOf(() =>
+      load({ DATABASE_URL: `${serveEnv.DATABASE_URL}?schema=${schema}` }),
+    );
+    expect(problem).toContain(said);
+    expect(problem).not.toContain('hunter2');
+    expect(others).toEqual([]);
+  });
 });
