@@ -60,6 +60,11 @@ export default tseslint.config(
     },
     rules: {
       'no-console': 'error',
+      // Node 20 answers false for texts in Latin-1 once the caller is compiled.
+      'no-restricted-properties': [
+        'error',
+        { object: 'URL', property: 'canParse', message: 'Use parseUrl of @posthorn/domain.' },
+      ],
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportDefaultDeclaration', message: 'No default exports.' },

@@ -153,8 +153,12 @@ describe('an endpoint that fails', () => {
 
 describe('the customer of operational events', () => {
   it('takes no events from anybody and cannot be erased', async () => {
-    const event = { customerId: 'posthorn', type: 'posthorn.endpoint.failing', data: {} };
+    const event = { customerId: 'posthorn', type: 'endpoint.failing', data: {} };
     await expectStatus(posthorn.call('POST', '/v1/events', event), 403);
+    await expectStatus(
+      posthorn.call('POST', '/v1/events', { ...event, type: 'posthorn.endpoint.failing' }),
+      400,
+    );
     const oneShot = { customerId: 'posthorn', url: receiver.url, payload: {} };
     await expectStatus(posthorn.call('POST', '/v1/webhooks/deliver', oneShot), 403);
     await expectStatus(posthorn.call('DELETE', '/v1/customers/posthorn'), 409);

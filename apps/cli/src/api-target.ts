@@ -1,3 +1,4 @@
+import { parseUrl } from '@posthorn/domain';
 import { loadConfig, type Environment } from '@posthorn/runtime';
 
 import { keptAdminKey } from './admin-key.js';
@@ -40,7 +41,7 @@ function keyNeeded(dataDir: string, url: URL | null): string {
 }
 
 function parsedUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
+  const url = parseUrl(text);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
   throw new CommandError([`The URL must be like http://127.0.0.1:8080; it is ${JSON.stringify(text)}.`]);
 }

@@ -1,3 +1,4 @@
+import { parseUrl } from '@posthorn/domain';
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -9,7 +10,7 @@ import path from 'node:path';
 export async function keptUrl(dataDir: string): Promise<URL | null> {
   const text = await readFile(fileIn(dataDir), 'utf8').catch(() => '');
   const [url = '', pid = ''] = text.split('\n');
-  return URL.canParse(url) && isRunning(Number(pid)) ? new URL(url) : null;
+  return isRunning(Number(pid)) ? parseUrl(url) : null;
 }
 
 export async function keepUrl(dataDir: string, url: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { idPrefixes, operations, type PortalLinkResource } from '@posthorn/api-contract';
 import type { CustomerStore, IdempotentAnswerStore, PortalLinkStore } from '@posthorn/database';
-import { encodeId } from '@posthorn/domain';
+import { encodeId, parseUrl } from '@posthorn/domain';
 import {
   AppError,
   type Caller,
@@ -90,7 +90,7 @@ function sessionOf(caller: Caller): Extract<Caller, { kind: 'portal' }> {
 
 /** The Host header is whatever its sender writes, in any case. */
 function checkedOrigin(origin: string): string {
-  const url = URL.canParse(origin) ? new URL(origin) : null;
+  const url = parseUrl(origin);
   if (url?.href === `${url?.origin}/`) return url.origin;
   throw new AppError({
     code: 'invalid_request',

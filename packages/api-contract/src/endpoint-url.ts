@@ -1,4 +1,4 @@
-import { isLongerThan } from '@posthorn/domain';
+import { isLongerThan, parseUrl } from '@posthorn/domain';
 
 import { allowedForm } from './allowed-form.js';
 import { Joi, maxCharacters } from './strict-joi.js';
@@ -40,7 +40,7 @@ function urlProblem(text: string): string | null {
     return `${found}; it ${form}`;
   }
   if (!urlPattern.test(text)) return `has no host after "${scheme}:"; it ${form}`;
-  if (!URL.canParse(text)) return `has a host or a port that cannot be used; ${hostForms}`;
+  if (parseUrl(text) === null) return `has a host or a port that cannot be used; ${hostForms}`;
   return null;
 }
 

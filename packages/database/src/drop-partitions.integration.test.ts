@@ -31,9 +31,10 @@ beforeEach(async () => {
   await ensurePartitions(pool, { nowMs: OLD_MS, daysAhead: 0 });
 });
 afterEach(async () => {
-  await pool.query('UPDATE delivery SET status = $1, next_attempt_at = NULL, finished_at = now()', [
-    'delivered',
-  ]);
+  await pool.query(
+    'UPDATE delivery SET status = $1, reason = NULL, next_attempt_at = NULL, finished_at = now()',
+    ['delivered'],
+  );
   await dropAt(Date.UTC(2027, 0, 1));
   expect(await partitions()).toEqual([]);
 });
@@ -93,7 +94,7 @@ describe('dropping old partitions', () => {
       expect(await dropAt(DUE_MS)).toMatchObject({ kept: [isoDay(OLD_MS)] });
       expect(await partitions()).toEqual(ofDay(OLD_MS, HISTORY));
       await pool.query(
-        "UPDATE delivery SET status = 'delivered', next_attempt_at = NULL, finished_at = now() WHERE id = $1",
+        "UPDATE delivery SET status = 'delivered', reason = NULL, next_attempt_at = NULL, finished_at = now() WHERE id = $1",
         [id],
       );
       expect(await dropAt(DUE_MS)).toMatchObject({ kept: [] });
@@ -107,7 +108,7 @@ describe('dropping old partitions', () => {
     try {
       await replay.query('BEGIN');
       await replay.query(
-        "UPDATE delivery SET status = 'pending', next_attempt_at = now(), finished_at = NULL, generation = 2 WHERE id = $1",
+        "UPDATE delivery SET status = 'pending', reason = NULL, next_attempt_at = now(), finished_at = NULL, generation = 2 WHERE id = $1",
         [id],
       );
       const dropping = dropAt(DUE_MS);

@@ -10,6 +10,7 @@ export {
   producerEventTypePattern,
 } from './identifiers.js';
 export { isEventFilter, eventFilterPattern } from './event-filter.js';
+export { parseUrl } from './parse-url.js';
 export { fanOut, openingStatus } from './fan-out.js';
 export {
   type Audience,

@@ -136,7 +136,11 @@ function isCertificate(pem: string): boolean {
 }
 
 function parsedUrl(text: string): URL | null {
-  return URL.canParse(text) ? new URL(text) : null;
+  try {
+    return new URL(text);
+  } catch {
+    return null;
+  }
 }
 
 function list(read: (text: string) => string | null): Joi.Schema {

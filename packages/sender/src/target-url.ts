@@ -1,4 +1,4 @@
-import { isLongerThan } from '@posthorn/domain';
+import { isLongerThan, parseUrl } from '@posthorn/domain';
 import { isIP } from 'node:net';
 
 import { type AddressPolicy, createAddressPolicy } from './address-policy.js';
@@ -34,7 +34,7 @@ export function checkTarget(text: string, policy: AddressPolicy): TargetUrlCheck
   if (isLongerThan(text, urlLengthMax)) {
     return problem('url_too_long', `The URL is longer than ${urlLengthMax} characters.`);
   }
-  const url = URL.canParse(text) ? new URL(text) : null;
+  const url = parseUrl(text);
   if (url === null)
     return problem('invalid_url', 'This is no absolute URL such as https://example.com/hooks.');
   if (url.protocol !== 'https:' && url.protocol !== 'http:') {

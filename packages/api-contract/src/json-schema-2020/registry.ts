@@ -1,3 +1,5 @@
+import { parseUrl } from '@posthorn/domain';
+
 import { pointerTokens } from './pointer.js';
 
 /** A schema and whatever stands in it without an `$id` of its own. */
@@ -165,9 +167,9 @@ export function noSchema(reference: string, why: string): UnresolvedReference {
 }
 
 function resolveUri(reference: string, base: string): string {
-  if (!URL.canParse(reference, base))
-    throw new UnresolvedReference(`${JSON.stringify(reference)} is no URI reference`);
-  return new URL(reference, base).href;
+  const url = parseUrl(reference, base);
+  if (url === null) throw new UnresolvedReference(`${JSON.stringify(reference)} is no URI reference`);
+  return url.href;
 }
 
 function decode(fragment: string): string {

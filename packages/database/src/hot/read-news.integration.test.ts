@@ -111,7 +111,7 @@ describe('reading what is new', () => {
     await read();
     await cancelDeliveries(pool, ids, ['pending'], 'requested');
     await pool.query(
-      "UPDATE delivery SET status = 'pending', next_attempt_at = now(), finished_at = NULL WHERE id = $1",
+      "UPDATE delivery SET status = 'pending', reason = NULL, next_attempt_at = now(), finished_at = NULL WHERE id = $1",
       [ids[0]],
     );
     const { items } = await read();
