@@ -30,6 +30,8 @@ const WAITED_MS_MAX = 10_000;
  */
 const PIECES_MS_MAX = 15_000;
 const TRIES_MAX = 4;
+/** After so long without a refusal the next one is logged again. */
+const QUIET_MS = 30_000;
 /**
  * While others send events, so many times what a piece took passes before the next one: a quarter of one core of Postgres
  * inserts some thousands of deliveries a second, more than the customer is sent.
@@ -86,7 +88,7 @@ export function createLargeFanOuts({
   pauseLoop,
   customerWaitingMax = CUSTOMER_WAITING_MAX,
 }: LargeFanOutsDeps): LargeFanOuts {
-  let refusing = false;
+  let refusedAtMs = -Infinity;
 
   const insertTogether = createGroupCommit<EventToInsert, InsertOutcome>({
     commit: async (events) => {
@@ -153,19 +155,19 @@ export function createLargeFanOuts({
     return outcome;
   }
 
+  /** Once for each time that it begins: a flood is refused thousands of times, with what is accepted between. */
+  function logRefusal(customerId: string, deliveries: number, reason: string): void {
+    const begins = performance.now() - refusedAtMs > QUIET_MS;
+    refusedAtMs = performance.now();
+    if (begins) logger.warn('event.fan_out_refused', { customer_id: customerId, deliveries, reason });
+  }
+
   return {
     async insert(event, keys, weight) {
       try {
-        const fannedOut = await queue.add(event.customerId, weight, { event, keys });
-        refusing = false;
-        return fannedOut;
+        return await queue.add(event.customerId, weight, { event, keys });
       } catch (error) {
-        // Once for each time that it begins: a batch has hundreds.
-        if (error instanceof OverflowRefused && !refusing) {
-          refusing = true;
-          const { customerId } = event;
-          logger.warn('event.fan_out_refused', { customerId, deliveries: weight, because: error.message });
-        }
+        if (error instanceof OverflowRefused) logRefusal(event.customerId, weight, error.message);
         throw error;
       }
     },
