@@ -1,17 +1,22 @@
 import { migrationLock, openDatabase } from '@posthorn/database';
+import { createQueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
-import { createTestDatabase } from '@posthorn/testing';
+import { createTestDatabase, redisCommand, startPrivateRedis, waitUntil } from '@posthorn/testing';
 import { expect, it } from '@jest/globals';
 
 import { readyChecks } from './ready-checks.js';
+
+const queue = {
+  ping: () => Promise.resolve({ clockSkewMs: 0 }),
+  writeProblem: () => Promise.resolve(null),
+};
 
 it('says when statements are compiled, which is no reason to serve nothing', async () => {
   const logger = createLogger({ level: 'silent', role: 'test' });
   const testDatabase = await createTestDatabase();
   // One connection: what it has set is what the check finds.
   const database = openDatabase({ url: testDatabase.url, poolMax: 1, logger });
-  const ping = () => Promise.resolve({ clockSkewMs: 0 });
-  const checks = readyChecks({ database, queue: { ping }, migrations: [], redisRequired: true, logger });
+  const checks = readyChecks({ database, queue, migrations: [], redisRequired: true, logger });
   const jit = checks.find(({ name }) => name === 'jit');
   try {
     expect(jit?.required).toBe(false);
@@ -31,9 +36,8 @@ it('is not ready without a migration of its own, and says whether one failed or 
   const logger = createLogger({ level: 'silent', role: 'test' });
   const testDatabase = await createTestDatabase();
   const database = openDatabase({ url: testDatabase.url, poolMax: 2, logger });
-  const ping = () => Promise.resolve({ clockSkewMs: 0 });
   const migrations = (names: string[]) =>
-    readyChecks({ database, queue: { ping }, migrations: names, redisRequired: true, logger })
+    readyChecks({ database, queue, migrations: names, redisRequired: true, logger })
       .find(({ name }) => name === 'migrations')!
       .check();
   try {
@@ -57,3 +61,40 @@ it('is not ready without a migration of its own, and says whether one failed or 
     await testDatabase.drop();
   }
 });
+
+it.each([
+  ['a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE'], /is a replica, which takes no/],
+  ['full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0'], /is out of memory/],
+])(
+  'says that Redis is %s, though it answers, until it takes writes again',
+  async (_state, begin, end, sentence) => {
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    const testDatabase = await createTestDatabase();
+    const database = openDatabase({ url: testDatabase.url, poolMax: 1, logger });
+    const redis = await startPrivateRedis();
+    const producer = createQueueProducer({ redisUrl: redis.url, prefix: '{ph:0}', logger });
+    const checkOf = (redisRequired: boolean) =>
+      readyChecks({ database, queue: producer, migrations: [], redisRequired, logger }).find(
+        ({ name }) => name === 'redis',
+      )!;
+    // Accepting goes on without Redis.
+    expect([checkOf(true).required, checkOf(false).required]).toEqual([true, false]);
+    const { check } = checkOf(true);
+    try {
+      await waitUntil(() => producer.status() === 'ready');
+      expect(await check()).toEqual({ ok: true });
+      await redisCommand(redis.url, ...(begin as [string]));
+      const refused = await check();
+      expect(refused).toEqual({ ok: false, detail: expect.stringMatching(sentence) });
+      expect(refused.detail).not.toContain('127.0.0.1');
+      await redisCommand(redis.url, ...(end as [string]));
+      expect(await check()).toEqual({ ok: true });
+      expect(await redisCommand(redis.url, 'DBSIZE')).toBe(0);
+    } finally {
+      await producer.close();
+      await redis.stop();
+      await database.close();
+      await testDatabase.drop();
+    }
+  },
+);

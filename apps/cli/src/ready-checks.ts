@@ -11,7 +11,7 @@ const JIT_ON =
 
 export interface ReadyChecksDeps {
   database: Database;
-  queue: Pick<QueueProducer, 'ping'>;
+  queue: Pick<QueueProducer, 'ping' | 'writeProblem'>;
   /** Those that this process was started with. */
   migrations: readonly string[];
   /** Accepting goes on without Redis; delivering does not. */
@@ -61,8 +61,8 @@ export function readyChecks(deps: ReadyChecksDeps): ReadyCheck[] {
       name: 'redis',
       required: redisRequired,
       async check() {
-        await queue.ping();
-        return { ok: true };
+        const problem = await queue.writeProblem();
+        return problem === null ? { ok: true } : { ok: false, detail: problem };
       },
     },
     {

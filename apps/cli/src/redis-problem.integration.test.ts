@@ -215,10 +215,15 @@ const states: Record<string, Row> = {
     kind: 'passing',
     line: /has no connection free: .*maxclients|closes the connection/,
   },
+  'misses its replicas (NOREPLICAS)': {
+    url: () => startRedis(['min-replicas-to-write 1']),
+    kind: 'passing',
+    line: /has fewer replicas than min-replicas-to-write/,
+  },
   'is a cluster that is down': {
     url: () => startRedis(['cluster-enabled yes', 'cluster-config-file nodes-down.conf']),
     kind: 'passing',
-    line: /the cluster of Redis at .* is down/,
+    line: /Redis at .* is part of a cluster that is down/,
   },
   // No old one is to be had.
   'is too old': {

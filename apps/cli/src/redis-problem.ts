@@ -1,3 +1,4 @@
+import { redisRefusal } from '@posthorn/runtime';
 import { Redis } from 'ioredis';
 
 import {
@@ -96,9 +97,8 @@ function warnOfEviction(
 function describeRedisError(named: NamedService, error: Error): ServiceProblem {
   const { address } = named;
   const said = inOneLine(error);
-  const [code = ''] = said.split(' ');
-  const known = repliesOf(address, said)[code];
-  if (known) return known.passes ? passing(named, known.text) : lasting(named, known.text);
+  const refusal = redisRefusal(error, { redis: `Redis at ${address}`, quoted: true });
+  if (refusal) return (refusal.passes ? passing : lasting)(named, refusal.problem);
   if (/^(?:Protocol error|Unknown RESP type)/.test(said)) {
     return lasting(
       named,
@@ -111,45 +111,4 @@ function describeRedisError(named: NamedService, error: Error): ServiceProblem {
   const network = connectionProblem(named, error);
   if (network) return network;
   return lasting(named, `Redis at ${address} cannot be used: ${said}. Correct REDIS_URL.`);
-}
-
-function repliesOf(address: string, said: string): Record<string, { passes: boolean; text: string }> {
-  const refuses = {
-    passes: false,
-    text: `Redis at ${address} refuses the user or the password: ${said}. Correct REDIS_URL.`,
-  };
-  return {
-    NOAUTH: {
-      passes: false,
-      text: `Redis at ${address} wants a password and REDIS_URL has none. Add it: redis://:password@host:6379.`,
-    },
-    WRONGPASS: refuses,
-    NOPERM: {
-      passes: false,
-      text: `Redis at ${address} does not allow the user of REDIS_URL to write: ${said}. Give it all commands on the keys of POSTHORN_QUEUE_PREFIX.`,
-    },
-    MOVED: {
-      passes: false,
-      text: `Redis at ${address} is a node of a cluster and has not the keys of POSTHORN_QUEUE_PREFIX. Name the node that has them, or a Redis without cluster mode.`,
-    },
-    LOADING: { passes: true, text: `Redis at ${address} is loading its data. Wait until it has.` },
-    BUSY: { passes: true, text: `Redis at ${address} is busy with a script: ${said}. Wait until it ends.` },
-    MASTERDOWN: {
-      passes: true,
-      text: `Redis at ${address} is a replica without its master. Name the master.`,
-    },
-    READONLY: {
-      passes: true,
-      text: `Redis at ${address} is a replica, which takes no writes. Name the master in REDIS_URL.`,
-    },
-    CLUSTERDOWN: { passes: true, text: `the cluster of Redis at ${address} is down: ${said}. Mend it.` },
-    MISCONF: {
-      passes: true,
-      text: `Redis at ${address} cannot save its data and refuses writes. Look at its log and its disk.`,
-    },
-    OOM: {
-      passes: true,
-      text: `Redis at ${address} is out of memory and refuses writes. Give it more, or raise maxmemory.`,
-    },
-  };
 }

@@ -21,6 +21,7 @@ import {
   type Offer,
 } from './ready-index.js';
 import { connectPatient, logConnection } from './redis-connections.js';
+import { createRefusalLog } from './refusal-log.js';
 import { repeatTask } from './repeated-task.js';
 import { settledWithin } from './settled-within.js';
 
@@ -29,9 +30,11 @@ import { settledWithin } from './settled-within.js';
  * connection; a second one listens to announcements. However many customers and lanes there are, it stays at two.
  */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { redisUrl, workerId, logger, handle, laneLimits, prefix = defaultPrefix } = options;
+  const { redisUrl, workerId, handle, laneLimits, prefix = defaultPrefix } = options;
   const { inFlightMax = 10_000, jobLockMs = 30_000, stalledIntervalMs = 10_000, leaseMs = 10_000 } = options;
   const { idleReleaseMs = 3_000, limitsRefreshMs = 1_000, balanceMs = 1_000, health } = options;
+  const refusals = createRefusalLog({ logger: options.logger });
+  const { logger } = refusals;
 
   const redis = connectPatient(redisUrl, `posthorn:dispatcher:${workerId}`);
   const subscriber = connectPatient(redisUrl, `posthorn:announcements:${workerId}`, {
@@ -184,6 +187,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return results.filter((result) => result === 'released').length;
   }
 
+  /** It writes with each run, whether there is something to deliver or not. */
+  async function balance(): Promise<void> {
+    await balancer.run();
+    refusals.noteWrite();
+  }
+
   async function checkStalled(): Promise<void> {
     const open = [...leases.values()].flatMap((lease) => [...lease.lanes.values()]);
     for (const some of chunks(open, scriptBatchMax)) {
@@ -223,8 +232,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       };
       subscriber.on('ready', onReady);
       redis.on('ready', () => void renew().catch(() => undefined));
-      balancer.run().catch((error: unknown) => logger.warn('queue.task_failed', { task: 'balance', error }));
-      repeat(balanceMs, 'balance', balancer.run);
+      balance().catch((error: unknown) => logger.warn('queue.task_failed', { task: 'balance', error }));
+      repeat(balanceMs, 'balance', balance);
       const utilization = createLoopMeter();
       repeat(squeezeEveryMs, 'squeeze', () => {
         squeezeByCpu(leases.values(), utilization());

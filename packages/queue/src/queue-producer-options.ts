@@ -40,5 +40,10 @@ export interface QueueProducer {
   status(): 'ready' | 'down';
   /** Rejects when Redis does not answer; tells how far this process's clock is ahead of Redis's. */
   ping(): Promise<{ clockSkewMs: number }>;
+  /**
+   * Tries a write that changes nothing: what keeps Redis from taking it, in one sentence without addresses, or null. Rejects
+   * when Redis does not answer.
+   */
+  writeProblem(): Promise<string | null>;
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { redisRefusal } from '@posthorn/runtime';
 import { QueueKeys } from 'bullmq';
 import { createClockSkew } from './clock-skew.js';
 import type { DeliveryJob } from './delivery-job.js';
@@ -118,6 +119,17 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
       const sentAtMs = Date.now();
       clockSkew.note(sentAtMs, await index.nowMs(), Date.now());
       return { clockSkewMs: clockSkew.ms() ?? 0 };
+    },
+    async writeProblem() {
+      try {
+        // Refused like every write that needs memory; without a value it makes no key.
+        await redis.setrange(`${prefix}:write-check`, 0, '');
+        return null;
+      } catch (error) {
+        const refusal = redisRefusal(error);
+        if (refusal) return refusal.problem;
+        throw error;
+      }
     },
     async close() {
       if (redis.status === 'ready') await redis.quit().catch(() => undefined);

@@ -21,5 +21,6 @@ export {
   type ServeConfig,
 } from './config.js';
 export { configVariables, type Command, type ConfigVariable } from './config-variables.js';
+export { redisRefusal, type RedisRefusal } from './redis-refusal.js';
 export { describeConfig } from './describe-config.js';
 export { readOrMakeKeyring } from './kept-keyring.js';
