@@ -15,6 +15,8 @@ export interface DeliveryEnqueuer {
   enqueueInPieces(
     event: Pick<EventToInsert, 'id' | 'customerId'>,
     pieces: Iterable<DeliveryToInsert[]>,
+    /** Awaited after each, with what it took. */
+    betweenPieces?: (tookMs: number) => Promise<void>,
   ): void;
   /** Resolves when every batch handed over was added or given up. */
   close(): Promise<void>;
@@ -55,12 +57,14 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
   const enqueueEach = async (
     event: Pick<EventToInsert, 'id' | 'customerId'>,
     pieces: Iterable<DeliveryToInsert[]>,
+    betweenPieces: (tookMs: number) => Promise<void>,
   ): Promise<void> => {
     inPieces += 1;
     try {
       for (const deliveries of pieces) {
+        const startedMs = performance.now();
         if (!(await enqueue(toJobs({ ...event, deliveries })))) break;
-        await turnOfTheLoop();
+        await betweenPieces(performance.now() - startedMs);
       }
     } finally {
       inPieces -= 1;
@@ -78,8 +82,8 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
       if (jobs.length === 0 || underway.size >= BATCHES_MAX || jobsUnderway >= JOBS_MAX) return;
       keepUntilDone(enqueue(jobs));
     },
-    enqueueInPieces(event, pieces) {
-      if (inPieces < IN_PIECES_MAX) keepUntilDone(enqueueEach(event, pieces));
+    enqueueInPieces(event, pieces, betweenPieces = () => turnOfTheLoop()) {
+      if (inPieces < IN_PIECES_MAX) keepUntilDone(enqueueEach(event, pieces, betweenPieces));
     },
     async close() {
       await Promise.all(underway);

@@ -10,7 +10,7 @@ import { openPipeline, type OpenPipeline } from './test-support/open-pipeline.js
 
 const ENDPOINTS = 1_000;
 /** What is in memory of an event's deliveries, in a statement and on the way to the queue, at most. */
-const PIECE_MAX = 250;
+const PIECE_MAX = 100;
 
 const silent = createLogger({ level: 'silent', role: 'test' });
 let pipeline: OpenPipeline;

@@ -7,7 +7,7 @@ import {
   type InsertOutcome,
 } from '@posthorn/database';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 
 import type { EventToAccept } from './accept-event.js';
@@ -17,7 +17,9 @@ import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
 import type { Route, RouteCache } from './route-cache.js';
 
 /** Deliveries in one statement, and in one call of the queue. */
-const PIECE_MAX = 250;
+const PIECE_MAX = 100;
+/** Deliveries of small events that are committed together. */
+const RUN_MAX = 500;
 /** Deliveries that may wait for one customer: some ten seconds of them. */
 const CUSTOMER_WAITING_MAX = 100_000;
 /** Events that may wait for all customers; for one, half of them. */
@@ -33,10 +35,10 @@ const TRIES_MAX = 4;
 /** After so long without a refusal the next one is logged again. */
 const QUIET_MS = 30_000;
 /**
- * While others send events, so many times what a piece took passes before the next one: a quarter of one core of Postgres
+ * While others send events, so many times what a piece took passes before the next one: a fifth of one core of Postgres
  * inserts some thousands of deliveries a second, more than the customer is sent.
  */
-const PAUSE_FACTOR = 3;
+const PAUSE_FACTOR = 4;
 /** After a piece that took long the transaction is not to stay open for three times as long. */
 const PAUSE_MS_MAX = 1_000;
 
@@ -103,7 +105,7 @@ export function createLargeFanOuts({
 
   const queue = createOverflowQueue<{ event: EventToAccept; keys: ClaimedKeys }, FannedOut>({
     run: ({ event, keys }) => insertNow(event, keys),
-    runWeightMax: 2 * PIECE_MAX,
+    runWeightMax: RUN_MAX,
     customerWeightMax: customerWaitingMax,
     itemsMax: EVENTS_WAITING_MAX,
     waitedMsMax: WAITED_MS_MAX,
@@ -135,6 +137,11 @@ export function createLargeFanOuts({
     return { outcome, row, deliveries: reached.length };
   }
 
+  /** Also when nobody else sends, the rest of the event loop goes before the next piece. */
+  async function leaveRoom(tookMs: number): Promise<void> {
+    await (othersSend() ? sleep(Math.min(PAUSE_FACTOR * tookMs, PAUSE_MS_MAX)) : turnOfTheLoop());
+  }
+
   async function insertInPieces(row: EventRow, reached: readonly Route[]): Promise<InsertOutcome> {
     const untilMs = performance.now() + PIECES_MS_MAX;
     const outcome = await insertLargeEvent(
@@ -146,12 +153,12 @@ export function createLargeFanOuts({
         async betweenPieces(tookMs) {
           if (performance.now() > untilMs)
             throw new OverflowRefused('Its deliveries took too long to insert');
-          if (othersSend()) await sleep(Math.min(PAUSE_FACTOR * tookMs, PAUSE_MS_MAX));
+          await leaveRoom(tookMs);
         },
       },
     );
     if (outcome === 'accepted')
-      enqueuer.enqueueInPieces(row, deliveriesInPieces(row, reached, heldMs, PIECE_MAX));
+      enqueuer.enqueueInPieces(row, deliveriesInPieces(row, reached, heldMs, PIECE_MAX), leaveRoom);
     return outcome;
   }
 
