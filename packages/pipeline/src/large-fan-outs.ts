@@ -39,7 +39,7 @@ const QUIET_MS = 30_000;
  * inserts some thousands of deliveries a second, more than the customer is sent.
  */
 const PAUSE_FACTOR = 4;
-/** After a piece that took long the transaction is not to stay open for three times as long. */
+/** After a slow piece the transaction would stay open for `PAUSE_FACTOR` times as long; this bounds the pause. */
 const PAUSE_MS_MAX = 1_000;
 
 export interface LargeFanOutsDeps {
