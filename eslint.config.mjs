@@ -32,7 +32,7 @@ const mayImport = {
   console: ['domain', 'runtime', 'database', 'queue', 'api-contract', 'http', 'pipeline'],
   worker: ['domain', 'runtime', 'database', 'queue', 'sender', 'pipeline'],
   cli: [...packages, 'ingest', 'console', 'worker'],
-  bench: ['embedded', 'database', 'domain'],
+  bench: ['embedded', 'database', 'domain', 'queue'],
 };
 
 export default tseslint.config(

@@ -1,4 +1,4 @@
-import { CircuitBreaker } from '@posthorn/domain';
+import { CircuitBreaker } from '@posthorn/queue';
 
 /**
  * Loaded into a role before it starts (`--import`): its circuit breakers let everything start that an endpoint's budget

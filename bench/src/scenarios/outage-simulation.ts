@@ -1,4 +1,5 @@
-import { CircuitBreaker, decideNextStep, resolveRetryPolicy, type RecordedOutcome } from '@posthorn/domain';
+import { decideNextStep, resolveRetryPolicy, type RecordedOutcome } from '@posthorn/domain';
+import { CircuitBreaker } from '@posthorn/queue';
 
 import { createSeededRandom } from '../chaos/seeded-random.js';
 import { isDown, STORY_HOURS, type Fate, type OutagePattern } from './outage-patterns.js';

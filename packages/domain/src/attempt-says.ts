@@ -1,6 +1,11 @@
 import type { RecordedOutcome } from './attempt-outcome.js';
-import type { EndpointSign } from './breaker.js';
 import { parseRetryAfterMs } from './retry-after.js';
+
+/**
+ * What an attempt says about its endpoint. `neutral`: sent, but no sign of its health (a 429, an attempt that another one
+ * overtook). `none`: nothing was sent.
+ */
+export type EndpointSign = 'success' | 'failure' | 'neutral' | 'none';
 
 /** What an attempt says about its endpoint, beside what becomes of its delivery. */
 export interface AttemptSays {

@@ -1,4 +1,4 @@
-import type { BreakerState, StoredBreaker } from './breaker.js';
+import type { BreakerState, StoredBreaker } from './breaker-state.js';
 import type { WaitingFor } from './delivery.js';
 
 /** What is known of an endpoint beyond its settings, as it outlives a process. */

@@ -46,6 +46,7 @@ export {
   resolveRetryPolicy,
   type RetryPolicy,
   type RetryPolicyInput,
+  retryDelayMs,
   retryPolicyLimits,
   retryPolicyProblem,
   type RetryPreset,
@@ -74,14 +75,7 @@ export {
   repeatedHeaderNames,
   reservedHeaderProblem,
 } from './delivery-headers.js';
-export {
-  type BreakerState,
-  breakerStateAt,
-  breakerStates,
-  CircuitBreaker,
-  type EndpointSign,
-  type StoredBreaker,
-} from './breaker.js';
+export { type BreakerState, breakerStateAt, breakerStates, type StoredBreaker } from './breaker-state.js';
 export {
   type EndpointHealth,
   type EndpointHolds,
@@ -90,8 +84,8 @@ export {
   soundHealth,
   waitingForOf,
 } from './endpoint-health.js';
-export { type AttemptSays, whatAttemptSays } from './attempt-says.js';
-export { Pace, type RateLimit } from './pacing.js';
+export { type AttemptSays, type EndpointSign, whatAttemptSays } from './attempt-says.js';
+export type { RateLimit } from './rate-limit.js';
 export {
   type Notice,
   operationalEventData,

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startChildScript, startPrivateRedis, testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { LaneJob } from './delivery-job.js';
-import { laneJobId } from './lane-job.js';
-import { laneName } from './lane-name.js';
+import { laneJobId } from './lanes/lane-job.js';
+import { laneName } from './lanes/lane-name.js';
 import {
   deliveryJob,
   gate,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Redis } from 'ioredis';
-import { keepMs } from './customer-lease.js';
-import { laneName } from './lane-name.js';
-import { ownerChannel } from './ready-index.js';
+import { keepMs } from './ready-index/customer-lease.js';
+import { laneName } from './lanes/lane-name.js';
+import { ownerChannel } from './ready-index/ready-index.js';
 import {
   deliveryJob,
   gate,

@@ -1,16 +1,16 @@
 import { RedisConnection } from 'bullmq';
-import { createClaimLoop } from './claim-loop.js';
+import { createClaimLoop } from './ready-index/claim-loop.js';
 import { createClockSkew } from './clock-skew.js';
-import { CustomerLease, keepMs, type LeaseContext } from './customer-lease.js';
+import { CustomerLease, keepMs, type LeaseContext } from './ready-index/customer-lease.js';
 import type { Dispatcher, DispatcherOptions } from './dispatcher-options.js';
-import { squeezeByCpu } from './cpu-squeeze.js';
-import { createInFlightSlots, type SlotHolder } from './in-flight-slots.js';
-import { createJobLocks } from './job-locks.js';
-import { LaneGrowth } from './lane-growth.js';
-import { LaneOpenings } from './lane-openings.js';
-import { stopping } from './lane.js';
-import { createLeaseBalancer } from './lease-balancer.js';
-import { createLoopMeter } from './loop-meter.js';
+import { squeezeByCpu } from './flow-control/cpu-squeeze.js';
+import { createInFlightSlots, type SlotHolder } from './flow-control/in-flight-slots.js';
+import { createJobLocks } from './lanes/job-locks.js';
+import { LaneGrowth } from './flow-control/lane-growth.js';
+import { LaneOpenings } from './flow-control/lane-openings.js';
+import { stopping } from './lanes/lane.js';
+import { createLeaseBalancer } from './ready-index/lease-balancer.js';
+import { createLoopMeter } from './flow-control/loop-meter.js';
 import { defaultPrefix } from './prefix.js';
 import {
   createReadyIndex,
@@ -19,7 +19,7 @@ import {
   wakeChannel,
   type ClaimedCustomer,
   type Offer,
-} from './ready-index.js';
+} from './ready-index/ready-index.js';
 import { connectPatient, logConnection } from './redis-connections.js';
 import { createRefusalLog } from './refusal-log.js';
 import { repeatTask } from './repeated-task.js';

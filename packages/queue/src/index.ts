@@ -9,5 +9,11 @@ export type {
   KeptHealth,
   LaneLimits,
 } from './dispatcher-options.js';
+export { CircuitBreaker } from './flow-control/breaker.js';
 export { createDispatcher } from './dispatcher.js';
-export { type LiveLaneQueues, type LiveLanes, type LiveLanesOptions, openLiveLanes } from './live-lanes.js';
+export {
+  type LiveLaneQueues,
+  type LiveLanes,
+  type LiveLanesOptions,
+  openLiveLanes,
+} from './lanes/live-lanes.js';

@@ -1,6 +1,6 @@
 import type { Logger } from '@posthorn/runtime';
 import type { DeliveryJob } from './delivery-job.js';
-import type { LossMarker } from './loss-marker.js';
+import type { LossMarker } from './ready-index/loss-marker.js';
 
 export interface QueueProducerOptions {
   readonly redisUrl: string;

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startPrivateRedis, testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Queue } from 'bullmq';
-import { laneJobId, laneJobName, laneJobOptions } from './lane-job.js';
-import { laneName } from './lane-name.js';
+import { laneJobId, laneJobName, laneJobOptions } from './lanes/lane-job.js';
+import { laneName } from './lanes/lane-name.js';
 import { createQueueProducer } from './queue-producer.js';
 import {
   deliveryJob,

@@ -2,14 +2,14 @@ import { redisRefusal } from '@posthorn/runtime';
 import { QueueKeys } from 'bullmq';
 import { createClockSkew } from './clock-skew.js';
 import type { DeliveryJob } from './delivery-job.js';
-import { createJobAdder, type JobToAdd } from './job-adder.js';
-import { laneJobId } from './lane-job.js';
-import { laneName } from './lane-name.js';
-import { createLossMarker } from './loss-marker.js';
+import { createJobAdder, type JobToAdd } from './lanes/job-adder.js';
+import { laneJobId } from './lanes/lane-job.js';
+import { laneName } from './lanes/lane-name.js';
+import { createLossMarker } from './ready-index/loss-marker.js';
 import { defaultPrefix } from './prefix.js';
 import type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
-import { promoteJobs } from './promote-jobs.js';
-import { createReadyIndex, type Announcement } from './ready-index.js';
+import { promoteJobs } from './lanes/promote-jobs.js';
+import { createReadyIndex, type Announcement } from './ready-index/ready-index.js';
 import { connectFailFast } from './redis-connections.js';
 
 /**

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { testRedis, type TestRedis } from '@posthorn/testing';
+import { RedisConnection } from 'bullmq';
+import { Redis } from 'ioredis';
+import { CustomerPace } from '../flow-control/customer-pace.js';
+import { createInFlightSlots, type SlotHolder } from '../flow-control/in-flight-slots.js';
+import { createJobLocks, type JobLocks } from './job-locks.js';
+import { Lane } from './lane.js';
+import { LaneGate } from '../flow-control/lane-gate.js';
+import { LaneGrowth } from '../flow-control/lane-growth.js';
+import { createReadyIndex } from '../ready-index/ready-index.js';
+import { recordingLogger } from '../test-support/queue-under-test.js';
+
+describe('a lane', () => {
+  const name = 'acme/ep_01h455vb4pex5vsknk084sn02q';
+  let shared: TestRedis;
+  let redis: Redis;
+  let locks: JobLocks;
+
+  beforeEach(() => {
+    shared = testRedis();
+    redis = new Redis(shared.url, { maxRetriesPerRequest: null });
+    locks = createJobLocks({ lockMs: 30_000, logger: recordingLogger() });
+  });
+  afterEach(async () => {
+    await shared.drop();
+    locks.close();
+    redis.disconnect();
+  });
+
+  it('has closed only when nothing of it writes keys any more', async () => {
+    const connection = new RedisConnection(redis, { shared: true, blocking: false });
+    await connection.client;
+    const lane = new Lane(
+      {
+        redis,
+        connection,
+        prefix: shared.prefix,
+        jobLockMs: 30_000,
+        handle: () => Promise.resolve({ kind: 'done' }),
+        locks,
+        slots: createInFlightSlots<SlotHolder>(10),
+        logger: recordingLogger(),
+        random: Math.random,
+        onStalled: () => undefined,
+      },
+      name,
+      { customerId: 'acme', slotsMax: 10, starts: 0, laneChanged: () => undefined, takesRetry: () => true },
+      { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
+      new LaneGate(
+        {
+          customerPace: new CustomerPace(),
+          growth: new LaneGrowth(() => 0),
+          random: Math.random,
+          keepPace: () => undefined,
+          onHealth: () => undefined,
+        },
+        10,
+      ),
+    );
+    lane.checkStalled();
+    await lane.close();
+    lane.checkStalled();
+    const index = createReadyIndex(redis, shared.prefix);
+    expect(await index.park([{ customerId: 'acme', lane: name }])).toEqual([null]);
+    // Longer than a stalled check takes.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await redis.keys(`${shared.prefix}*`)).toEqual([]);
+  });
+});

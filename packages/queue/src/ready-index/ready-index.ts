@@ -1,0 +1,225 @@
+import type { Redis } from 'ioredis';
+import type { WorkerLoad } from './fair-share.js';
+import { announce } from './lua/announce.js';
+import { claim } from './lua/claim.js';
+import { countActive } from './lua/count-active.js';
+import { countDelayed } from './lua/count-delayed.js';
+import { eraseCustomer } from './lua/erase-customer.js';
+import { existingJobs } from './lua/existing-jobs.js';
+import { liveLanes } from './lua/live-lanes.js';
+import { park } from './lua/park.js';
+import { readLanes } from './lua/read-lanes.js';
+import { release } from './lua/release.js';
+import { renew } from './lua/renew.js';
+import { reportLoad, withdrawLoad } from './lua/report-load.js';
+import { defineScript, type ScriptArgument } from '../script.js';
+
+/** What BullMQ's keys said about a lane when a script read them. */
+export interface LaneState {
+  readonly lane: string;
+  /** 0: something is due now. */
+  readonly dueInMs: number;
+  readonly active: number;
+}
+
+export interface Lease {
+  readonly customerId: string;
+  /** Grows with every claim of the customer; a script with an older one changes nothing. */
+  readonly fence: string;
+}
+
+export interface ClaimedCustomer extends Lease {
+  readonly lanes: readonly LaneState[];
+}
+
+/** Lanes of one customer, each with the ms until its job is due. */
+export interface Announcement {
+  readonly customerId: string;
+  readonly lanes: ReadonlyMap<string, number>;
+}
+
+/** A released customer is one worker's to claim for some time, then anybody's. */
+export interface Offer {
+  readonly toWorkerId: string;
+  readonly forMs: number;
+}
+
+export type ReleaseResult = 'released' | 'not ours' | { readonly kept: readonly LaneState[] };
+
+export interface ReadyIndex {
+  announce(announcements: readonly Announcement[]): Promise<number>;
+  /**
+   * The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). `offered`
+   * are customers that this worker was told to be offered; they do not count towards the limit.
+   */
+  claim(
+    workerId: string,
+    options: { leaseMs: number; limit: number; offered?: readonly string[] },
+  ): Promise<{ customers: ClaimedCustomer[]; nextDueInMs: number | null; redisNowMs: number }>;
+  /** The customers whose lease is somebody else's by now. */
+  renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]>;
+  /** Customers with something due within `keepMs` stay leased; −1 releases all of them. Default: no offer. */
+  release(
+    workerId: string,
+    keepMs: number,
+    leases: readonly Lease[],
+    offer?: Offer,
+  ): Promise<ReleaseResult[]>;
+  /** Per lane the ms until it is due, or null when it holds nothing. */
+  park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
+  readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
+  countActive(lanes: readonly string[]): Promise<number[]>;
+  /** Delayed jobs of the customer, in all its lanes. */
+  countDelayed(customerId: string): Promise<number>;
+  /** Removes `jobsMax` of the customer's jobs, and lanes that hold no more; whether there are more. */
+  eraseCustomer(customerId: string, jobsMax: number): Promise<boolean>;
+  /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
+  liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
+  /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
+  reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]>;
+  /** This worker stops: it is to be given nothing more. */
+  withdrawLoad(workerId: string): Promise<void>;
+  /** Of each job whether it exists, and whether it is delayed until later than now. */
+  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<('missing' | 'there' | 'delayed')[]>;
+  /** Redis's clock, in ms. */
+  nowMs(): Promise<number>;
+}
+
+/** As `keepMs` of a release: whatever is due, nobody keeps the customer. */
+export const handOver = -1;
+
+/** Where announcements of customers that nobody owns go; the message is the ms until the first is due. */
+export function wakeChannel(prefix: string): string {
+  return `${prefix}:index:wake`;
+}
+
+/** Where announcements to an owner go: lines of lane name and ms until due, or `offer` and a customer id. */
+export function ownerChannel(prefix: string, workerId: string): string {
+  return `${prefix}:index:owner:${workerId}`;
+}
+
+/**
+ * The ready index of one shard: which customers have something due, and who owns them meanwhile. Every method is one
+ * script call (`claim` and the others that take many should be given some hundred at most: Redis does nothing else
+ * while a script runs).
+ */
+export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
+  const keys = [`${prefix}:index:ready`, `${prefix}:index:owner`];
+  const define = (name: string, lua: string) => {
+    const run = defineScript(redis, `posthorn:${name}`, keys.length, lua);
+    return (args: readonly ScriptArgument[]) => run([...keys, prefix, ...args]);
+  };
+  const scripts = {
+    announce: define('announce', announce),
+    claim: define('claim', claim),
+    renew: define('renew', renew),
+    release: define('release', release),
+    park: define('park', park),
+    reportLoad: define('reportLoad', reportLoad),
+    withdrawLoad: define('withdrawLoad', withdrawLoad),
+    readLanes: define('readLanes', readLanes),
+    countActive: define('countActive', countActive),
+    countDelayed: define('countDelayed', countDelayed),
+    eraseCustomer: define('eraseCustomer', eraseCustomer),
+    liveLanes: define('liveLanes', liveLanes),
+    existing: define('existing', existingJobs),
+  };
+
+  return {
+    async announce(announcements) {
+      const args: ScriptArgument[] = [laneEventsMax];
+      for (const { customerId, lanes } of announcements) {
+        args.push(customerId, lanes.size);
+        for (const [lane, dueInMs] of lanes) args.push(lane, Math.max(0, Math.round(dueInMs)));
+      }
+      return (await scripts.announce(args)) as number;
+    },
+    async claim(workerId, { leaseMs, limit, offered = [] }) {
+      const [redisNowMs, nextDueInMs, ...claimed] = (await scripts.claim([
+        workerId,
+        leaseMs,
+        limit,
+        ...offered,
+      ])) as [number, number, ...[string, string, LaneStateReply][]];
+      return {
+        redisNowMs,
+        nextDueInMs: nextDueInMs === -1 ? null : nextDueInMs,
+        customers: claimed.map(([customerId, fence, lanes]) => ({
+          customerId,
+          fence,
+          lanes: laneStates(lanes),
+        })),
+      };
+    },
+    async renew(workerId, leaseMs, leases) {
+      return (await scripts.renew([workerId, leaseMs, ...flat(leases)])) as string[];
+    },
+    async release(workerId, keepMs, leases, offer = { toWorkerId: '', forMs: 0 }) {
+      const { toWorkerId, forMs } = offer;
+      const replies = (await scripts.release([workerId, keepMs, toWorkerId, forMs, ...flat(leases)])) as (
+        0 | 1 | LaneStateReply
+      )[];
+      return replies.map((reply) =>
+        reply === 0 ? 'not ours' : reply === 1 ? 'released' : { kept: laneStates(reply) },
+      );
+    },
+    async park(lanes) {
+      const replies = (await scripts.park(
+        lanes.flatMap(({ customerId, lane }) => [customerId, lane]),
+      )) as number[];
+      return replies.map((dueInMs) => (dueInMs === -1 ? null : dueInMs));
+    },
+    async readLanes(customerIds) {
+      return ((await scripts.readLanes(customerIds)) as LaneStateReply[]).map(laneStates);
+    },
+    async countActive(lanes) {
+      return (await scripts.countActive(lanes)) as number[];
+    },
+    async liveLanes(limit) {
+      const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
+      return { lanes, customers };
+    },
+    async reportLoad(workerId, load, aliveMs) {
+      const reply = (await scripts.reportLoad([workerId, load.toFixed(2), aliveMs])) as string[];
+      const loads: WorkerLoad[] = [];
+      for (let i = 0; i + 1 < reply.length; i += 2) {
+        loads.push({ workerId: reply[i] ?? '', load: Number(reply[i + 1]) });
+      }
+      return loads;
+    },
+    async withdrawLoad(workerId) {
+      await scripts.withdrawLoad([workerId]);
+    },
+    async countDelayed(customerId) {
+      return (await scripts.countDelayed([customerId])) as number;
+    },
+    async eraseCustomer(customerId, jobsMax) {
+      return (await scripts.eraseCustomer([customerId, jobsMax])) === 1;
+    },
+    async existing(jobs) {
+      const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];
+      return replies.map((state) => (state === 0 ? 'missing' : state === 2 ? 'delayed' : 'there'));
+    },
+    async nowMs() {
+      const [seconds, micros] = await redis.time();
+      return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    },
+  };
+}
+
+// Bull Board shows a queue's last events; nothing of ours reads them. Redis trims by whole nodes of 100.
+const laneEventsMax = 10;
+
+type LaneStateReply = (string | number)[];
+
+function laneStates(reply: LaneStateReply): LaneState[] {
+  const states: LaneState[] = [];
+  for (let i = 0; i + 2 < reply.length; i += 3) {
+    states.push({ lane: String(reply[i]), dueInMs: Number(reply[i + 1]), active: Number(reply[i + 2]) });
+  }
+  return states;
+}
+
+function flat(leases: readonly Lease[]): string[] {
+  return leases.flatMap(({ customerId, fence }) => [customerId, fence]);
+}
