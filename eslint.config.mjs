@@ -9,14 +9,14 @@ const packages = [
   'database',
   'queue',
   'sender',
-  'pipeline',
+  'delivery',
   'api-contract',
   'http',
   'embedded',
 ];
 const apps = ['ingest', 'console', 'worker', 'cli'];
 
-// Imports point down only: domain <- database | queue | sender <- pipeline <- apps; siblings do not know each other.
+// Imports point down only: domain <- database | queue | sender <- delivery <- apps; siblings do not know each other.
 const mayImport = {
   domain: [],
   runtime: [],
@@ -25,12 +25,12 @@ const mayImport = {
   database: ['domain', 'runtime'],
   queue: ['domain', 'runtime'],
   sender: ['domain', 'runtime'],
-  pipeline: ['domain', 'runtime', 'database', 'queue', 'sender'],
+  delivery: ['domain', 'runtime', 'database', 'queue', 'sender'],
   http: ['domain', 'runtime', 'database', 'api-contract'],
   testing: ['domain', 'runtime', 'database', 'embedded'],
-  ingest: ['domain', 'runtime', 'database', 'api-contract', 'http', 'pipeline'],
-  console: ['domain', 'runtime', 'database', 'queue', 'api-contract', 'http', 'pipeline'],
-  worker: ['domain', 'runtime', 'database', 'queue', 'sender', 'pipeline'],
+  ingest: ['domain', 'runtime', 'database', 'api-contract', 'http', 'delivery'],
+  console: ['domain', 'runtime', 'database', 'queue', 'api-contract', 'http', 'delivery'],
+  worker: ['domain', 'runtime', 'database', 'queue', 'sender', 'delivery'],
   cli: [...packages, 'ingest', 'console', 'worker'],
   bench: ['embedded', 'database', 'domain', 'queue'],
 };

@@ -4,12 +4,12 @@ import {
   createAuditStore,
   createEndpointStore,
   createEventTypeStore,
-  createOneShotStore,
   createPortalLinkStore,
   openChangeFeed,
   openDatabase,
   readMigrationNames,
 } from '@posthorn/database';
+import { createOneShotStore } from '@posthorn/delivery/attempt';
 import {
   admitAnyone,
   authenticate,
@@ -36,13 +36,13 @@ import {
   type OverloadGuard,
 } from '@posthorn/ingest';
 import {
-  createDeliveryEnqueuer,
-  createEndpointCache,
   createEventAcceptor,
   createOneShotAcceptor,
   createRouteCache,
   type AcceptLoad,
-} from '@posthorn/pipeline';
+} from '@posthorn/delivery/accept';
+import { createEndpointCache } from '@posthorn/delivery/attempt';
+import { createDeliveryEnqueuer } from '@posthorn/delivery/enqueue';
 import { createQueueProducer, openLiveLanes } from '@posthorn/queue';
 import { createSecretBox, type Logger, type Role, type ServeConfig, type Shutdown } from '@posthorn/runtime';
 import { checkTargetUrl } from '@posthorn/sender';

@@ -1,5 +1,5 @@
 import type { AttemptResource } from '@posthorn/api-contract';
-import type { Attempt } from '@posthorn/database';
+import type { Attempt } from '@posthorn/delivery/history';
 import { readResponseBody } from './response-body.js';
 
 /** `sentBody` is stored once, with the event. */

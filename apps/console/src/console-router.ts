@@ -1,22 +1,26 @@
 import {
   createApiKeyStore,
-  createAttemptStore,
   createAuditStore,
   createCustomerStore,
-  createDeliveryStore,
   createEndpointStore,
-  createEventStore,
   createEventTypeStore,
   createIdempotentAnswerStore,
-  createLedgerStore,
   createOneShotSecrets,
-  createOneShotStore,
   createPortalLinkStore,
-  createReplayStore,
-  createStatisticsStore,
   type Database,
 } from '@posthorn/database';
-import { type EraseCustomerDeps, heldForMs, type ReplayDeps } from '@posthorn/pipeline';
+import { createOneShotStore } from '@posthorn/delivery/attempt';
+import {
+  createAttemptStore,
+  createDeliveryStore,
+  createEventStore,
+  createLedgerStore,
+} from '@posthorn/delivery/history';
+import { createReplayStore } from '@posthorn/delivery/replay';
+import { createStatisticsStore } from '@posthorn/delivery/statistics';
+import type { EraseCustomerDeps } from '@posthorn/delivery/erase';
+import { heldForMs } from '@posthorn/delivery/hold';
+import type { ReplayDeps } from '@posthorn/delivery/replay';
 import type { CheckTargetUrl } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import { type RequestHandler, Router } from 'express';

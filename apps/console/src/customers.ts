@@ -23,7 +23,7 @@ import {
   requireTarget,
   unavailable,
 } from '@posthorn/http';
-import { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from '@posthorn/pipeline';
+import { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from '@posthorn/delivery/erase';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { customerCursor, pageResource, readCursor } from './cursor.js';

@@ -1,13 +1,6 @@
 import { type AttemptResource, type ListDeliveriesQuery, operations } from '@posthorn/api-contract';
-import type {
-  AttemptStore,
-  CustomerStore,
-  Delivery,
-  DeliveryStore,
-  EndpointStore,
-  EventStore,
-  Page,
-} from '@posthorn/database';
+import type { CustomerStore, EndpointStore, Page } from '@posthorn/database';
+import type { AttemptStore, Delivery, DeliveryStore, EventStore } from '@posthorn/delivery/history';
 import { type Caller, customerFilter, mountOperation, notFound, requireCustomer } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
 import { attemptResource } from './attempt-resource.js';

@@ -1,16 +1,10 @@
 import { type DeliveryResource, idPrefixes, operations } from '@posthorn/api-contract';
-import type { CustomerStore, DeliveryStore, EndpointStore, EventStore } from '@posthorn/database';
+import type { CustomerStore, EndpointStore } from '@posthorn/database';
+import type { DeliveryStore, EventStore } from '@posthorn/delivery/history';
 import { deliveryIdOf, encodeId } from '@posthorn/domain';
 import { AppError, type Caller, mayAccess, mountOperation, notFound } from '@posthorn/http';
-import {
-  cancelDelivery,
-  cancelMatchingDeliveries,
-  countMatchingDeliveries,
-  replayDelivery,
-  type ReplayDeps,
-  replayEvent,
-  type ReplayOutcome,
-} from '@posthorn/pipeline';
+import { cancelDelivery, cancelMatchingDeliveries, countMatchingDeliveries } from '@posthorn/delivery/cancel';
+import { replayDelivery, type ReplayDeps, replayEvent, type ReplayOutcome } from '@posthorn/delivery/replay';
 import type { RequestHandler, Router } from 'express';
 import { findCustomer } from './customers.js';
 import { deliveryResource } from './delivery-resource.js';

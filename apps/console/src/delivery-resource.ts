@@ -1,5 +1,5 @@
 import { type DeliveryResource, idPrefixes } from '@posthorn/api-contract';
-import type { Delivery } from '@posthorn/database';
+import type { Delivery } from '@posthorn/delivery/history';
 import { encodeId } from '@posthorn/domain';
 
 export function deliveryResource(delivery: Delivery): DeliveryResource {

@@ -1,12 +1,8 @@
 import { operations, type EndpointResource } from '@posthorn/api-contract';
 import type { Database, EndpointStore } from '@posthorn/database';
 import { AppError, type Caller, mountOperation, notFound } from '@posthorn/http';
-import {
-  type EndpointStatusOutcome,
-  pauseEndpoint,
-  type ReplayDeps,
-  resumeEndpoint,
-} from '@posthorn/pipeline';
+import { type EndpointStatusOutcome, pauseEndpoint, resumeEndpoint } from '@posthorn/delivery/hold';
+import type { ReplayDeps } from '@posthorn/delivery/replay';
 import type { RequestHandler, Router } from 'express';
 import { endpointResource } from './endpoint-resource.js';
 import { findEndpoint } from './find-endpoint.js';

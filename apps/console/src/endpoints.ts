@@ -1,10 +1,10 @@
 import { operations, patchEndpointSettings, type PatchEndpointBody } from '@posthorn/api-contract';
-import {
-  type CustomerStore,
-  type Database,
-  type EndpointSettings,
-  type EndpointStore,
-  type IdempotentAnswerStore,
+import type {
+  CustomerStore,
+  Database,
+  EndpointSettings,
+  EndpointStore,
+  IdempotentAnswerStore,
 } from '@posthorn/database';
 import {
   AppError,
@@ -15,7 +15,7 @@ import {
   requireCustomer,
   requireTarget,
 } from '@posthorn/http';
-import { deleteEndpoint } from '@posthorn/pipeline';
+import { deleteEndpoint } from '@posthorn/delivery/cancel';
 import type { RequestHandler, Router } from 'express';
 import { answerOnce } from './answer-once.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';

@@ -1,5 +1,5 @@
 import { type EventResource, idPrefixes } from '@posthorn/api-contract';
-import type { Delivery, Event, EventSummary } from '@posthorn/database';
+import type { Delivery, Event, EventSummary } from '@posthorn/delivery/history';
 import { encodeId, readTopLevelMembers } from '@posthorn/domain';
 import { deliveryResource } from './delivery-resource.js';
 

@@ -1,5 +1,7 @@
 import { operations } from '@posthorn/api-contract';
-import type { CustomerStore, DeliveryStore, EventStore, OneShotStore } from '@posthorn/database';
+import type { CustomerStore } from '@posthorn/database';
+import type { OneShotStore } from '@posthorn/delivery/attempt';
+import type { DeliveryStore, EventStore } from '@posthorn/delivery/history';
 import { oneShotType } from '@posthorn/domain';
 import { customerFilter, mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';

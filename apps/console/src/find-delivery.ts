@@ -1,4 +1,5 @@
-import type { CustomerStore, Delivery, DeliveryStore } from '@posthorn/database';
+import type { CustomerStore } from '@posthorn/database';
+import type { Delivery, DeliveryStore } from '@posthorn/delivery/history';
 import { type Caller, notFound } from '@posthorn/http';
 import { findCustomer } from './customers.js';
 

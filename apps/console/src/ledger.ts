@@ -1,5 +1,6 @@
 import { operations } from '@posthorn/api-contract';
-import type { CustomerStore, EndpointStore, LedgerStore } from '@posthorn/database';
+import type { CustomerStore, EndpointStore } from '@posthorn/database';
+import type { LedgerStore } from '@posthorn/delivery/history';
 import { mountOperation } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
 import { findHistoryOwner } from './history-owner.js';

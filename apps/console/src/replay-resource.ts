@@ -1,5 +1,5 @@
 import { idPrefixes, type ReplayResource } from '@posthorn/api-contract';
-import type { Replay } from '@posthorn/database';
+import type { Replay } from '@posthorn/delivery/replay';
 import { encodeId } from '@posthorn/domain';
 
 export function replayResource({ matched, done, failed, ...replay }: Replay): ReplayResource {

@@ -1,5 +1,6 @@
 import { createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
-import { createReplayRunner, heldForMs } from '@posthorn/pipeline';
+import { heldForMs } from '@posthorn/delivery/hold';
+import { createReplayRunner } from '@posthorn/delivery/replay';
 import { createLogger } from '@posthorn/runtime';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';

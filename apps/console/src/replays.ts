@@ -1,14 +1,6 @@
 import { operations, type ReplayBody } from '@posthorn/api-contract';
-import type {
-  CustomerStore,
-  EndpointStore,
-  IdempotentAnswerStore,
-  Replay,
-  ReplayFilter,
-  ReplayStateOutcome,
-  ReplayStore,
-  Transaction,
-} from '@posthorn/database';
+import type { CustomerStore, EndpointStore, IdempotentAnswerStore, Transaction } from '@posthorn/database';
+import type { Replay, ReplayFilter, ReplayStateOutcome, ReplayStore } from '@posthorn/delivery/replay';
 import { AppError, type Caller, customerFilter, mountOperation, notFound } from '@posthorn/http';
 import type { Logger } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';

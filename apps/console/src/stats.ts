@@ -7,7 +7,8 @@ import {
   timestampMsMax,
   timestampMsMin,
 } from '@posthorn/api-contract';
-import type { CustomerStore, EndpointStore, Statistics, StatisticsStore } from '@posthorn/database';
+import type { CustomerStore, EndpointStore } from '@posthorn/database';
+import type { Statistics, StatisticsStore } from '@posthorn/delivery/statistics';
 import { latencyPercentile } from '@posthorn/domain';
 import { AppError, mountOperation } from '@posthorn/http';
 import type { Clock } from '@posthorn/runtime';

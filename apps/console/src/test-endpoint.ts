@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idPrefixes, operations } from '@posthorn/api-contract';
-import type { Attempt, AttemptStore, DeliveryStore, EndpointStore, EventStore } from '@posthorn/database';
+import type { EndpointStore } from '@posthorn/database';
+import type { Attempt, AttemptStore, DeliveryStore, EventStore } from '@posthorn/delivery/history';
 import { encodeId, isFinished } from '@posthorn/domain';
 import { AppError, mountOperation, notFound } from '@posthorn/http';
-import { sendTest, type TestDeps } from '@posthorn/pipeline';
+import { sendTest, type TestDeps } from '@posthorn/delivery/accept';
 import type { RequestHandler, Router } from 'express';
 import { attemptResource } from './attempt-resource.js';
 import { findEndpoint } from './find-endpoint.js';

@@ -1,5 +1,6 @@
 import type { EndpointForDelivery } from '@posthorn/database';
-import { createEndpointDisabler, createEndpointCache } from '@posthorn/pipeline';
+import { createEndpointCache } from '@posthorn/delivery/attempt';
+import { createEndpointDisabler } from '@posthorn/delivery/endpoint-health';
 import { decodeId } from '@posthorn/domain';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { createLogger } from '@posthorn/runtime';

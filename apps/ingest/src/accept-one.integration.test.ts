@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AcceptOutcome } from '@posthorn/pipeline';
+import type { AcceptOutcome } from '@posthorn/delivery/accept';
 import request from 'supertest';
 import { gzipSync } from 'node:zlib';
 

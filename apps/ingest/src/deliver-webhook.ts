@@ -14,7 +14,7 @@ import {
   requireTarget,
   sendAnswer,
 } from '@posthorn/http';
-import type { OneShotToAccept } from '@posthorn/pipeline';
+import type { OneShotToAccept } from '@posthorn/delivery/accept';
 import type { Request, Response } from 'express';
 
 import type { IngestContext } from './ingest-router.js';

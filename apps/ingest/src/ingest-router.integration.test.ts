@@ -17,12 +17,8 @@ import {
   createIdentities,
   createPortalSessionDirectory,
 } from '@posthorn/http';
-import {
-  createDeliveryEnqueuer,
-  createEventAcceptor,
-  createRouteCache,
-  type EventAcceptor,
-} from '@posthorn/pipeline';
+import { createEventAcceptor, createRouteCache, type EventAcceptor } from '@posthorn/delivery/accept';
+import { createDeliveryEnqueuer } from '@posthorn/delivery/enqueue';
 import { createLogger, createSecretBox, generateKeyring, parseKeyring } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import type { Express } from 'express';

@@ -1,5 +1,5 @@
 import { batchBytesMax as defaultBatchBytesMax, type Operation, operations } from '@posthorn/api-contract';
-import type { OneShotStore } from '@posthorn/database';
+import type { OneShotStore } from '@posthorn/delivery/attempt';
 import {
   AppError,
   authenticate,
@@ -9,7 +9,7 @@ import {
   permissionCheck,
   type RequestLimits,
 } from '@posthorn/http';
-import type { EventAcceptor, OneShotAcceptor } from '@posthorn/pipeline';
+import type { EventAcceptor, OneShotAcceptor } from '@posthorn/delivery/accept';
 import type { Logger } from '@posthorn/runtime';
 import { type Request, type Response, Router } from 'express';
 

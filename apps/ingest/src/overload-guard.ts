@@ -1,5 +1,5 @@
 import { AppError } from '@posthorn/http';
-import type { AcceptLoad } from '@posthorn/pipeline';
+import type { AcceptLoad } from '@posthorn/delivery/accept';
 import type { Logger } from '@posthorn/runtime';
 
 import type { OverloadLimits } from './overload-limits.js';

@@ -1,4 +1,4 @@
-import { deliveriesWaitingMax } from '@posthorn/pipeline';
+import { deliveriesWaitingMax } from '@posthorn/delivery/accept';
 
 export interface OverloadLimits {
   /** Events that wait for a commit. */

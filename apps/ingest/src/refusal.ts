@@ -1,7 +1,7 @@
 import type { ProblemCode } from '@posthorn/api-contract';
 import { operatorCustomerId } from '@posthorn/domain';
 import { AppError, type Caller, mayAccess } from '@posthorn/http';
-import type { AcceptOutcome, OneShotOutcome } from '@posthorn/pipeline';
+import type { AcceptOutcome, OneShotOutcome } from '@posthorn/delivery/accept';
 
 /** Why an event was not accepted, in the words of the API. */
 export interface Refusal {

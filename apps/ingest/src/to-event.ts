@@ -1,5 +1,5 @@
 import { eventInput, type Validated, validateValue } from '@posthorn/api-contract';
-import type { EventToAccept } from '@posthorn/pipeline';
+import type { EventToAccept } from '@posthorn/delivery/accept';
 
 export interface ParsedEvent {
   event: EventToAccept;

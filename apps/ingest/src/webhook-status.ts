@@ -1,5 +1,5 @@
 import { operations, type WebhookStatusResource } from '@posthorn/api-contract';
-import type { OneShotStatus, OneShotStore } from '@posthorn/database';
+import type { OneShotStatus, OneShotStore } from '@posthorn/delivery/attempt';
 import { encodeId } from '@posthorn/domain';
 import { mountOperation, notFound, requireCustomer } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';

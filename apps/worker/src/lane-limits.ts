@@ -1,4 +1,4 @@
-import type { EndpointCache } from '@posthorn/pipeline';
+import type { EndpointCache } from '@posthorn/delivery/attempt';
 import type { LaneLimits } from '@posthorn/queue';
 
 type DeliveryTarget = NonNullable<Awaited<ReturnType<EndpointCache['get']>>>;

@@ -7,24 +7,22 @@ import {
   refreshPartitionStatistics,
   type Database,
 } from '@posthorn/database';
+import { createEventAcceptor, type RouteCache } from '@posthorn/delivery/accept';
+import type { EndpointCache } from '@posthorn/delivery/attempt';
+import { createEndpointDisabler, disableFailing } from '@posthorn/delivery/endpoint-health';
+import { createDeliveryEnqueuer } from '@posthorn/delivery/enqueue';
+import { finishErasures } from '@posthorn/delivery/erase';
 import {
-  createAttemptReading,
-  createDeliveryEnqueuer,
-  createEndpointDisabler,
-  createEventAcceptor,
   createHeldReconciler,
-  createNoticeTeller,
-  createReplayRunner,
-  createSweep,
-  disableFailing,
-  type EndpointCache,
   expireHeld,
   expireParked,
-  finishErasures,
   heldForMs,
   keepHeldLimit,
-  type RouteCache,
-} from '@posthorn/pipeline';
+} from '@posthorn/delivery/hold';
+import { createNoticeTeller } from '@posthorn/delivery/operational-events';
+import { createReplayRunner } from '@posthorn/delivery/replay';
+import { createAttemptReading } from '@posthorn/delivery/statistics';
+import { createSweep } from '@posthorn/delivery/sweep';
 import type { QueueProducer } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 

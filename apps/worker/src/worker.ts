@@ -1,13 +1,10 @@
-import type { Database, OneShotStore } from '@posthorn/database';
-import {
-  createDeliveryAttempter,
-  createDeliverySettler,
-  createEndpointHealthKeeper,
-  createEndpointRecovery,
-  heldForMs,
-  type EndpointCache,
-  type RouteCache,
-} from '@posthorn/pipeline';
+import type { Database } from '@posthorn/database';
+import type { OneShotStore } from '@posthorn/delivery/attempt';
+import type { RouteCache } from '@posthorn/delivery/accept';
+import { createDeliveryAttempter, type EndpointCache } from '@posthorn/delivery/attempt';
+import { createEndpointHealthKeeper, createEndpointRecovery } from '@posthorn/delivery/endpoint-health';
+import { heldForMs } from '@posthorn/delivery/hold';
+import { createDeliverySettler } from '@posthorn/delivery/settle';
 import { createDispatcher, createQueueProducer } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 import { createSender } from '@posthorn/sender';

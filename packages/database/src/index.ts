@@ -1,74 +1,9 @@
 export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
-export { openDatabase, type Database, type PrismaClient, type Transaction } from './database.js';
+export { openDatabase, type Database, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
 export { dropOldPartitions, withAllDaysAttached } from './drop-partitions.js';
-export { type AttemptReader, takeAttemptReader } from './hot/attempt-reader.js';
-export { bringForward, type BroughtForward } from './hot/bring-forward.js';
-export { cancelDeliveries } from './hot/cancel-deliveries.js';
-export { closeDeliveriesOfEndpoint } from './hot/close-deliveries-of-endpoint.js';
-export { closeDeliveries, type DeliveryToClose } from './hot/close-deliveries.js';
-export {
-  endDraining,
-  type KeptEndpointHealth,
-  loadEndpointHealth,
-  saveEndpointHealth,
-  takeLeftDraining,
-  touchDraining,
-} from './hot/endpoint-health.js';
-export { expireHeldDeliveries, findExpiredHeld } from './hot/expire-held-deliveries.js';
-export {
-  expireParkedDeliveries,
-  findExpiredParked,
-  type ParkedCursor,
-} from './hot/expire-parked-deliveries.js';
-export { findDueDeliveries, type DueCursor, type DueDelivery } from './hot/find-due-deliveries.js';
-export {
-  disableFailingEndpoints,
-  type FailingLimits,
-  type JudgedEndpoint,
-  saveFailingEndpoints,
-} from './hot/failing-endpoints.js';
-export { findEndpointsHolding, type EndpointHolding } from './hot/find-endpoints-holding.js';
-export { findFirstEvents, type FirstEvent, type FirstEventToFind } from './hot/find-first-events.js';
-export { findEndpointsPastHeldLimit, findHeldPastLimit } from './hot/find-held-past-limit.js';
-export type { ReplayFilter } from './hot/find-deliveries-to-replay.js';
-export { findReplaysUnderway } from './hot/find-replays-underway.js';
-export { countUnfinishedDeliveries, findUnfinishedDeliveries } from './hot/find-unfinished-deliveries.js';
-export { tellExhausted } from './hot/gather-exhausted.js';
-export { idBounds } from './hot/id-bounds.js';
-export { inTransaction } from './hot/in-transaction.js';
-export {
-  insertEvents,
-  type DeliveryToInsert,
-  type EventToInsert,
-  type InsertOutcome,
-} from './hot/insert-events.js';
-export { insertLargeEvent, type LargeEventToInsert, type LargeInsert } from './hot/insert-large-event.js';
-export { insertTest, type TestToInsert } from './hot/insert-test.js';
-export { findOneShots, type StoredOneShot } from './hot/find-one-shots.js';
-export { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './hot/insert-one-shots.js';
-export { loadDeliveries, type LoadedDelivery } from './hot/load-deliveries.js';
-export { noteSql, type NoticeToTell, removeNotices, takeNotices } from './hot/notices.js';
-export { openReplayPage } from './hot/open-replay-page.js';
-export { openEventToEndpoint } from './hot/open-event-to-endpoint.js';
-export { releaseHeldDeliveries, type ReleasedDelivery } from './hot/release-held-deliveries.js';
-export { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './hot/reopen-delivery.js';
-export type { News, NewsAttempt, NewsDelivery, NewsItem, NewsPlace, NewsQuestion } from './hot/news.js';
-export { newsOfCustomerMax, readNews } from './hot/read-news.js';
-export { forgetClosings } from './hot/note-closings.js';
-export { reviewReplay } from './hot/review-replay.js';
-export { type EndpointSeen, rollUpAttempts } from './hot/roll-up-attempts.js';
-export { rollUpEnds } from './hot/roll-up-ends.js';
-export { settleAttempts, type AttemptToSettle, type SettleOutcome } from './hot/settle-attempts.js';
-export { settleConflictedAttempt, type ConflictOutcome } from './hot/settle-conflicted-attempt.js';
-export {
-  loadSweepState,
-  lockSweep,
-  saveSweepState,
-  sweepStart,
-  unlockSweep,
-  type SweepState,
-} from './hot/sweep-state.js';
+export { idBounds } from './sql/id-bounds.js';
+export { inTransaction } from './sql/in-transaction.js';
 export { databaseTarget } from './database-target.js';
 export { isDatabaseUnavailable } from './is-database-unavailable.js';
 export {
@@ -100,7 +35,6 @@ export {
   type ListAuditEntriesQuery,
   type NewAuditEntry,
 } from './stores/audit-store.js';
-export { createAttemptStore, type Attempt, type AttemptStore } from './stores/attempt-store.js';
 export {
   createCustomerStore,
   type Customer,
@@ -109,12 +43,6 @@ export {
   type CustomerStore,
   type PutCustomerOutcome,
 } from './stores/customer-store.js';
-export {
-  createDeliveryStore,
-  type Delivery,
-  type DeliveryStore,
-  type ListDeliveriesQuery,
-} from './stores/delivery-store.js';
 export type { Endpoint, EndpointSettings, SecretDescription } from './stores/endpoint-record.js';
 export { dropOldAnswers } from './stores/drop-old-answers.js';
 export { endpointSecretsMax } from './stores/endpoint-record.js';
@@ -126,31 +54,15 @@ export {
   type RotateSecretOutcome,
 } from './stores/endpoint-store.js';
 export {
-  createEventStore,
-  type Event,
-  type EventStore,
-  type EventSummary,
-  type ListEventsQuery,
-} from './stores/event-store.js';
-export {
   createOneShotSecrets,
   type OneShotSecrets,
   type RotateOneShotSecretOutcome,
 } from './stores/one-shot-secrets.js';
-export type { WantedLane } from './stores/one-shot-lanes.js';
-export {
-  createOneShotStore,
-  type OneShotForDelivery,
-  type OneShotStatus,
-  type OneShotStore,
-  type OneShotTarget,
-} from './stores/one-shot-store.js';
 export {
   createIdempotentAnswerStore,
   type IdempotentAnswerStore,
   type IdempotentOutcome,
 } from './stores/idempotent-answer-store.js';
-export { createLedgerStore, type Ledger, type LedgerQuery, type LedgerStore } from './stores/ledger-store.js';
 export { keepNotificationEndpoint } from './stores/notification-endpoint.js';
 export type { Page } from './stores/page.js';
 export {
@@ -160,12 +72,6 @@ export {
 } from './stores/portal-link-store.js';
 export type { RateLimit } from './stores/rate-limit.js';
 export type { DeliveryEndpoint, EndpointForDelivery } from './stores/read-for-delivery.js';
-export {
-  createReplayStore,
-  type Replay,
-  type ReplayStateOutcome,
-  type ReplayStore,
-} from './stores/replay-store.js';
 export type { CustomerRoutes, RoutedEndpoint } from './stores/read-routes.js';
 export {
   createEventTypeStore,
@@ -174,10 +80,14 @@ export {
   type EventTypeSettings,
   type EventTypeStore,
 } from './stores/event-type-store.js';
-export {
-  createStatisticsStore,
-  type Statistics,
-  type StatisticsStore,
-  type StatisticSpan,
-} from './stores/statistics-store.js';
 export { oldestDayKept } from './utc-day.js';
+export { byIndex, setLocal } from './connection-settings.js';
+export { isLocked } from './sql/is-locked.js';
+export { DAY_MS, isoDay, startOfDay } from './utc-day.js';
+export { byDay, type DayTables } from './sql/by-day.js';
+export { partitionName } from './partition-tables.js';
+export { Prisma, PrismaClient } from './generated/client.js';
+export { cutPage } from './stores/page.js';
+export { addMissingSecrets } from './stores/one-shot-secrets.js';
+export { openOneShotHeaders, sealOneShotHeaders } from './stores/sealed-one-shot.js';
+export { createPrismaAdapter } from './prisma-adapter.js';

@@ -1,8 +1,8 @@
 import type { SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import { idBounds } from './hot/id-bounds.js';
-import { inTransaction } from './hot/in-transaction.js';
+import { idBounds } from './sql/id-bounds.js';
+import { inTransaction } from './sql/in-transaction.js';
 import { keyIdSql, type SealedColumn, sealedColumns } from './sealed-columns.js';
 
 const BATCH_MAX = 500;

@@ -5,14 +5,13 @@ import {
   createCustomerStore,
   createEndpointStore,
   createIdempotentAnswerStore,
-  createOneShotStore,
   type Database,
   type EndpointStore,
   ensurePartitions,
   type IdempotentAnswerStore,
-  type OneShotStore,
   openDatabase,
 } from '@posthorn/database';
+import { createOneShotStore, type OneShotStore } from '@posthorn/delivery/attempt';
 import { createUuidV7, generateSigningSecret } from '@posthorn/domain';
 import { createLogger, createSecretBox, parseKeyring } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase, waitUntil } from '@posthorn/testing';

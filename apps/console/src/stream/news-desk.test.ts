@@ -1,5 +1,5 @@
 import { createUuidV7 } from '@posthorn/domain';
-import type { NewsItem, NewsPlace, NewsQuestion } from '@posthorn/database';
+import type { NewsItem, NewsPlace, NewsQuestion } from '@posthorn/delivery/stream';
 import { createLogger } from '@posthorn/runtime';
 import { waitUntil } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';

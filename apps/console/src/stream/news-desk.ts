@@ -5,7 +5,7 @@ import {
   newsOfCustomerMax,
   type NewsPlace,
   type NewsQuestion,
-} from '@posthorn/database';
+} from '@posthorn/delivery/stream';
 import type { Logger } from '@posthorn/runtime';
 
 import { messagesOf } from './stream-messages.js';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { NewsPlace } from '@posthorn/database';
+import type { NewsPlace } from '@posthorn/delivery/stream';
 import { AppError } from '@posthorn/http';
 import type { Logger } from '@posthorn/runtime';
 import type { NewsDesk } from './news-desk.js';

@@ -1,4 +1,4 @@
-import type { NewsPlace } from '@posthorn/database';
+import type { NewsPlace } from '@posthorn/delivery/stream';
 import { createSecretBox } from '@posthorn/runtime';
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-import type { NewsPlace } from '@posthorn/database';
+import type { NewsPlace } from '@posthorn/delivery/stream';
 import { AppError } from '@posthorn/http';
 import { type SecretBox, SecretBoxError } from '@posthorn/runtime';
 

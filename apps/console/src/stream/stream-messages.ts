@@ -1,5 +1,5 @@
 import { idPrefixes, type StreamedDeliveryResource } from '@posthorn/api-contract';
-import type { NewsAttempt, NewsDelivery, NewsItem } from '@posthorn/database';
+import type { NewsAttempt, NewsDelivery, NewsItem } from '@posthorn/delivery/stream';
 import { encodeId } from '@posthorn/domain';
 
 /** One thing that happened as the messages that tell of it. */

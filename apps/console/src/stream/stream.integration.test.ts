@@ -1,4 +1,5 @@
-import { cancelDeliveries, closeDeliveries } from '@posthorn/database';
+import { cancelDeliveries } from '@posthorn/delivery/cancel';
+import { closeDeliveries } from '@posthorn/delivery/settle';
 import { encodeId } from '@posthorn/domain';
 import { createTestDatabase, type OpenStream, type TestDatabase, waitUntil } from '@posthorn/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';

@@ -1,5 +1,6 @@
 import { operations } from '@posthorn/api-contract';
-import { type CustomerStore, type Database, readNews } from '@posthorn/database';
+import type { CustomerStore, Database } from '@posthorn/database';
+import { readNews } from '@posthorn/delivery/stream';
 import { AppError, mountOperation, requireCustomer } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';

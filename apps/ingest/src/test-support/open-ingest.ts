@@ -2,12 +2,12 @@ import {
   createApiKeyStore,
   createCustomerStore,
   createEndpointStore,
-  createOneShotStore,
   createPortalLinkStore,
   ensurePartitions,
   openDatabase,
   type Database,
 } from '@posthorn/database';
+import { createOneShotStore } from '@posthorn/delivery/attempt';
 import {
   createApiKeyDirectory,
   createHttpApp,
@@ -17,12 +17,8 @@ import {
   createPortalSessionDirectory,
 } from '@posthorn/http';
 import type { Scope } from '@posthorn/api-contract';
-import {
-  createDeliveryEnqueuer,
-  createEventAcceptor,
-  createOneShotAcceptor,
-  createRouteCache,
-} from '@posthorn/pipeline';
+import { createEventAcceptor, createOneShotAcceptor, createRouteCache } from '@posthorn/delivery/accept';
+import { createDeliveryEnqueuer } from '@posthorn/delivery/enqueue';
 import { createSecretBox, generateKeyring, parseKeyring, type Logger } from '@posthorn/runtime';
 import { createTestDatabase } from '@posthorn/testing';
 

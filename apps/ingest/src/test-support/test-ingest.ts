@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createHttpApp, createIdentities, type KnownApiKey, type RequestLimits } from '@posthorn/http';
-import type { AcceptOutcome, EventToAccept } from '@posthorn/pipeline';
+import type { AcceptOutcome, EventToAccept } from '@posthorn/delivery/accept';
 import { createLogger } from '@posthorn/runtime';
 
 import { createIngestRouter } from '../ingest-router.js';

@@ -1,0 +1,67 @@
+import type { DeliveryToInsert, EventToInsert } from './insert-events.sql.js';
+import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, openingStatus } from '@posthorn/domain';
+
+import type { EventToAccept } from './accept-event.js';
+import type { Route } from './route-cache.js';
+
+/** An event as it is inserted, without its deliveries. */
+export type EventRow = Omit<EventToInsert, 'deliveries' | 'deliveryCount'> & { endpointsVersion: number };
+
+export interface ClaimedKeys {
+  keyHashes: Buffer[];
+  requestHash: Buffer | null;
+}
+
+export function eventRowOf(
+  event: EventToAccept,
+  { keyHashes, requestHash }: ClaimedKeys,
+  endpointsVersion: number,
+  acceptedAtMs: number,
+): EventRow {
+  const id = createUuidV7(acceptedAtMs);
+  const occurredAtMs = event.occurredAtMs ?? acceptedAtMs;
+  return {
+    id,
+    customerId: event.customerId,
+    type: event.type,
+    externalId: event.externalId,
+    occurredAtMs,
+    acceptedAtMs,
+    body: buildEnvelope({
+      id: encodeId('evt', id),
+      type: event.type,
+      timestamp: new Date(occurredAtMs).toISOString(),
+      dataSource: event.dataSource,
+    }),
+    endpointsVersion,
+    keyHashes,
+    requestHash,
+  };
+}
+
+export function deliveryOf(
+  { id, acceptedAtMs }: Pick<EventRow, 'id' | 'acceptedAtMs'>,
+  route: Route,
+  heldMs: number,
+): DeliveryToInsert {
+  const status = openingStatus(route);
+  return {
+    id: deliveryIdOf(id, route.id),
+    endpointId: route.id,
+    status,
+    reason: status === 'held' ? `endpoint_${route.status}` : null,
+    expiresAtMs: acceptedAtMs + (status === 'held' ? heldMs : route.openForMs),
+  };
+}
+
+/** The deliveries of an event some at a time, so that never more than those are in memory. */
+export function* deliveriesInPieces(
+  event: EventRow,
+  routes: readonly Route[],
+  heldMs: number,
+  pieceMax: number,
+): Generator<DeliveryToInsert[]> {
+  for (let from = 0; from < routes.length; from += pieceMax) {
+    yield routes.slice(from, from + pieceMax).map((route) => deliveryOf(event, route, heldMs));
+  }
+}

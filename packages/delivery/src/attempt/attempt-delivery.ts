@@ -1,0 +1,207 @@
+import { isDatabaseUnavailable } from '@posthorn/database';
+import { closeDeliveries, type DeliveryToClose } from '../settle/close-deliveries.sql.js';
+import { loadDeliveries, type LoadedDelivery } from './load-deliveries.sql.js';
+import type { OneShotStore } from './one-shot-store.sql.js';
+import {
+  decideNextStep,
+  whatAttemptSays,
+  type AttemptOutcome,
+  type AttemptSays,
+  type AttemptTrigger,
+  type RecordedOutcome,
+  type RetryPolicy,
+} from '@posthorn/domain';
+import type { JobVerdict, LaneJob } from '@posthorn/queue';
+import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
+import type { Sender } from '@posthorn/sender';
+import type pg from 'pg';
+
+import { createOneShotAim } from './aim-one-shot.js';
+import { buildRequest } from './build-request.js';
+import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
+import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
+import type { DeliverySettler, SettledStep } from '../settle/settle-delivery.js';
+
+/** A job may come this much before its delivery is due: BullMQ promotes by another clock than ours. */
+const EARLY_TOLERANCE_MS = 500;
+
+const NOT_RECORDED = 'The attempt could not be recorded';
+const DONE: JobVerdict = { kind: 'done' };
+/** Whatever one origin does: the lane that it shares with others stays open to them, its breaker closed. */
+const stayOpen: AttemptSays = { sign: 'success', slowDownMs: 0 };
+/** A test that fails says nothing: it is sent to see whether the endpoint works, maybe while that is being mended. */
+const sayNothing: AttemptSays = { sign: 'none', slowDownMs: 0 };
+const once: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
+
+export interface DeliveryAttempterDeps {
+  pool: pg.Pool;
+  clock: Clock;
+  endpoints: EndpointCache;
+  oneShots: Pick<OneShotStore, 'readForDelivery'>;
+  sender: Pick<Sender, 'send'>;
+  settler: DeliverySettler;
+  logger: Logger;
+  timeoutMs: number;
+  endpointMaxInFlight: number;
+  /** How long after its event a delivery may be held. */
+  heldForMs: number;
+  random?: () => number;
+}
+
+/** Makes the handler of a delivery's job: one attempt, or none where the delivery is no longer to be attempted. */
+export function createDeliveryAttempter(
+  deps: DeliveryAttempterDeps,
+): (job: LaneJob, signal: AbortSignal, untilTurn?: () => Promise<void>) => Promise<JobVerdict> {
+  const {
+    pool,
+    clock,
+    endpoints,
+    oneShots,
+    sender,
+    settler,
+    logger,
+    timeoutMs,
+    heldForMs,
+    random = Math.random,
+  } = deps;
+  const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs });
+  const { aim } = createOneShotAim((eventIds) => oneShots.readForDelivery(eventIds));
+
+  const load = createGroupCommit<LaneJob, LoadedDelivery | undefined>({
+    commit: (jobs) => loadDeliveries(pool, jobs),
+    isRetryableRowByRow: () => false,
+  });
+  const close = createGroupCommit<DeliveryToClose, boolean>({
+    commit: async (rows) => {
+      const closed = await closeDeliveries(pool, rows, heldForMs);
+      return rows.map(({ id }) => closed.has(id));
+    },
+    isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
+  });
+
+  return async function attemptDelivery(job, signal, untilTurn) {
+    const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
+    if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
+    // Whoever can write to Redis can put a delivery into any lane; Postgres says where it goes.
+    if (delivery.endpointId !== job.endpointId) return DONE;
+
+    const closing = closeInstead(delivery, endpoint, clock.nowMs());
+    if (closing) return closeDelivery(closing, job.endpointId);
+    if (endpoint?.kind !== 'ready')
+      throw new Error('The endpoint cannot be read', { cause: endpoint?.error });
+
+    const earlyMs = (delivery.nextAttemptAtMs ?? 0) - clock.nowMs();
+    if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
+
+    const target = endpoint.oneShots ? await aim(endpoint, delivery.eventId) : endpoint;
+    await untilTurn?.();
+    const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
+    const outcome = await send(delivery, target, headers, signal);
+    // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.
+    if (outcome.status === 'aborted') return { kind: 'retry', delayMs: 0 };
+
+    let step: SettledStep = decideNextStep({
+      outcome,
+      failedAttempts: delivery.attempts - delivery.attemptsBefore + 1,
+      policy: delivery.test ? once : target.retryPolicy,
+      nowMs: clock.nowMs(),
+      expiresAtMs: delivery.expiresAtMs,
+      random,
+    });
+    // There is no endpoint to disable where others go over the same lane, and no test disables one.
+    if (step.kind === 'disable_endpoint' && (target.oneShots || delivery.test))
+      step = { kind: 'dead_letter', reason: 'gone' };
+    // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
+    if (step.kind === 'disable_endpoint') {
+      const { reason } = step;
+      const disabled = await settler.untilDone(() => disabler.disable(target.id, reason), signal);
+      if (disabled === undefined) throw new Error(NOT_RECORDED);
+      if (!disabled) step = { kind: 'cancel', reason: 'endpoint_deleted' };
+    }
+
+    const settlement = await settler.settle(
+      { delivery, trigger: triggerOf(delivery), outcome, recordedHeaders, step },
+      signal,
+    );
+    logAttempt(delivery, outcome, step.kind);
+    if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
+    if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
+    const says = saysOf(delivery, target, outcome, clock.nowMs());
+    const { slowDownMs } = says;
+    const sign = settlement.overtaken ? 'neutral' : says.sign;
+    if (settlement.nextAttemptAtMs === null) return { kind: 'done', sign, slowDownMs };
+    const delayMs = Math.max(0, settlement.nextAttemptAtMs - clock.nowMs());
+    return { kind: 'retry', delayMs, sign, slowDownMs };
+  };
+
+  async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {
+    const closed = await close(closing);
+    if (closed) logger.info(`delivery.${closing.status}`, { deliveryId: closing.id, reason: closing.reason });
+    if (closed || closing.status !== 'held') return DONE;
+    // It changed meanwhile, or the endpoint is enabled again and only our cache does not know.
+    endpoints.drop(endpointId);
+    return { kind: 'retry', delayMs: 0 };
+  }
+
+  function send(
+    delivery: LoadedDelivery,
+    target: ReadyTarget,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<AttemptOutcome> {
+    return sender.send({
+      poolKey: target.id,
+      url: target.url,
+      headers,
+      body: delivery.body,
+      timeoutMs,
+      maxConnections: target.maxInFlight ?? deps.endpointMaxInFlight,
+      signal,
+    });
+  }
+
+  function logAttempt(delivery: LoadedDelivery, outcome: AttemptOutcome, step: string): void {
+    const fields = {
+      deliveryId: delivery.id,
+      eventId: delivery.eventId,
+      endpointId: delivery.endpointId,
+      customerId: delivery.customerId,
+      number: delivery.attempts + 1,
+      status: outcome.status,
+      responseCode: outcome.responseCode,
+      error: outcome.error?.code,
+      latencyMs: outcome.latencyMs,
+      resent: outcome.resent || undefined,
+    };
+    if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields);
+    else logger[outcome.status === 'delivered' ? 'debug' : 'info']('delivery.attempted', fields);
+  }
+}
+
+function triggerOf({ test, attempts, replayedAfter }: LoadedDelivery): AttemptTrigger {
+  if (test) return 'test';
+  return attempts === replayedAfter ? 'replay' : 'automatic';
+}
+
+function saysOf(
+  { test }: LoadedDelivery,
+  target: ReadyTarget,
+  outcome: RecordedOutcome,
+  nowMs: number,
+): AttemptSays {
+  if (target.oneShots?.shared) return stayOpen;
+  return test && outcome.status !== 'delivered' ? sayNothing : whatAttemptSays(outcome, nowMs);
+}
+
+/** Why a pending delivery gets no attempt now, if so: its endpoint takes none but tests, or its time is over. */
+function closeInstead(
+  { id, generation, expiresAtMs, test }: LoadedDelivery,
+  target: DeliveryTarget | undefined,
+  nowMs: number,
+): DeliveryToClose | undefined {
+  if (!target) return { id, generation, status: 'cancelled', reason: 'endpoint_deleted' };
+  if (target.status !== 'enabled' && !test)
+    return { id, generation, status: 'held', reason: `endpoint_${target.status}` };
+  if (expiresAtMs <= nowMs) return { id, generation, status: 'dead_lettered', reason: 'expired' };
+  return undefined;
+}

@@ -1,0 +1,38 @@
+import type { RetryPolicyInput } from '@posthorn/domain';
+import type pg from 'pg';
+
+import { byDay } from '@posthorn/database';
+
+/** Where an event's one delivery goes, as it is stored. */
+export interface StoredOneShot {
+  eventId: string;
+  deliveryId: string;
+  url: string;
+  headersSealed: Buffer | null;
+  retryPolicy: RetryPolicyInput | null;
+}
+
+/** By their events' ids; events that are no one-shots are left out. */
+export async function findOneShots(
+  pool: pg.Pool,
+  eventIds: readonly string[],
+): Promise<Map<string, StoredOneShot>> {
+  const found = await byDay<string, StoredOneShot | undefined>(
+    eventIds,
+    (id) => id,
+    async ({ oneShot, firstId, lastId, statementSuffix }, ids) => {
+      const { rows } = await pool.query<StoredOneShot>({
+        name: `find_one_shots${statementSuffix}`,
+        text: `
+          SELECT id AS "eventId", delivery_id AS "deliveryId", url, headers_sealed AS "headersSealed",
+                 retry_policy AS "retryPolicy"
+            FROM ${oneShot} WHERE id = ANY ($1::uuid[]) AND id >= '${firstId}' AND id < '${lastId}'`,
+        values: [ids],
+      });
+      const byId = new Map(rows.map((row) => [row.eventId, row]));
+      return ids.map((id) => byId.get(id));
+    },
+    undefined,
+  );
+  return new Map(found.flatMap((oneShot) => (oneShot ? [[oneShot.eventId, oneShot]] : [])));
+}

@@ -1,0 +1,96 @@
+import type { DeliveryStatus } from '@posthorn/domain';
+import type pg from 'pg';
+
+import { byDay, type DayTables } from '@posthorn/database';
+
+/** A delivery as an attempt needs it, read anew for every attempt and never cached. */
+export interface LoadedDelivery {
+  id: string;
+  eventId: string;
+  endpointId: string;
+  customerId: string;
+  status: DeliveryStatus;
+  generation: number;
+  attempts: number;
+  attemptsBefore: number;
+  /** `attempts` when someone last asked for a replay; null when nobody did. */
+  replayedAfter: number | null;
+  nextAttemptAtMs: number | null;
+  expiresAtMs: number;
+  /** It tests its endpoint. */
+  test: boolean;
+  /** The event's stored envelope: what is signed and sent. */
+  body: string;
+}
+
+interface Row {
+  id: string;
+  event_id: string;
+  endpoint_id: string;
+  customer_id: string;
+  status: DeliveryStatus;
+  generation: number;
+  attempts: number;
+  attempts_before: number;
+  replayed_after: number | null;
+  next_attempt_at: Date | null;
+  expires_at: Date;
+  test: boolean;
+  /** Null when the event is gone. */
+  body: string | null;
+}
+
+/** Reads deliveries with their events, in the order asked for; undefined where a row is gone. */
+export function loadDeliveries(
+  pool: pg.Pool,
+  wanted: readonly { deliveryId: string }[],
+): Promise<(LoadedDelivery | undefined)[]> {
+  return byDay(wanted, ({ deliveryId }) => deliveryId, loadDay, undefined);
+
+  async function loadDay(
+    tables: DayTables,
+    some: readonly { deliveryId: string }[],
+  ): Promise<(LoadedDelivery | undefined)[]> {
+    const ids = some.map(({ deliveryId }) => deliveryId);
+    const { rows } = await pool.query<Row>({
+      name: `load_deliveries${tables.statementSuffix}`,
+      text: statement(tables),
+      values: [ids],
+    });
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    return ids.map((id) => {
+      const row = byId.get(id);
+      return row?.body == null ? undefined : toLoadedDelivery(row, row.body);
+    });
+  }
+}
+
+function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    endpointId: row.endpoint_id,
+    customerId: row.customer_id,
+    status: row.status,
+    generation: row.generation,
+    attempts: row.attempts,
+    attemptsBefore: row.attempts_before,
+    replayedAfter: row.replayed_after,
+    nextAttemptAtMs: row.next_attempt_at?.getTime() ?? null,
+    expiresAtMs: row.expires_at.getTime(),
+    test: row.test,
+    body,
+  };
+}
+
+// The event of a delivery is of the same day: their ids carry the same time. One look-up for each id, which OFFSET 0 keeps the planner from turning into a join: that it would plan by the number
+// of rows it believes in, and read whole days where its statistics are old, or a partition was empty when it planned.
+const statement = ({ delivery, event, firstId, lastId }: DayTables): string => `
+SELECT d.*, (SELECT e.body FROM ${event} e WHERE e.id = d.event_id) AS body
+  FROM unnest($1::uuid[]) AS wanted (id)
+ CROSS JOIN LATERAL (
+   SELECT id, event_id, endpoint_id, customer_id, status, generation, attempts, attempts_before, replayed_after,
+          next_attempt_at, expires_at, test
+     FROM ${delivery} WHERE id = wanted.id OFFSET 0
+ ) d
+ WHERE wanted.id BETWEEN '${firstId}' AND '${lastId}'`;

@@ -1,0 +1,1 @@
+export { createDeliveryEnqueuer } from './enqueue-deliveries.js';

@@ -1,0 +1,1 @@
+export { createNoticeTeller } from './tell-notices.js';

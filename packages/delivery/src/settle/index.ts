@@ -1,0 +1,2 @@
+export { closeDeliveries } from './close-deliveries.sql.js';
+export { createDeliverySettler } from './settle-delivery.js';
