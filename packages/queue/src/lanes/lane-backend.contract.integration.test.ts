@@ -63,7 +63,7 @@ describe('BullMQ, as we rely on it', () => {
 
   it('is the version that was looked at, exactly', async () => {
     const manifest = JSON.parse(
-      await readFile(path.resolve(import.meta.dirname, '../package.json'), 'utf8'),
+      await readFile(path.resolve(import.meta.dirname, '../../package.json'), 'utf8'),
     ) as { dependencies: Record<string, string> };
     expect(manifest.dependencies).toMatchObject({ bullmq: '6.7.0', ioredis: '6.0.0' });
     const installed = createRequire(import.meta.url)('bullmq/package.json') as { version: string };

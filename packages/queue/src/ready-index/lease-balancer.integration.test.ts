@@ -153,7 +153,7 @@ describe('workers that share the load', () => {
     const first = await queue.dispatch({ ...seen.as('first'), leaseMs: 60_000 });
     await waitUntil(() => seen.runs.size > 100);
     const script = startChildScript(`
-      import { createDispatcher } from '${new URL('./dispatcher.ts', import.meta.url).href}';
+      import { createDispatcher } from '${new URL('../dispatcher.ts', import.meta.url).href}';
       const logger = { debug() {}, info() {}, warn() {}, error() {} };
       const dispatcher = createDispatcher({
         ...${JSON.stringify({ ...quickly, leaseMs: 60_000 })},
