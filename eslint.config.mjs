@@ -98,6 +98,29 @@ export default tseslint.config(
     },
   },
   {
+    // Statements live beside the step that runs them, in `*.sql.ts`, and nowhere else.
+    files: ['apps/**/*.ts', 'packages/**/*.ts'],
+    ignores: [
+      'packages/database/**',
+      'packages/embedded/**',
+      'packages/testing/**',
+      '**/*.sql.ts',
+      '**/*.test.ts',
+      '**/test-support/**',
+    ],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [{ name: 'pg', message: 'Only *.sql.ts and packages/database talk to Postgres.' }],
+          patterns: [
+            { group: ['@prisma/*'], message: 'Only *.sql.ts and packages/database talk to Postgres.' },
+          ],
+        },
+      ],
+    },
+  },
+  {
     // Tests reach for the test services, which sit above what they test.
     files: ['**/*.test.ts', '**/test-support/**/*.ts', 'packages/testing/src/**/*.ts', 'tests/**/*.ts'],
     rules: {

@@ -8,7 +8,7 @@ import pg from 'pg';
 
 import { migrateDatabase } from './migrate-database.js';
 import { findMigrationsDir } from './migrations-dir.js';
-import { postgresProblem, type PostgresUse } from './postgres-problem.js';
+import { postgresProblem, type PostgresUse } from './postgres-problem.sql.js';
 
 let postgres: BreakablePostgres;
 let silent: Server;

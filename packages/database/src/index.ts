@@ -91,3 +91,4 @@ export { cutPage } from './stores/page.js';
 export { addMissingSecrets } from './stores/one-shot-secrets.js';
 export { openOneShotHeaders, sealOneShotHeaders } from './stores/sealed-one-shot.js';
 export { createPrismaAdapter } from './prisma-adapter.js';
+export type { Pool as DatabasePool, ClientBase as DatabaseConnection } from 'pg';

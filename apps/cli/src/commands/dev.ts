@@ -73,7 +73,7 @@ async function checkPortAndServices(config: Config): Promise<void> {
   if (taken !== null) throw new CommandError([taken]);
   if (databaseUrl === null && redisUrl === null) return;
   const [{ postgresProblem }, { redisProblem }, { waitForServices, writeWaiting }] = await Promise.all([
-    import('../postgres-problem.js'),
+    import('../postgres-problem.sql.js'),
     import('../redis-problem.js'),
     import('../wait-for-services.js'),
   ]);

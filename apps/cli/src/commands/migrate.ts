@@ -3,7 +3,7 @@ import { createLogger, loadConfig, type Environment } from '@posthorn/runtime';
 import { migrateDatabase } from '../migrate-database.js';
 import { findMigrationsDir } from '../migrations-dir.js';
 import { print } from '../print.js';
-import { postgresProblem } from '../postgres-problem.js';
+import { postgresProblem } from '../postgres-problem.sql.js';
 import { waitForServices, writeWaiting } from '../wait-for-services.js';
 
 /** What `prisma migrate deploy` does, and partitions ahead. Safe to run at every deployment, by several at once. */

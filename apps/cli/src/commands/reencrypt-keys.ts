@@ -11,7 +11,7 @@ import { createLogger, createSecretBox, loadConfig, type Environment } from '@po
 
 import { CommandError } from '../command-error.js';
 import { print, printJson } from '../print.js';
-import { postgresProblem } from '../postgres-problem.js';
+import { postgresProblem } from '../postgres-problem.sql.js';
 import { waitForServices, writeWaiting } from '../wait-for-services.js';
 
 export interface ReencryptOptions {

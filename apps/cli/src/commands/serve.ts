@@ -14,7 +14,7 @@ import {
 import { CommandError } from '../command-error.js';
 import { findMigrationsDir } from '../migrations-dir.js';
 import { portProblem } from '../port-problem.js';
-import { postgresProblem, postgresProblemOf } from '../postgres-problem.js';
+import { postgresProblem, postgresProblemOf } from '../postgres-problem.sql.js';
 import { redisProblem } from '../redis-problem.js';
 import { runUntilSignal } from '../run-until-signal.js';
 import type { ServiceProblem } from '../service-problem.js';

@@ -1,18 +1,17 @@
-import { isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
-import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
+import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
 import type { Audience } from '@posthorn/domain';
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
-import { createCustomerShares } from './customer-shares.js';
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
-import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
 import { heldForMs } from '../hold/held-for.js';
+import { createCustomerShares } from './customer-shares.js';
+import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
+import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
 import { keyHashesOf, requestHashOf } from './idempotency.js';
+import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
 import { createLargeFanOuts } from './large-fan-outs.js';
-import { OverflowRefused } from './overflow-queue.js';
 import { createLoopPause } from './loop-pause.js';
+import { OverflowRefused } from './overflow-queue.js';
 import type { RouteCache, RoutingTable } from './route-cache.js';
 
 /** Deliveries that wait for a commit: ten full commits, about a second, as long as a producer should be kept waiting. */
@@ -75,9 +74,9 @@ export interface AcceptLoad {
 }
 
 export interface EventAcceptorDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   /** For what goes beyond a customer's share, one connection at a time: not the pool that the others' events need. Default: `pool`. */
-  largePool?: pg.Pool;
+  largePool?: DatabasePool;
   clock: DatabaseClock;
   routes: RouteCache;
   enqueuer: DeliveryEnqueuer;

@@ -1,15 +1,14 @@
-import { isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { findOneShots } from '../attempt/find-one-shots.sql.js';
-import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
-import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.js';
-import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
+import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf, oneShotType, type RetryPolicyInput } from '@posthorn/domain';
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
-import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-event.js';
+import { findOneShots } from '../attempt/find-one-shots.sql.js';
+import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
+import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-event.js';
+import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.js';
 import { keyHashesOf, oneShotHashOf } from './idempotency.js';
+import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
 import { openForMs } from './open-for.js';
 import type { RouteCache } from './route-cache.js';
@@ -48,7 +47,7 @@ export interface OneShotAcceptor {
 }
 
 export interface OneShotAcceptorDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: DatabaseClock;
   routes: Pick<RouteCache, 'get' | 'drop'>;
   oneShots: Pick<OneShotStore, 'ensureLanes' | 'sealHeaders'>;
@@ -185,7 +184,7 @@ interface FirstOneShot {
 }
 
 async function findFirstOneShots(
-  pool: pg.Pool,
+  pool: DatabasePool,
   wanted: readonly FirstEventToFind[],
   nowMs: number,
   windowMs: number,

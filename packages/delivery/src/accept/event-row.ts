@@ -1,7 +1,7 @@
-import type { DeliveryToInsert, EventToInsert } from './insert-events.sql.js';
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, openingStatus } from '@posthorn/domain';
 
 import type { EventToAccept } from './accept-event.js';
+import type { DeliveryToInsert, EventToInsert } from './insert-events.sql.js';
 import type { Route } from './route-cache.js';
 
 /** An event as it is inserted, without its deliveries. */

@@ -1,7 +1,6 @@
+import { DAY_MS, isoDay, startOfDay } from '@posthorn/database';
 import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
-
-import { DAY_MS, isoDay, startOfDay } from '@posthorn/database';
 
 export interface FirstEventToFind {
   customerId: string;

@@ -1,10 +1,10 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ensurePartitions, partitionDaysAhead } from '@posthorn/database';
 import { createUuidV7, encodeId } from '@posthorn/domain';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
-import { ensurePartitions, partitionDaysAhead } from '@posthorn/database';
 import { eventToInsert } from '../test-support/event-to-insert.js';
 import { findFirstEvents } from './find-first-events.sql.js';
 import { insertEvents, type EventToInsert } from './insert-events.sql.js';

@@ -1,7 +1,5 @@
+import { DAY_MS, isoDay, inTransaction } from '@posthorn/database';
 import type pg from 'pg';
-
-import { DAY_MS, isoDay } from '@posthorn/database';
-import { inTransaction } from '@posthorn/database';
 
 /** Longer than any accept statement may run, so that whoever claimed a key before midnight has committed by then. */
 const MIDNIGHT_OVERLAP_MS = 60_000;

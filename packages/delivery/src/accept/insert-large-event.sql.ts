@@ -1,6 +1,6 @@
+import { isoDay } from '@posthorn/database';
 import type pg from 'pg';
 
-import { isoDay } from '@posthorn/database';
 import {
   type DeliveryToInsert,
   type EventToInsert,

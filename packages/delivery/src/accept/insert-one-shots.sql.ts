@@ -1,7 +1,7 @@
+import { inTransaction } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { inTransaction } from '@posthorn/database';
 import { type EventToInsert, insertEventsWithin, type InsertOutcome } from './insert-events.sql.js';
 
 /** An event with the one delivery it is made for, and where that goes. */

@@ -1,12 +1,12 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createUuidV7 } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { waitUntil } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import type { AcceptOutcome, EventToAccept } from './accept-event.js';
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
-import { keyHashesOf } from './idempotency.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import type { AcceptOutcome, EventToAccept } from './accept-event.js';
+import { keyHashesOf } from './idempotency.js';
 
 const ENDPOINTS = 1_000;
 /** What is in memory of an event's deliveries, in a statement and on the way to the queue, at most. */

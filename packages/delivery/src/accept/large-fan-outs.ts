@@ -1,13 +1,12 @@
-import { isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
-import { insertLargeEvent } from './insert-large-event.sql.js';
+import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 
-import type { EventToAccept } from './accept-event.js';
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
+import type { EventToAccept } from './accept-event.js';
 import { deliveriesInPieces, deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
+import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
+import { insertLargeEvent } from './insert-large-event.sql.js';
 import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
 import type { Route, RouteCache } from './route-cache.js';
 
@@ -38,7 +37,7 @@ const PAUSE_FACTOR = 4;
 const PAUSE_MS_MAX = 1_000;
 
 export interface LargeFanOutsDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: DatabaseClock;
   routes: Pick<RouteCache, 'get' | 'drop'>;
   enqueuer: Pick<DeliveryEnqueuer, 'enqueueAccepted' | 'enqueueInPieces'>;

@@ -1,9 +1,10 @@
 import { isDatabaseUnavailable } from '@posthorn/database';
-import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
-import type { WantedLane } from '../attempt/prepare-one-shot-lanes.sql.js';
 import { laneOf, type OneShotLane, originOf, serves } from '@posthorn/domain';
 import { createGroupCommit } from '@posthorn/runtime';
 import { LRUCache } from 'lru-cache';
+
+import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
+import type { WantedLane } from '../attempt/prepare-one-shot-lanes.sql.js';
 
 const CUSTOMERS_MAX = 10_000;
 

@@ -1,19 +1,19 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createOneShotSecrets } from '@posthorn/database';
-import type { OneShotStatus } from '../attempt/one-shot-store.sql.js';
-import { createLedgerStore } from '../history/ledger-store.sql.js';
-import { createReplayStore } from '../replay/replay-store.sql.js';
 import { oneShotLanesMax, oneShotType } from '@posthorn/domain';
 import type { LaneJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
-import type { OneShotAcceptor, OneShotToAccept } from './accept-one-shot.js';
+import type { OneShotStatus } from '../attempt/one-shot-store.sql.js';
+import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
-import { createOneShotLaneCache } from './one-shot-lanes.js';
 import { createReplayRunner } from '../replay/replay-many.js';
+import { createReplayStore } from '../replay/replay-store.sql.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import type { OneShotAcceptor, OneShotToAccept } from './accept-one-shot.js';
+import { createOneShotLaneCache } from './one-shot-lanes.js';
 
 const DAY_MS = 86_400_000;
 const reopening = {

@@ -1,11 +1,11 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { heldForMs } from '../hold/held-for.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
-import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
+import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const HOUR_MS = 3_600_000;

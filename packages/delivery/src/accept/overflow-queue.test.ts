@@ -1,5 +1,5 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
 

@@ -1,5 +1,5 @@
-import type { CustomerRoutes, RoutedEndpoint } from '@posthorn/database';
 import { describe, expect, it } from '@jest/globals';
+import type { CustomerRoutes, RoutedEndpoint } from '@posthorn/database';
 
 import { createRouteCache } from './route-cache.js';
 

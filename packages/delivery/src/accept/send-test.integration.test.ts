@@ -1,16 +1,16 @@
-import { createLedgerStore } from '../history/ledger-store.sql.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { LaneJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
+import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
 import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
-import { sendTest, type SentTest } from './send-test.js';
+import { createAttemptReading } from '../statistics/read-attempts.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { sendTest, type SentTest } from './send-test.js';
 
 const logger = createLogger({ level: 'error', role: 'test' });
 const heldForMs = 28 * 86_400_000;

@@ -1,17 +1,16 @@
-import type { DatabaseClock } from '@posthorn/database';
-import { insertTest } from './insert-test.sql.js';
+import type { DatabasePool, DatabaseClock } from '@posthorn/database';
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, testType } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
 import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
+import { insertTest } from './insert-test.sql.js';
 
 /** A test whose endpoint's lane stays shut (breaker, rate limit) is not sent after this. */
 const OPEN_FOR_MS = 3_600_000;
 
 export interface TestDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: DatabaseClock;
   queue: JobQueue;
   logger: Logger;

@@ -1,8 +1,8 @@
-import type { OneShotForDelivery } from './one-shot-store.sql.js';
 import { resolveRetryPolicy } from '@posthorn/domain';
 import { createGroupCommit } from '@posthorn/runtime';
 
 import type { ReadyTarget } from './endpoint-cache.js';
+import type { OneShotForDelivery } from './one-shot-store.sql.js';
 
 export interface OneShotAim {
   /** The lane with the URL, headers and retry policy that were given with one event. */

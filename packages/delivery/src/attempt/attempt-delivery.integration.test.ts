@@ -1,12 +1,12 @@
-import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { soundHealth } from '@posthorn/domain';
 import type { JobVerdict } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
+import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
 import { expireHeld } from '../hold/expire-deliveries.js';
 import { heldForMs } from '../hold/held-for.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';

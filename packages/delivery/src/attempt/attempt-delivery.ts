@@ -1,7 +1,4 @@
-import { isDatabaseUnavailable } from '@posthorn/database';
-import { closeDeliveries, type DeliveryToClose } from '../settle/close-deliveries.sql.js';
-import { loadDeliveries, type LoadedDelivery } from './load-deliveries.sql.js';
-import type { OneShotStore } from './one-shot-store.sql.js';
+import { type DatabasePool, isDatabaseUnavailable } from '@posthorn/database';
 import {
   decideNextStep,
   whatAttemptSays,
@@ -14,13 +11,15 @@ import {
 import type { JobVerdict, LaneJob } from '@posthorn/queue';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import type { Sender } from '@posthorn/sender';
-import type pg from 'pg';
 
+import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
+import { closeDeliveries, type DeliveryToClose } from '../settle/close-deliveries.sql.js';
+import type { DeliverySettler, SettledStep } from '../settle/settle-delivery.js';
 import { createOneShotAim } from './aim-one-shot.js';
 import { buildRequest } from './build-request.js';
-import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
 import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
-import type { DeliverySettler, SettledStep } from '../settle/settle-delivery.js';
+import { loadDeliveries, type LoadedDelivery } from './load-deliveries.sql.js';
+import type { OneShotStore } from './one-shot-store.sql.js';
 
 /** A job may come this much before its delivery is due: BullMQ promotes by another clock than ours. */
 const EARLY_TOLERANCE_MS = 500;
@@ -34,7 +33,7 @@ const sayNothing: AttemptSays = { sign: 'none', slowDownMs: 0 };
 const once: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
 
 export interface DeliveryAttempterDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: Clock;
   endpoints: EndpointCache;
   oneShots: Pick<OneShotStore, 'readForDelivery'>;

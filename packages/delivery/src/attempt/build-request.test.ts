@@ -1,5 +1,5 @@
-import { createUuidV7, generateSigningSecret, type Signing } from '@posthorn/domain';
 import { describe, expect, it } from '@jest/globals';
+import { createUuidV7, generateSigningSecret, type Signing } from '@posthorn/domain';
 
 import { buildRequest } from './build-request.js';
 import type { ReadyTarget } from './endpoint-cache.js';

@@ -1,7 +1,7 @@
-import type { LoadedDelivery } from './load-deliveries.sql.js';
 import { encodeId, reservedHeaderProblem, signRequest } from '@posthorn/domain';
 
 import type { ReadyTarget } from './endpoint-cache.js';
+import type { LoadedDelivery } from './load-deliveries.sql.js';
 
 export interface DeliveryRequest {
   headers: Record<string, string>;

@@ -1,7 +1,6 @@
+import { byDay } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
-
-import { byDay } from '@posthorn/database';
 
 /** Where an event's one delivery goes, as it is stored. */
 export interface StoredOneShot {

@@ -1,7 +1,6 @@
+import { byDay, type DayTables } from '@posthorn/database';
 import type { DeliveryStatus } from '@posthorn/domain';
 import type pg from 'pg';
-
-import { byDay, type DayTables } from '@posthorn/database';
 
 /** A delivery as an attempt needs it, read anew for every attempt and never cached. */
 export interface LoadedDelivery {

@@ -1,6 +1,6 @@
+import type { PrismaClient } from '@posthorn/database';
 import { firstUuidAt, lastUuidAt, uuidTimeMs } from '@posthorn/domain';
 
-import type { PrismaClient } from '@posthorn/database';
 import type { OneShotStatus } from './one-shot-store.sql.js';
 
 /** One look-up in each table: an event and its delivery share their millisecond, so their partition. */

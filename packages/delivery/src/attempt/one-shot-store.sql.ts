@@ -1,12 +1,11 @@
+import { type PrismaClient, openOneShotHeaders, sealOneShotHeaders } from '@posthorn/database';
 import type { DeliveryStatus, RetryPolicyInput } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import type { PrismaClient } from '@posthorn/database';
 import { findOneShots, type StoredOneShot } from './find-one-shots.sql.js';
-import { createOneShotLanes, type OneShotLanes } from './prepare-one-shot-lanes.sql.js';
 import { readOneShotStatus } from './one-shot-status.sql.js';
-import { openOneShotHeaders, sealOneShotHeaders } from '@posthorn/database';
+import { createOneShotLanes, type OneShotLanes } from './prepare-one-shot-lanes.sql.js';
 
 /** Where a one-shot goes, its headers opened. */
 export interface OneShotTarget {

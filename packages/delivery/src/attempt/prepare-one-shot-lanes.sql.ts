@@ -1,9 +1,7 @@
+import { inTransaction, addMissingSecrets } from '@posthorn/database';
 import { createUuidV7, laneOf, type OneShotLane, oneShotType, serves } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
-
-import { inTransaction } from '@posthorn/database';
-import { addMissingSecrets } from '@posthorn/database';
 
 export interface WantedLane {
   customerId: string;

@@ -1,6 +1,7 @@
+import type { DatabasePool } from '@posthorn/database';
+
 import { cancelDeliveries } from './cancel-deliveries.sql.js';
 import { countUnfinishedDeliveries, findUnfinishedDeliveries } from './find-unfinished-deliveries.sql.js';
-import type pg from 'pg';
 
 const BATCH = 1_000;
 const CANCELLED_PER_CALL_MAX = 20_000;
@@ -30,13 +31,13 @@ export interface BulkCancellation {
  * Cancels an unfinished delivery; false when it is finished. An attempt that is on the wire is recorded all the same, and
  * a success makes it delivered.
  */
-export async function cancelDelivery(pool: pg.Pool, deliveryId: string): Promise<boolean> {
+export async function cancelDelivery(pool: DatabasePool, deliveryId: string): Promise<boolean> {
   return (await cancelDeliveries(pool, [deliveryId], ['pending', 'held'], REASON)) === 1;
 }
 
 /** What `cancelMatchingDeliveries` would cancel now; reads at most a million deliveries. */
 export async function countMatchingDeliveries(
-  pool: pg.Pool,
+  pool: DatabasePool,
   filter: CancelFilter,
 ): Promise<BulkCancellation> {
   return { ...(await countUnfinishedDeliveries(pool, filter, COUNTED_MAX)), cancelled: 0 };
@@ -47,7 +48,7 @@ export async function countMatchingDeliveries(
  * unfinished is indexed, so a long history costs nothing.
  */
 export async function cancelMatchingDeliveries(
-  pool: pg.Pool,
+  pool: DatabasePool,
   filter: CancelFilter,
 ): Promise<BulkCancellation> {
   const statuses = filter.status ? [filter.status] : (['pending', 'held'] as const);
@@ -74,7 +75,7 @@ export async function cancelMatchingDeliveries(
 }
 
 /** Also deleted ones: theirs may be unfinished for a moment. */
-async function endpointsOf(pool: pg.Pool, { customerId, endpointId }: CancelFilter): Promise<string[]> {
+async function endpointsOf(pool: DatabasePool, { customerId, endpointId }: CancelFilter): Promise<string[]> {
   const { rows } = await pool.query<{ id: string }>(
     'SELECT id FROM endpoint WHERE customer_id = $1 AND ($2::uuid IS NULL OR id = $2) ORDER BY id',
     [customerId, endpointId ?? null],

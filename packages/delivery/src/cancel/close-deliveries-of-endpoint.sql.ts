@@ -1,9 +1,8 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
 import { cancelDeliveries } from './cancel-deliveries.sql.js';
 import { findUnfinishedDeliveries } from './find-unfinished-deliveries.sql.js';
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
 
 const BATCH = 1_000;
 

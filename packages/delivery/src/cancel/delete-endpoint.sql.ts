@@ -1,5 +1,6 @@
-import { closeDeliveriesOfEndpoint } from './close-deliveries-of-endpoint.sql.js';
 import type pg from 'pg';
+
+import { closeDeliveriesOfEndpoint } from './close-deliveries-of-endpoint.sql.js';
 
 /**
  * Deletes an endpoint (the row stays for the history) and cancels its unfinished deliveries. Returns false when there is

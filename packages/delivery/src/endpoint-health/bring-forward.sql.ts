@@ -1,8 +1,7 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
 import type { DueDelivery } from '../sweep/find-due-deliveries.sql.js';
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
 
 export interface BroughtForward {
   deliveries: Omit<DueDelivery, 'nextAttemptAtMs'>[];

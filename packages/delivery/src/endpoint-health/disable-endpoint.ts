@@ -1,13 +1,13 @@
-import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
-import { noteSql } from '../operational-events/notices.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { EndpointDisabledReason } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
 import type { EndpointCache } from '../attempt/endpoint-cache.js';
+import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
+import { noteSql } from '../operational-events/notices.sql.js';
 
 export interface EndpointDisablerDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   endpoints: Pick<EndpointCache, 'drop'>;
   logger: Logger;
   /** How long after its event a delivery may be held. */

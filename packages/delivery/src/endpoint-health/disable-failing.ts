@@ -1,12 +1,12 @@
-import { disableFailingEndpoints, type FailingLimits } from './failing-endpoints.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
-import type { EndpointDisabler } from './disable-endpoint.js';
 import type { EndpointCache } from '../attempt/endpoint-cache.js';
+import type { EndpointDisabler } from './disable-endpoint.js';
+import { disableFailingEndpoints, type FailingLimits } from './failing-endpoints.sql.js';
 
 export interface DisableFailingDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   endpoints: Pick<EndpointCache, 'drop'>;
   disabler: Pick<EndpointDisabler, 'holdPending'>;
   logger: Logger;

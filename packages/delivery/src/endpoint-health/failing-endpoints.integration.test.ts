@@ -1,19 +1,19 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { operationalEventBody, validateValue } from '@posthorn/api-contract';
-import { settleAttempts } from '../settle/settle-attempts.sql.js';
-import type { FailingLimits } from './failing-endpoints.sql.js';
 import { deliveryIdOf, encodeId, type OperationalEventType } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 
-import { createEndpointDisabler } from './disable-endpoint.js';
-import { disableFailing } from './disable-failing.js';
 import { heldForMs } from '../hold/held-for.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { createNoticeTeller } from '../operational-events/tell-notices.js';
+import { settleAttempts } from '../settle/settle-attempts.sql.js';
+import { createAttemptReading } from '../statistics/read-attempts.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createEndpointDisabler } from './disable-endpoint.js';
+import { disableFailing } from './disable-failing.js';
+import type { FailingLimits } from './failing-endpoints.sql.js';
 
 const ALL = new AbortController().signal;
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,8 @@
-import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
 
 const SCORE_EVERY_MS = 5_000;
 const RETRY_MS = 1_000;
@@ -23,7 +24,7 @@ export function createEndpointHealthKeeper({
   pool,
   logger,
 }: {
-  pool: pg.Pool;
+  pool: DatabasePool;
   logger: Logger;
 }): EndpointHealthKeeper {
   const unsaved = new Map<string, KeptEndpointHealth>();

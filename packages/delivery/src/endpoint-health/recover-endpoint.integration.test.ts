@@ -1,15 +1,15 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ensurePartitions } from '@posthorn/database';
-import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
 import { soundHealth, type EndpointHealth } from '@posthorn/domain';
 import { createQueueProducer, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { expireParked } from '../hold/expire-deliveries.js';
+import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
 import { createEndpointHealthKeeper } from './keep-endpoint-health.js';
 import { createEndpointRecovery, type RecoveryQueue } from './recover-endpoint.js';
-import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

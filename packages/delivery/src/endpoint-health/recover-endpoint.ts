@@ -1,9 +1,10 @@
-import { bringForward, type BroughtForward } from './bring-forward.sql.js';
-import { endDraining, takeLeftDraining, touchDraining } from './endpoint-health.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { DeliveryJob } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { bringForward, type BroughtForward } from './bring-forward.sql.js';
+import { endDraining, takeLeftDraining, touchDraining } from './endpoint-health.sql.js';
 
 /** As many deliveries are brought forward at a time, the next when no more than `NEARLY_EMPTY` of them wait. */
 const PAGE_ROWS = 50;
@@ -49,7 +50,7 @@ export function createEndpointRecovery({
   logger,
   leftAfterMs = LEFT_AFTER_MS,
 }: {
-  pool: pg.Pool;
+  pool: DatabasePool;
   queue: RecoveryQueue;
   logger: Logger;
   /** A backlog whose owner has not been heard of for so long is taken up by `resumeLeft`. Default 30 s. */

@@ -1,9 +1,9 @@
-import type { EventToInsert } from '../accept/insert-events.sql.js';
+import { describe, expect, it } from '@jest/globals';
 import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
-import { describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 
+import type { EventToInsert } from '../accept/insert-events.sql.js';
 import { createDeliveryEnqueuer } from './enqueue-deliveries.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });

@@ -1,7 +1,8 @@
-import type { DeliveryToInsert, EventToInsert } from '../accept/insert-events.sql.js';
 import type { DeliveryJob } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
+
+import type { DeliveryToInsert, EventToInsert } from '../accept/insert-events.sql.js';
 
 /** What the enqueuer needs of the queue. */
 export interface JobQueue {

@@ -1,6 +1,6 @@
-import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
 import type { Logger } from '@posthorn/runtime';
 
+import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
 import type { JobQueue } from './enqueue-deliveries.js';
 
 /** Enqueues what opened again; failing costs latency only, because the sweep enqueues what is due. */

@@ -1,24 +1,24 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   createApiKeyStore,
   createAuditStore,
   createIdempotentAnswerStore,
   createPortalLinkStore,
 } from '@posthorn/database';
-import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
-import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
-import { createReplayStore } from '../replay/replay-store.sql.js';
 import { encodeId, soundHealth } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
-import { type ErasedKind, erasedKinds } from './erasure.sql.js';
+import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
 import { heldForMs } from '../hold/held-for.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
-import { createReplayRunner } from '../replay/replay-many.js';
 import { createNoticeTeller } from '../operational-events/tell-notices.js';
+import { createReplayRunner } from '../replay/replay-many.js';
+import { createReplayStore } from '../replay/replay-store.sql.js';
+import { createAttemptReading } from '../statistics/read-attempts.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { type ErasedKind, erasedKinds } from './erasure.sql.js';
 
 const ALL = new AbortController().signal;
 const ONCE = { retryPolicy: { delaysSeconds: [0], maxAttempts: 1, jitter: 0 } };

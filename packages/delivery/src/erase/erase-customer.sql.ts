@@ -4,6 +4,7 @@ import type { Logger } from '@posthorn/runtime';
 import type pg from 'pg';
 
 import { eraseHistory, eraseSettings } from './erase-rows.sql.js';
+import { inTurn } from './erasure-turns.sql.js';
 import {
   beginErasure,
   type Erasure,
@@ -11,7 +12,6 @@ import {
   ErasureOver,
   findCustomerMadeAt,
 } from './erasure.sql.js';
-import { inTurn } from './erasure-turns.sql.js';
 
 /** Any constant will do; the customer's id is the second half of the lock. */
 const ERASE_LOCK = 727_043;

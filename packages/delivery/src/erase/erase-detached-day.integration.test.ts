@@ -1,6 +1,6 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Database, dropOldPartitions } from '@posthorn/database';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';

@@ -1,15 +1,15 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Database } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 
 import { createEventAcceptor } from '../accept/accept-event.js';
+import { createRouteCache } from '../accept/route-cache.js';
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
+import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { beginErasure, ErasureOver, findCustomerMadeAt } from './erasure.sql.js';
 import { finishErasures } from './finish-erasures.js';
-import { createRouteCache } from '../accept/route-cache.js';
-import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const ALL = new AbortController().signal;
 const NOBODY = '/nobody';

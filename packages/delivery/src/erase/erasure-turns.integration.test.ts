@@ -1,11 +1,11 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLogger } from '@posthorn/runtime';
 import { waitUntil } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 
+import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { eraseCustomer, type EraseCustomerOutcome } from './erase-customer.sql.js';
 import { finishErasures } from './finish-erasures.js';
-import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const ALL = new AbortController().signal;
 const quiet = {

@@ -1,6 +1,5 @@
+import { type Prisma, type PrismaClient, cutPage, type Page } from '@posthorn/database';
 import type { AttemptStatus, AttemptTrigger } from '@posthorn/domain';
-import type { Prisma, PrismaClient } from '@posthorn/database';
-import { cutPage, type Page } from '@posthorn/database';
 
 export interface Attempt extends Omit<
   Prisma.AttemptModel,

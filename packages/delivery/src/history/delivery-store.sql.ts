@@ -1,10 +1,10 @@
+import { type Prisma, type PrismaClient, cutPage, type Page } from '@posthorn/database';
 import type { DeliveryStatus, WaitingFor } from '@posthorn/domain';
-import type { Prisma, PrismaClient } from '@posthorn/database';
 import type { Clock } from '@posthorn/runtime';
+
 import { readBoundedPage } from './bounded-scan.js';
 import { readWaitingFor } from './endpoint-holds.sql.js';
 import { idRange, raisedTo } from './id-range.js';
-import { cutPage, type Page } from '@posthorn/database';
 
 export interface Delivery extends Omit<Prisma.DeliveryModel, 'status' | 'waitingFor'> {
   status: DeliveryStatus;

@@ -1,5 +1,5 @@
-import { breakerStateAt, type EndpointHolds, type WaitingFor, waitingForOf } from '@posthorn/domain';
 import type { Prisma, PrismaClient } from '@posthorn/database';
+import { breakerStateAt, type EndpointHolds, type WaitingFor, waitingForOf } from '@posthorn/domain';
 
 /** Why each pending delivery waits, in their order; null for others. Asks for its endpoints only when one is due. */
 export async function readWaitingFor(

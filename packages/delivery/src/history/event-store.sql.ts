@@ -1,7 +1,7 @@
-import type { Prisma, PrismaClient } from '@posthorn/database';
+import { type Prisma, type PrismaClient, cutPage, type Page } from '@posthorn/database';
+
 import { readBoundedPage } from './bounded-scan.js';
 import { idRange, raisedTo } from './id-range.js';
-import { cutPage, type Page } from '@posthorn/database';
 
 export interface EventSummary {
   id: string;

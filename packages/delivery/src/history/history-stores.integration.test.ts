@@ -1,14 +1,13 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Database, openDatabase, ensurePartitions, type Page } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf, firstUuidAt } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
-import { type Database, openDatabase } from '@posthorn/database';
-import { ensurePartitions } from '@posthorn/database';
+
 import { type AttemptStore, createAttemptStore } from './attempt-store.sql.js';
 import { scannedRowsMax } from './bounded-scan.js';
 import { createDeliveryStore, type DeliveryStore, type ListDeliveriesQuery } from './delivery-store.sql.js';
 import { createEventStore, type EventStore } from './event-store.sql.js';
-import type { Page } from '@posthorn/database';
 
 const nowMs = Date.now();
 const endpointId = createUuidV7(nowMs);

@@ -1,5 +1,6 @@
-import { createUuidV7, deliveryIdOf, firstUuidAt, lastUuidAt } from '@posthorn/domain';
 import { describe, expect, it } from '@jest/globals';
+import { createUuidV7, deliveryIdOf, firstUuidAt, lastUuidAt } from '@posthorn/domain';
+
 import { idRange, raisedTo } from './id-range.js';
 
 const eventId = createUuidV7(1_000_000);

@@ -1,22 +1,22 @@
-import type { ReplayFilter } from '../replay/find-deliveries-to-replay.sql.js';
-import { createReplayStore, type Replay } from '../replay/replay-store.sql.js';
-import { createLedgerStore, type Ledger } from './ledger-store.sql.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { cancelDelivery, cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { expireHeld } from '../hold/expire-deliveries.js';
 import { heldForMs } from '../hold/held-for.js';
-import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { keepHeldLimit } from '../hold/keep-held-limit.js';
+import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { createHeldReconciler } from '../hold/reconcile-held-deliveries.js';
+import { resumeEndpoint } from '../hold/resume-endpoint.js';
+import type { ReplayFilter } from '../replay/find-deliveries-to-replay.sql.js';
 import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
 import { createReplayRunner } from '../replay/replay-many.js';
-import { resumeEndpoint } from '../hold/resume-endpoint.js';
+import { createReplayStore, type Replay } from '../replay/replay-store.sql.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createLedgerStore, type Ledger } from './ledger-store.sql.js';
 
 const STEPS = 120;
 const AT_ONCE = 3;

@@ -1,4 +1,5 @@
 import type { PrismaClient } from '@posthorn/database';
+
 import { idRange } from './id-range.js';
 
 export interface LedgerQuery {

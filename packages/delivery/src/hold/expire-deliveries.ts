@@ -1,10 +1,11 @@
+import type { DatabasePool } from '@posthorn/database';
+
 import { expireHeldDeliveries, findExpiredHeld } from './expire-held-deliveries.sql.js';
 import {
   expireParkedDeliveries,
   findExpiredParked,
   type ParkedCursor,
 } from './expire-parked-deliveries.sql.js';
-import type pg from 'pg';
 
 const HELD_BATCH = 1_000;
 const PARKED_BATCH = 500;
@@ -14,7 +15,7 @@ const BEFORE_ALL: ParkedCursor = { dueAt: new Date(0), id: '00000000-0000-0000-0
  * One pass: held deliveries whose time is over become dead letters, so nothing is held past its partition. Several
  * processes may run it at once. Returns how many.
  */
-export async function expireHeld(pool: pg.Pool): Promise<number> {
+export async function expireHeld(pool: DatabasePool): Promise<number> {
   for (let expired = 0; ;) {
     const ids = await findExpiredHeld(pool, HELD_BATCH);
     expired += await expireHeldDeliveries(pool, ids);
@@ -28,7 +29,7 @@ export async function expireHeld(pool: pg.Pool): Promise<number> {
  * once. Returns how many.
  */
 export async function expireParked(
-  pool: pg.Pool,
+  pool: DatabasePool,
   { nowMs, graceMs }: { nowMs: number; graceMs: number },
 ): Promise<number> {
   const expiredAt = new Date(nowMs - graceMs);

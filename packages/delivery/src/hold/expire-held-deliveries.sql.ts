@@ -1,7 +1,6 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
 import { NOTE_CLOSINGS } from '../settle/note-closings.sql.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from '../settle/note-ends.sql.js';
 

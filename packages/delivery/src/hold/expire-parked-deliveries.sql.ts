@@ -1,8 +1,7 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
 import { EXPIRED_REASON } from '../settle/expired-reason.sql.js';
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
 import { NOTE_CLOSINGS } from '../settle/note-closings.sql.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from '../settle/note-ends.sql.js';
 

@@ -1,11 +1,11 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ensurePartitions } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { keepHeldLimit } from './keep-held-limit.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
 import { resumeEndpoint } from './resume-endpoint.js';
-import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const DAY_MS = 86_400_000;
 const DAYS = 20;

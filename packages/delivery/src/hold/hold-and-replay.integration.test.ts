@@ -1,16 +1,16 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { cancelDelivery } from '../cancel/cancel-delivery.js';
+import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
+import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { heldForMs } from './held-for.js';
 import { keepHeldLimit } from './keep-held-limit.js';
 import { pauseEndpoint } from './pause-endpoint.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
-import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { resumeEndpoint } from './resume-endpoint.js';
-import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const DAY_MS = 86_400_000;
 const signal = new AbortController().signal;

@@ -1,13 +1,14 @@
+import type { DatabasePool } from '@posthorn/database';
+import type { Logger } from '@posthorn/runtime';
+
 import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { findEndpointsPastHeldLimit, findHeldPastLimit } from './find-held-past-limit.sql.js';
-import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
 const HELD_MAX = 100_000;
 const BATCH = 1_000;
 
 export interface KeepHeldLimitDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   logger: Logger;
   /** More than this many an endpoint does not hold. Default 100,000. */
   heldMax?: number;

@@ -1,10 +1,11 @@
-import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { EndpointStatus } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
+
+import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
 
 export interface PauseEndpointDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   logger: Logger;
   /** How long after its event a delivery may be held. */
   heldForMs: number;

@@ -1,6 +1,5 @@
 import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
 import { findEndpointsHolding, type EndpointHolding } from './find-endpoints-holding.sql.js';
-
 import { releaseHeld, type ReleaseHeldDeps } from './release-held.js';
 
 const ENDPOINTS_PER_PAGE = 200;

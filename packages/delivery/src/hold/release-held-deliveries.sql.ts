@@ -1,7 +1,5 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
-
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
 
 export interface HeldRelease {
   endpointId: string;

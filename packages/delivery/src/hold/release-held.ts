@@ -1,17 +1,17 @@
-import { findUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
-import { releaseHeldDeliveries } from './release-held-deliveries.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
+import { openForMs } from '../accept/open-for.js';
+import { findUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
 import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
-import { openForMs } from '../accept/open-for.js';
+import { releaseHeldDeliveries } from './release-held-deliveries.sql.js';
 
 const BATCH = 1_000;
 
 export interface ReleaseHeldDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   queue: JobQueue;
   logger: Logger;
   /** How long after its event a delivery may be held. */

@@ -1,6 +1,6 @@
-import { noteSql } from '../operational-events/notices.sql.js';
 import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
 
+import { noteSql } from '../operational-events/notices.sql.js';
 import type { EndpointStatusOutcome } from './pause-endpoint.js';
 import { releaseHeld, type ReleaseHeldDeps } from './release-held.js';
 

@@ -1,19 +1,19 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { operationalEventBody, validateValue } from '@posthorn/api-contract';
-import { createReplayStore } from '../replay/replay-store.sql.js';
 import { encodeId, type OperationalEventType } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 
 import type { EventAcceptor } from '../accept/accept-event.js';
 import { heldForMs } from '../hold/held-for.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
-import { createReplayRunner } from '../replay/replay-many.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
-import { createNoticeTeller } from './tell-notices.js';
+import { createReplayRunner } from '../replay/replay-many.js';
+import { createReplayStore } from '../replay/replay-store.sql.js';
+import { createAttemptReading } from '../statistics/read-attempts.js';
 import { addFinished } from '../test-support/add-finished.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createNoticeTeller } from './tell-notices.js';
 
 const ALL = new AbortController().signal;
 const ONCE = { retryPolicy: { maxAttempts: 1 } };

@@ -1,15 +1,14 @@
-import { inTransaction } from '@posthorn/database';
-import { removeNotices, takeNotices, type NoticeToTell } from './notices.sql.js';
+import { type DatabaseConnection, type DatabasePool, inTransaction } from '@posthorn/database';
 import { operationalEventData, operatorCustomerId } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
 import type { EventAcceptor, EventToAccept } from '../accept/accept-event.js';
+import { removeNotices, takeNotices, type NoticeToTell } from './notices.sql.js';
 
 const PAGE = 100;
 
 export interface NoticeTellerDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   acceptor: Pick<EventAcceptor, 'accept'>;
   logger: Logger;
 }
@@ -32,7 +31,7 @@ export function createNoticeTeller({ pool, acceptor, logger }: NoticeTellerDeps)
     },
   };
 
-  async function tellPage(client: pg.PoolClient): Promise<number> {
+  async function tellPage(client: DatabaseConnection): Promise<number> {
     const notices = await takeNotices(client, PAGE);
     if (notices.length === 0) return 0;
     await Promise.all(notices.filter(({ obsolete }) => !obsolete).map(tell));

@@ -1,14 +1,17 @@
-import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  partitionName,
+  refreshPartitionStatistics,
+  ensurePartitions,
+  DAY_MS,
+  startOfDay,
+} from '@posthorn/database';
+import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
 import { insertEvents, type EventToInsert } from '../accept/insert-events.sql.js';
-import { partitionName } from '@posthorn/database';
-import { refreshPartitionStatistics } from '@posthorn/database';
-import { ensurePartitions } from '@posthorn/database';
 import { eventToInsert } from '../test-support/event-to-insert.js';
-import { DAY_MS, startOfDay } from '@posthorn/database';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
 const tables = ['event', 'delivery', 'idempotency_key'];

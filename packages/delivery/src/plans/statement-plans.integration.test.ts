@@ -1,26 +1,24 @@
-import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createPrismaAdapter, PrismaClient, ensurePartitions, inTransaction } from '@posthorn/database';
+import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 
-import { createPrismaAdapter, PrismaClient } from '@posthorn/database';
-import { ensurePartitions } from '@posthorn/database';
-import { createReplayStore } from '../replay/replay-store.sql.js';
-import { eventToInsert } from '../test-support/event-to-insert.js';
-import { takeAttemptReader } from '../statistics/attempt-reader.sql.js';
-import { bringForward } from '../endpoint-health/bring-forward.sql.js';
-import { closeDeliveries } from '../settle/close-deliveries.sql.js';
-import { findExpiredParked } from '../hold/expire-parked-deliveries.sql.js';
 import { findFirstEvents } from '../accept/find-first-events.sql.js';
-import { inTransaction } from '@posthorn/database';
-import { findOneShots } from '../attempt/find-one-shots.sql.js';
-import { countUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
 import { insertEvents, type EventToInsert } from '../accept/insert-events.sql.js';
+import { findOneShots } from '../attempt/find-one-shots.sql.js';
 import { loadDeliveries } from '../attempt/load-deliveries.sql.js';
+import { countUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
+import { bringForward } from '../endpoint-health/bring-forward.sql.js';
+import { findExpiredParked } from '../hold/expire-parked-deliveries.sql.js';
 import { openReplayPage } from '../replay/open-replay-page.sql.js';
+import { createReplayStore } from '../replay/replay-store.sql.js';
 import { reviewReplay } from '../replay/review-replay.sql.js';
-import { rollUpAttempts } from '../statistics/roll-up-attempts.sql.js';
+import { closeDeliveries } from '../settle/close-deliveries.sql.js';
 import { settleAttempts, type AttemptToSettle } from '../settle/settle-attempts.sql.js';
+import { takeAttemptReader } from '../statistics/attempt-reader.sql.js';
+import { rollUpAttempts } from '../statistics/roll-up-attempts.sql.js';
+import { eventToInsert } from '../test-support/event-to-insert.js';
 
 const DAY_MS = 86_400_000;
 const DAYS = 20;

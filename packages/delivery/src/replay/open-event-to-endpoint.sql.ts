@@ -1,7 +1,7 @@
+import { inTransaction } from '@posthorn/database';
 import { deliveryIdOf, type EndpointStatus, type RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { inTransaction } from '@posthorn/database';
 import { reopen, type ReopenOptions, type ReopenOutcome } from './reopen-delivery.sql.js';
 
 /**

@@ -1,9 +1,9 @@
+import { inTransaction } from '@posthorn/database';
 import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { findDeliveriesToReplay, type ReplayFilter } from './find-deliveries-to-replay.sql.js';
-import { inTransaction } from '@posthorn/database';
 import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
+import { findDeliveriesToReplay, type ReplayFilter } from './find-deliveries-to-replay.sql.js';
 import type { ReopenOptions } from './reopen-delivery.sql.js';
 import { reopenFinishedDeliveries } from './reopen-finished-deliveries.sql.js';
 

@@ -1,3 +1,4 @@
+import { inTransaction } from '@posthorn/database';
 import {
   isFinished,
   type DeliveryStatus,
@@ -6,9 +7,8 @@ import {
 } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { inTransaction } from '@posthorn/database';
-import { openForSql } from './open-for-sql.sql.js';
 import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
+import { openForSql } from './open-for-sql.sql.js';
 
 export interface ReopenOptions {
   /** How long an opening under this policy may last. */

@@ -1,10 +1,9 @@
+import { idBounds, isLocked } from '@posthorn/database';
 import type { ReplayableStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { idBounds } from '@posthorn/database';
-import { isLocked } from '@posthorn/database';
-import { openForSql } from './open-for-sql.sql.js';
 import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
+import { openForSql } from './open-for-sql.sql.js';
 
 export interface FinishedReopening {
   ids: readonly string[];

@@ -1,14 +1,14 @@
-import { openEventToEndpoint } from './open-event-to-endpoint.sql.js';
-import { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './reopen-delivery.sql.js';
+import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
 
+import { openForMs } from '../accept/open-for.js';
 import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
-import { openForMs } from '../accept/open-for.js';
+import { openEventToEndpoint } from './open-event-to-endpoint.sql.js';
+import { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './reopen-delivery.sql.js';
 
 export interface ReplayDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   queue: JobQueue;
   logger: Logger;
   /** No delivery is tried or held longer than this after its event. */

@@ -1,20 +1,20 @@
-import type { ReplayFilter } from './find-deliveries-to-replay.sql.js';
-import { openReplayPage } from './open-replay-page.sql.js';
-import { createReplayStore, type Replay, type ReplayStore } from './replay-store.sql.js';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DeliveryJob } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import type { DeliveryJob } from '@posthorn/queue';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { heldForMs } from '../hold/held-for.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
-import { cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
-import { replayDelivery } from './replay-delivery.js';
-import { createReplayRunner, type ReplayRunner } from './replay-many.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { addFinished } from '../test-support/add-finished.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import type { ReplayFilter } from './find-deliveries-to-replay.sql.js';
+import { openReplayPage } from './open-replay-page.sql.js';
+import { replayDelivery } from './replay-delivery.js';
+import { createReplayRunner, type ReplayRunner } from './replay-many.js';
+import { createReplayStore, type Replay, type ReplayStore } from './replay-store.sql.js';
 
 const UNFINISHED_MAX = 5;
 const logger = createLogger({ level: 'error', role: 'test' });

@@ -1,17 +1,17 @@
+import type { DatabasePool } from '@posthorn/database';
+import type { Logger } from '@posthorn/runtime';
+
+import { openForMs } from '../accept/open-for.js';
+import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
+import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
 import { findReplaysUnderway } from './find-replays-underway.sql.js';
 import { openReplayPage } from './open-replay-page.sql.js';
 import { reviewReplay } from './review-replay.sql.js';
-import type { Logger } from '@posthorn/runtime';
-import type pg from 'pg';
-
-import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
-import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
-import { openForMs } from '../accept/open-for.js';
 
 const ENDPOINTS_PER_PASS = 100;
 
 export interface ReplayRunnerDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   queue: JobQueue;
   logger: Logger;
   /** No delivery is tried or held longer than this after its event. */

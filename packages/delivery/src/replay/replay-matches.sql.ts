@@ -1,5 +1,6 @@
-import { type ReplayFilter, replayRange } from './find-deliveries-to-replay.sql.js';
 import { Prisma, type PrismaClient } from '@posthorn/database';
+
+import { type ReplayFilter, replayRange } from './find-deliveries-to-replay.sql.js';
 
 export interface ReplayMatches {
   /** Deliveries that match, per endpoint that has any. */

@@ -1,13 +1,11 @@
+import { inTransaction, Prisma, type PrismaClient, cutPage, type Page } from '@posthorn/database';
 import { createUuidV7, type ReplayState } from '@posthorn/domain';
 import type { Clock } from '@posthorn/runtime';
 import type pg from 'pg';
 
 import { collectReplayEnds, REPLAYED_OUTCOME } from './collect-replay-ends.sql.js';
-import { inTransaction } from '@posthorn/database';
-import { NOTE_REPLAY_FINISHED } from './note-replay-finished.sql.js';
 import type { ReplayFilter } from './find-deliveries-to-replay.sql.js';
-import { Prisma, type PrismaClient } from '@posthorn/database';
-import { cutPage, type Page } from '@posthorn/database';
+import { NOTE_REPLAY_FINISHED } from './note-replay-finished.sql.js';
 import { countReplayMatches, type ReplayMatches } from './replay-matches.sql.js';
 
 /** Deliveries that one count reads at most, by default. */

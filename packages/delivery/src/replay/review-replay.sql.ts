@@ -1,7 +1,7 @@
+import { inTransaction } from '@posthorn/database';
 import type pg from 'pg';
 
 import { collectReplayEnds } from './collect-replay-ends.sql.js';
-import { inTransaction } from '@posthorn/database';
 import { NOTE_REPLAY_FINISHED } from './note-replay-finished.sql.js';
 
 /** `none`: nothing to do now, or another process is at it. */

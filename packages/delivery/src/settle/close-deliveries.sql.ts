@@ -1,7 +1,7 @@
+import { idBounds } from '@posthorn/database';
 import type pg from 'pg';
 
 import { EXPIRED_REASON } from './expired-reason.sql.js';
-import { idBounds } from '@posthorn/database';
 import { NOTE_CLOSINGS } from './note-closings.sql.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.sql.js';
 

@@ -1,17 +1,17 @@
-import { createLedgerStore } from '../history/ledger-store.sql.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { cancelDelivery, cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
+import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { expireHeld, expireParked } from '../hold/expire-deliveries.js';
 import { heldForMs } from '../hold/held-for.js';
 import { keepHeldLimit } from '../hold/keep-held-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { createHeldReconciler } from '../hold/reconcile-held-deliveries.js';
-import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
+import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 
 const signal = new AbortController().signal;

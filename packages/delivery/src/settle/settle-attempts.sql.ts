@@ -1,7 +1,7 @@
+import { byDay, type DayTables } from '@posthorn/database';
 import type { AttemptStatus, AttemptTrigger, DeliveryStatus, WaitingFor } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { byDay, type DayTables } from '@posthorn/database';
 import { EXPIRED_REASON } from './expired-reason.sql.js';
 import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.sql.js';
 

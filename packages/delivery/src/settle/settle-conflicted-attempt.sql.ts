@@ -1,7 +1,7 @@
+import { inTransaction } from '@posthorn/database';
 import type { DeliveryStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { inTransaction } from '@posthorn/database';
 import type { AttemptToSettle } from './settle-attempts.sql.js';
 
 export type ConflictOutcome =

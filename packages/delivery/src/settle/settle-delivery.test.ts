@@ -1,7 +1,7 @@
+import { describe, expect, it } from '@jest/globals';
 import { openDatabase } from '@posthorn/database';
 import type { RecordedOutcome } from '@posthorn/domain';
 import { findFreePort } from '@posthorn/testing';
-import { describe, expect, it } from '@jest/globals';
 
 import { createDeliverySettler, type AttemptToRecord } from './settle-delivery.js';
 

@@ -1,11 +1,11 @@
-import { isDatabaseUnavailable } from '@posthorn/database';
+import { type DatabasePool, isDatabaseUnavailable } from '@posthorn/database';
+import { uuidTimeMs, type AttemptTrigger, type NextStep, type RecordedOutcome } from '@posthorn/domain';
+import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { LoadedDelivery } from '../attempt/load-deliveries.sql.js';
 import { settleAttempts, type AttemptToSettle, type SettleOutcome } from './settle-attempts.sql.js';
 import { settleConflictedAttempt, type ConflictOutcome } from './settle-conflicted-attempt.sql.js';
-import { uuidTimeMs, type AttemptTrigger, type NextStep, type RecordedOutcome } from '@posthorn/domain';
-import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
-import type pg from 'pg';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 2_000;
@@ -41,7 +41,7 @@ export interface DeliverySettler {
 }
 
 export interface DeliverySettlerDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: Clock;
   logger: Logger;
   /** How long after its event a delivery may be held. */

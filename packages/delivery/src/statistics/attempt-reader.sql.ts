@@ -1,6 +1,5 @@
-import type pg from 'pg';
-
 import { byIndex, setLocal } from '@posthorn/database';
+import type pg from 'pg';
 
 /** Attempts that are read in one go at most, but for those of one transaction: a statement of 50 to 200 ms. */
 const ATTEMPTS_MAX = 5_000;

@@ -1,11 +1,11 @@
-import { settleAttempts, type AttemptToSettle } from '../settle/settle-attempts.sql.js';
-import { deliveryIdOf, latencyBounds } from '@posthorn/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { deliveryIdOf, latencyBounds } from '@posthorn/domain';
 import type pg from 'pg';
 
 import { cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
-import { createAttemptReading } from './read-attempts.js';
+import { settleAttempts, type AttemptToSettle } from '../settle/settle-attempts.sql.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createAttemptReading } from './read-attempts.js';
 
 const MINUTE_MS = 60_000;
 const ALL = new AbortController().signal;

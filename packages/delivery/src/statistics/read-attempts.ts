@@ -1,4 +1,8 @@
-import { inTransaction, oldestDayKept } from '@posthorn/database';
+import { type DatabaseConnection, type DatabasePool, inTransaction, oldestDayKept } from '@posthorn/database';
+import { nextFailing } from '@posthorn/domain';
+import type { Clock } from '@posthorn/runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import {
   type FailingLimits,
   type JudgedEndpoint,
@@ -9,17 +13,13 @@ import { forgetClosings } from '../settle/note-closings.sql.js';
 import { takeAttemptReader } from './attempt-reader.sql.js';
 import { type EndpointSeen, rollUpAttempts } from './roll-up-attempts.sql.js';
 import { rollUpEnds } from './roll-up-ends.sql.js';
-import { nextFailing } from '@posthorn/domain';
-import type { Clock } from '@posthorn/runtime';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 
 /** Several processes ask in turn; one reading in this time is enough for all of them. */
 const NOT_WITHIN_MS = 4_000;
 const EXHAUSTED_EVERY_MS = 60_000;
 
 export interface AttemptReadingDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   clock: Clock;
   retentionDays: number;
   failingLimits: FailingLimits;
@@ -67,7 +67,7 @@ export function createAttemptReading({
   };
 
   async function readOn(
-    client: pg.PoolClient,
+    client: DatabaseConnection,
     pauseMs: number,
   ): Promise<{ attempts: number; more: boolean } | null> {
     const reader = await takeAttemptReader(client, pauseMs);

@@ -1,13 +1,13 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { ensurePartitions } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
 import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 
-import { ensurePartitions } from '@posthorn/database';
-import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { insertEvents } from '../accept/insert-events.sql.js';
-import type { News, NewsPlace } from './news.js';
+import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { forgetClosings } from '../settle/note-closings.sql.js';
+import type { News, NewsPlace } from './news.js';
 import { readNews } from './read-news.sql.js';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';

@@ -1,7 +1,7 @@
+import { byIndex, setLocal } from '@posthorn/database';
 import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { byIndex, setLocal } from '@posthorn/database';
 import {
   ATTEMPT_COLUMNS,
   attemptOf,

@@ -1,8 +1,8 @@
-import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ensurePartitions } from '@posthorn/database';
+import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import pg from 'pg';
 
-import { ensurePartitions } from '@posthorn/database';
 import { findDueDeliveries } from './find-due-deliveries.sql.js';
 
 const DAY_MS = 86_400_000;

@@ -1,10 +1,10 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createQueueProducer, type DeliveryJob, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createSweep, type Sweep, type SweepResult } from './sweep.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createSweep, type Sweep, type SweepResult } from './sweep.js';
 
 const BACKLOG = 100_000;
 const CUSTOMERS = 100;

@@ -1,10 +1,10 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createQueueProducer, type DeliveryJob, type LaneJob, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createSweep, type SweepQueue } from './sweep.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createSweep, type SweepQueue } from './sweep.js';
 
 const GRACE_MS = 1_000;
 const MINUTE_MS = 60_000;

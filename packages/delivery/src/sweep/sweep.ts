@@ -1,4 +1,10 @@
+import type { DatabaseConnection, DatabasePool } from '@posthorn/database';
+import type { DeliveryJob } from '@posthorn/queue';
+import type { Logger } from '@posthorn/runtime';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { findDueDeliveries, type DueCursor, type DueDelivery } from './find-due-deliveries.sql.js';
+import { cursorAt, slowPassRowsMax, startSlowPassWhenDue } from './sweep-pace.js';
 import {
   loadSweepState,
   lockSweep,
@@ -7,12 +13,6 @@ import {
   unlockSweep,
   type SweepState,
 } from './sweep-state.sql.js';
-import type { DeliveryJob } from '@posthorn/queue';
-import type { Logger } from '@posthorn/runtime';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
-
-import { cursorAt, slowPassRowsMax, startSlowPassWhenDue } from './sweep-pace.js';
 
 const PAGE_ROWS = 250;
 /** After so many pages of a walk it is the next one's turn, and the loss marker is looked at again. */
@@ -40,7 +40,7 @@ export interface SweepQueue {
 }
 
 export interface SweepDeps {
-  pool: pg.Pool;
+  pool: DatabasePool;
   queue: SweepQueue;
   logger: Logger;
   /** Names the row that the sweep's state is kept in: the queue's key prefix. */
@@ -116,7 +116,7 @@ export function createSweep({
     },
   };
 
-  async function sweepShard(client: pg.PoolClient, signal: AbortSignal): Promise<SweepResult> {
+  async function sweepShard(client: DatabaseConnection, signal: AbortSignal): Promise<SweepResult> {
     const result: SweepResult = { lost: false, read: 0, ahead: 0, enqueued: 0, scripts: 0 };
     let more = true;
     while (more && !signal.aborted) {
@@ -157,7 +157,7 @@ export function createSweep({
   }
 
   function walkOf(
-    client: pg.PoolClient,
+    client: DatabaseConnection,
     signal: AbortSignal,
     state: SweepState,
     result: SweepResult,

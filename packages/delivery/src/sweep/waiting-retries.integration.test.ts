@@ -1,16 +1,16 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createQueueProducer, type DeliveryJob, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { redisCommand, startPrivateRedis, waitUntil } from '@posthorn/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
 import { createEventAcceptor, type EventAcceptor } from '../accept/accept-event.js';
-import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { createRouteCache } from '../accept/route-cache.js';
-import { createSweep, type Sweep, type SweepResult } from './sweep.js';
+import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
+import { createSweep, type Sweep, type SweepResult } from './sweep.js';
 
 const WAITING = 200_000;
 /** Two customers are at their limit. */

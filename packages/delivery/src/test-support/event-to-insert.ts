@@ -1,7 +1,7 @@
+import { DAY_MS } from '@posthorn/database';
 import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
 
 import type { EventToInsert } from '../accept/insert-events.sql.js';
-import { DAY_MS } from '@posthorn/database';
 
 export interface EventOptions extends Partial<EventToInsert> {
   /** The endpoint of its one delivery, unless `deliveries` are given. */

@@ -8,7 +8,6 @@ import {
   type EndpointSettings,
   type EndpointStore,
 } from '@posthorn/database';
-import { createOneShotStore, type OneShotStore } from '../attempt/one-shot-store.sql.js';
 import { deliveryIdOf } from '@posthorn/domain';
 import type { DeliveryJob, LaneJob } from '@posthorn/queue';
 import {
@@ -28,12 +27,13 @@ import {
   type EventToAccept,
 } from '../accept/accept-event.js';
 import { createOneShotAcceptor, type OneShotAcceptor } from '../accept/accept-one-shot.js';
+import { createRouteCache, type RouteCache } from '../accept/route-cache.js';
 import { createDeliveryAttempter } from '../attempt/attempt-delivery.js';
 import { createEndpointCache, type EndpointCache } from '../attempt/endpoint-cache.js';
+import { createOneShotStore, type OneShotStore } from '../attempt/one-shot-store.sql.js';
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { eraseCustomer, type EraseCustomerOutcome } from '../erase/erase-customer.sql.js';
 import { heldForMs } from '../hold/held-for.js';
-import { createRouteCache, type RouteCache } from '../accept/route-cache.js';
 import { createDeliverySettler } from '../settle/settle-delivery.js';
 
 /** The pipeline over a real database and a real sender; the queue's part is played by the test. */
