@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { nextHealthScore, shutUntil, waitingForOf } from './endpoint-health.js';
+import { nextHealthScore, pausedUntil, waitingForOf } from './endpoint-health.js';
 
 describe('the health score', () => {
   it('stays at 100 while all is delivered, falls with failures and comes back', () => {
@@ -15,13 +15,13 @@ describe('the health score', () => {
 
 describe('a slow-down', () => {
   it('lasts as long as was asked for, at most ten minutes', () => {
-    expect(shutUntil(30_000, 1000)).toBe(31_000);
-    expect(shutUntil(6 * 3_600_000, 1000)).toBe(601_000);
+    expect(pausedUntil(30_000, 1000)).toBe(31_000);
+    expect(pausedUntil(6 * 3_600_000, 1000)).toBe(601_000);
   });
 });
 
 describe('what a pending delivery waits for', () => {
-  const free = { breaker: 'closed', shutUntilMs: null, rateLimited: false } as const;
+  const free = { breaker: 'closed', pausedUntilMs: null, rateLimited: false } as const;
   const nowMs = 100_000;
   const due = 99_500;
   const overdue = 90_000;
@@ -32,13 +32,13 @@ describe('what a pending delivery waits for', () => {
 
   it('is the breaker unless that is closed', () => {
     for (const breaker of ['open', 'half_open'] as const) {
-      expect(waitingForOf(due, { ...free, breaker, shutUntilMs: nowMs + 1 }, nowMs)).toBe('breaker');
+      expect(waitingForOf(due, { ...free, breaker, pausedUntilMs: nowMs + 1 }, nowMs)).toBe('breaker');
     }
   });
 
   it('is the rate limit while the endpoint asked for a pause, or when a limited one is behind', () => {
-    expect(waitingForOf(due, { ...free, shutUntilMs: nowMs + 1 }, nowMs)).toBe('rate_limit');
-    expect(waitingForOf(due, { ...free, shutUntilMs: nowMs - 1, rateLimited: true }, nowMs)).toBeNull();
+    expect(waitingForOf(due, { ...free, pausedUntilMs: nowMs + 1 }, nowMs)).toBe('rate_limit');
+    expect(waitingForOf(due, { ...free, pausedUntilMs: nowMs - 1, rateLimited: true }, nowMs)).toBeNull();
     expect(waitingForOf(overdue, { ...free, rateLimited: true }, nowMs)).toBe('rate_limit');
   });
 

@@ -4,17 +4,17 @@ import type { WaitingFor } from './delivery.js';
 /** What is known of an endpoint beyond its settings, as it outlives a process. */
 export interface EndpointHealth extends StoredBreaker {
   /** It asked for a pause (Retry-After); nothing starts before. */
-  readonly shutUntilMs: number | null;
+  readonly pausedUntilMs: number | null;
   /** It has recovered, and what waits for a retry time is being brought forward. */
   readonly draining: boolean;
   /** 0 to 100, see `nextHealthScore`. */
   readonly score: number;
 }
 
-export const soundHealth: EndpointHealth = {
+export const HEALTHY: EndpointHealth = {
   openUntilMs: null,
   openings: 0,
-  shutUntilMs: null,
+  pausedUntilMs: null,
   draining: false,
   score: 100,
 };
@@ -30,32 +30,32 @@ export function nextHealthScore(score: number, delivered: boolean): number {
 }
 
 /** An endpoint may ask for more, but then only its delivery waits for so long. */
-const slowDownMaxMs = 10 * 60_000;
+const pauseMaxMs = 10 * 60_000;
 
 /** Until when an endpoint that asked for a pause of `askedMs` is left alone. */
-export function shutUntil(askedMs: number, nowMs: number): number {
-  return nowMs + Math.min(askedMs, slowDownMaxMs);
+export function pausedUntil(askedMs: number, nowMs: number): number {
+  return nowMs + Math.min(askedMs, pauseMaxMs);
 }
 
 export interface EndpointHolds {
   readonly breaker: BreakerState;
-  readonly shutUntilMs: number | null;
+  readonly pausedUntilMs: number | null;
   /** The endpoint or its customer has a rate limit. */
   readonly rateLimited: boolean;
 }
 
-/** A delivery that has been due for this long is waiting for a place. */
-const placeSoonMs = 1_000;
+/** A delivery that has been due for this long waits for a slot. */
+const slotSoonMs = 1_000;
 
-/** Why a pending delivery has not been sent yet, or null when its turn is now. */
+/** Why a pending delivery has not been sent yet, or null when it may be sent now. */
 export function waitingForOf(
   nextAttemptAtMs: number,
-  { breaker, shutUntilMs, rateLimited }: EndpointHolds,
+  { breaker, pausedUntilMs, rateLimited }: EndpointHolds,
   nowMs: number,
 ): WaitingFor | null {
   if (nextAttemptAtMs > nowMs) return 'retry';
   if (breaker !== 'closed') return 'breaker';
-  if ((shutUntilMs ?? 0) > nowMs) return 'rate_limit';
-  if (nextAttemptAtMs > nowMs - placeSoonMs) return null;
+  if ((pausedUntilMs ?? 0) > nowMs) return 'rate_limit';
+  if (nextAttemptAtMs > nowMs - slotSoonMs) return null;
   return rateLimited ? 'rate_limit' : 'concurrency';
 }

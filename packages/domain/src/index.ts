@@ -80,11 +80,11 @@ export {
   type EndpointHealth,
   type EndpointHolds,
   nextHealthScore,
-  shutUntil,
-  soundHealth,
+  pausedUntil,
+  HEALTHY,
   waitingForOf,
 } from './endpoint-health.js';
-export { type AttemptSays, type EndpointSign, whatAttemptSays } from './attempt-says.js';
+export { type HealthSignal, signalFromOutcome } from './health-signal.js';
 export type { RateLimit } from './rate-limit.js';
 export {
   type Notice,

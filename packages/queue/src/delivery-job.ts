@@ -1,4 +1,4 @@
-import type { EndpointSign } from '@posthorn/domain';
+import type { HealthSignal } from '@posthorn/domain';
 
 /** One duty to send, as the queue carries it: ids only, never payloads. Ids are canonical lower-case uuids. */
 export interface DeliveryJob {
@@ -20,7 +20,5 @@ export type JobVerdict = (
   { readonly kind: 'done' } | { readonly kind: 'retry'; readonly delayMs: number }
 ) & {
   /** Left out when nothing was sent. */
-  readonly sign?: EndpointSign;
-  /** The endpoint asked to be left alone for so long. */
-  readonly slowDownMs?: number;
+  readonly healthSignal?: HealthSignal;
 };

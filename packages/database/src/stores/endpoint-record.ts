@@ -6,7 +6,7 @@ import {
   type EndpointStatus,
   type RetryPolicyInput,
   type Signing,
-  soundHealth,
+  HEALTHY,
 } from '@posthorn/domain';
 import type { SecretBox } from '@posthorn/runtime';
 import { Prisma } from '../generated/client.js';
@@ -88,7 +88,7 @@ export function endpointOf(row: EndpointRow, secretBox: SecretBox, nowMs: number
     status: row.status as EndpointStatus,
     disabledReason: row.disabledReason,
     breaker: { state, openUntil: state === 'open' ? (health?.openUntil ?? null) : null },
-    healthScore: Math.round(health?.score ?? soundHealth.score),
+    healthScore: Math.round(health?.score ?? HEALTHY.score),
     failingSince: failingSince(row),
     secrets: currentFirst(row.secrets).map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })),
     createdAt: row.createdAt,

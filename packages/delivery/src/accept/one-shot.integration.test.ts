@@ -133,7 +133,10 @@ describe('a one-shot', () => {
     const spans: number[] = [];
     for (let number = 1; number <= 3; number += 1) {
       const verdict = await attempt(id);
-      expect(verdict).toMatchObject({ kind: number < 3 ? 'retry' : 'done', sign: 'failure' });
+      expect(verdict).toMatchObject({
+        kind: number < 3 ? 'retry' : 'done',
+        healthSignal: { kind: 'failure' },
+      });
       if (verdict.kind === 'retry') spans.push(Math.round(verdict.delayMs / 1000));
     }
     expect(spans).toEqual([5, 30]);
@@ -314,11 +317,11 @@ describe('the lanes of one-shots', () => {
   it('keep their breaker closed when they are shared: one origin says nothing about the others', async () => {
     receiver.respondWith(() => ({ status: 503, headers: { 'retry-after': '60' } }));
     const id = await accept();
-    expect(await attempt(id)).toMatchObject({ sign: 'failure', slowDownMs: 60_000 });
+    expect(await attempt(id)).toMatchObject({ healthSignal: { kind: 'failure', pauseMs: 60_000 } });
     await rowsOf('UPDATE endpoint SET shared = true WHERE customer_id = $1', customerId);
     const [lane] = await lanes();
     pipeline.endpoints.drop(lane!['id'] as string);
-    expect(await attempt(id)).toMatchObject({ sign: 'success', slowDownMs: 0 });
+    expect(await attempt(id)).toMatchObject({ healthSignal: { kind: 'success', pauseMs: 0 } });
   });
 
   it('are no endpoints: nothing is fanned out to them, they are not listed and count for no limit', async () => {

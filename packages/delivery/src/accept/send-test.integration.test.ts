@@ -61,7 +61,7 @@ const setStatus = (status: string, reason: string | null) =>
 describe('a test', () => {
   it('reaches an endpoint that takes other types, signed with its secret', async () => {
     const sent = await send();
-    expect(await attempt()).toMatchObject({ kind: 'done', sign: 'success' });
+    expect(await attempt()).toMatchObject({ kind: 'done', healthSignal: { kind: 'success' } });
     const [request] = receiver.requests;
     const headers = request!.headers as Record<string, string>;
     expect(new Webhook(endpoint.secret).verify(request!.body.toString(), headers)).toMatchObject({
@@ -76,7 +76,7 @@ describe('a test', () => {
   it('is sent once, and its failure counts against nothing', async () => {
     receiver.respondWith(() => ({ status: 503, headers: { 'Retry-After': '600' } }));
     const sent = await send();
-    expect(await attempt()).toEqual({ kind: 'done', sign: 'none', slowDownMs: 0 });
+    expect(await attempt()).toEqual({ kind: 'done', healthSignal: { kind: 'none', pauseMs: 0 } });
     expect(await delivery(sent)).toMatchObject({ status: 'dead_lettered', attempts: 1 });
 
     expect(await createLedgerStore(pipeline.database).read({ customerId })).toEqual({
@@ -106,7 +106,7 @@ describe('a test', () => {
   it('does not disable an endpoint that answers 410', async () => {
     receiver.respondWith(() => ({ status: 410 }));
     const sent = await send();
-    expect(await attempt()).toMatchObject({ kind: 'done', sign: 'none' });
+    expect(await attempt()).toMatchObject({ kind: 'done', healthSignal: { kind: 'none' } });
     expect(await delivery(sent)).toMatchObject({ status: 'dead_lettered' });
     expect(await rowsOf('SELECT status FROM endpoint WHERE id = $1', endpoint.id)).toEqual([
       { status: 'enabled' },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { soundHealth } from '@posthorn/domain';
+import { HEALTHY } from '@posthorn/domain';
 import type { JobVerdict } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, waitUntil, type Receiver } from '@posthorn/testing';
@@ -70,7 +70,7 @@ describe('attempting a delivery', () => {
       url: `${receiver.url}/hook`,
       headers: { 'x-tenant': 'secret-value' },
     });
-    expect(await handle()).toEqual({ kind: 'done', sign: 'success', slowDownMs: 0 });
+    expect(await handle()).toEqual({ kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } });
 
     const request = receiver.requests.at(-1)!;
     const headers = Object.fromEntries(
@@ -127,7 +127,7 @@ describe('attempting a delivery', () => {
     expect(await pipeline.handle(forged, signal)).toEqual({ kind: 'done' });
     expect(receiver.requests.filter(({ path }) => path === '/eve')).toEqual([]);
     expect(await delivery()).toMatchObject({ status: 'pending', attempts: 0 });
-    expect(await handle()).toMatchObject({ kind: 'done', sign: 'success' });
+    expect(await handle()).toMatchObject({ kind: 'done', healthSignal: { kind: 'success' } });
     expect(receiver.requests.at(-1)?.path).toBe('/own');
   });
 
@@ -148,8 +148,7 @@ describe('attempting a delivery', () => {
     // What the lane gives to its breaker and to the health of the endpoint.
     expect(await pipeline.handle(pipeline.jobOf(eventId, endpoint.id), signal)).toEqual({
       kind: 'done',
-      sign: 'success',
-      slowDownMs: 0,
+      healthSignal: { kind: 'success', pauseMs: 0 },
     });
     expect(await pipeline.delivery(eventId, endpoint.id)).toMatchObject({ status: 'delivered', attempts: 1 });
     expect(await pipeline.attempts(eventId, endpoint.id)).toMatchObject([
@@ -187,7 +186,7 @@ describe('attempting a delivery', () => {
 
     await makeDue();
     respond(200);
-    expect(await handle()).toEqual({ kind: 'done', sign: 'success', slowDownMs: 0 });
+    expect(await handle()).toEqual({ kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } });
     expect(await delivery()).toMatchObject({ status: 'delivered', attempts: 2, next_attempt_at: null });
     const [first, second] = receiver.requests.slice(-2);
     expect(second?.headers['webhook-id']).toBe(first?.headers['webhook-id']);
@@ -227,7 +226,7 @@ describe('attempting a delivery', () => {
     });
     await handle();
     await makeDue();
-    expect(await handle()).toEqual({ kind: 'done', sign: 'failure', slowDownMs: 0 });
+    expect(await handle()).toEqual({ kind: 'done', healthSignal: { kind: 'failure', pauseMs: 0 } });
     expect(await delivery()).toMatchObject({
       status: 'dead_lettered',
       reason: 'attempts_exhausted',
@@ -253,7 +252,7 @@ describe('attempting a delivery', () => {
     const first = await open();
     const otherId = await pipeline.accept({ customerId: 'acme', type: first.type });
     respond(410);
-    expect(await first.handle()).toEqual({ kind: 'done', sign: 'neutral', slowDownMs: 0 });
+    expect(await first.handle()).toEqual({ kind: 'done', healthSignal: { kind: 'neutral', pauseMs: 0 } });
     expect(await pipeline.endpointStore.get(first.endpoint.id)).toMatchObject({
       status: 'disabled',
       disabledReason: 'gone',
@@ -429,7 +428,7 @@ describe('attempting a delivery', () => {
       "UPDATE delivery SET expires_at = now() + $2 * interval '1 millisecond' WHERE event_id = $1",
       [eventId, leftMs],
     );
-    const openBreaker = { ...soundHealth, openUntilMs: Date.now(), openings: 3 };
+    const openBreaker = { ...HEALTHY, openUntilMs: Date.now(), openings: 3 };
     await saveEndpointHealth(pool, [{ endpointId: endpoint.id, epoch: 0, health: openBreaker }]);
     await handle();
     expect(await delivery()).toMatchObject({
@@ -494,7 +493,7 @@ describe('attempting a delivery', () => {
       await handle();
       return { status: 200 };
     });
-    expect(await handle()).toEqual({ kind: 'done', sign: 'neutral', slowDownMs: 0 });
+    expect(await handle()).toEqual({ kind: 'done', healthSignal: { kind: 'neutral', pauseMs: 0 } });
     expect(await delivery()).toMatchObject({ status: 'delivered', attempts: 2, next_attempt_at: null });
     expect(
       (await attempts()).map(({ number, status, response_code }) => [number, status, response_code]),
@@ -522,7 +521,7 @@ describe('attempting a delivery', () => {
     // One of two tries is spent: the next failure is the last, not the one before it.
     await makeDue();
     respond(500);
-    expect(await handle()).toEqual({ kind: 'done', sign: 'failure', slowDownMs: 0 });
+    expect(await handle()).toEqual({ kind: 'done', healthSignal: { kind: 'failure', pauseMs: 0 } });
     expect(await delivery()).toMatchObject({
       status: 'dead_lettered',
       reason: 'attempts_exhausted',

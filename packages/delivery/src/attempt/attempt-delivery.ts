@@ -1,9 +1,9 @@
 import { type DatabasePool, isDatabaseUnavailable } from '@posthorn/database';
 import {
   decideNextStep,
-  whatAttemptSays,
+  signalFromOutcome,
   type AttemptOutcome,
-  type AttemptSays,
+  type HealthSignal,
   type AttemptTrigger,
   type RecordedOutcome,
   type RetryPolicy,
@@ -27,9 +27,9 @@ const EARLY_TOLERANCE_MS = 500;
 const NOT_RECORDED = 'The attempt could not be recorded';
 const DONE: JobVerdict = { kind: 'done' };
 /** Whatever one origin does: the lane that it shares with others stays open to them, its breaker closed. */
-const stayOpen: AttemptSays = { sign: 'success', slowDownMs: 0 };
-/** A test that fails says nothing: it is sent to see whether the endpoint works, maybe while that is being mended. */
-const sayNothing: AttemptSays = { sign: 'none', slowDownMs: 0 };
+const stayOpen: HealthSignal = { kind: 'success', pauseMs: 0 };
+/** A test that fails says nothing about its endpoint: it is sent to see whether the endpoint works, maybe while that is being mended. */
+const noSignal: HealthSignal = { kind: 'none', pauseMs: 0 };
 const once: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
 
 export interface DeliveryAttempterDeps {
@@ -125,12 +125,11 @@ export function createDeliveryAttempter(
     logAttempt(delivery, outcome, step.kind);
     if (step.kind === 'disable_endpoint') await disabler.holdPending(target.id);
     if (settlement.kind === 'given_up') throw new Error(NOT_RECORDED);
-    const says = saysOf(delivery, target, outcome, clock.nowMs());
-    const { slowDownMs } = says;
-    const sign = settlement.overtaken ? 'neutral' : says.sign;
-    if (settlement.nextAttemptAtMs === null) return { kind: 'done', sign, slowDownMs };
+    const observed = signalOf(delivery, target, outcome, clock.nowMs());
+    const healthSignal: HealthSignal = settlement.overtaken ? { ...observed, kind: 'neutral' } : observed;
+    if (settlement.nextAttemptAtMs === null) return { kind: 'done', healthSignal };
     const delayMs = Math.max(0, settlement.nextAttemptAtMs - clock.nowMs());
-    return { kind: 'retry', delayMs, sign, slowDownMs };
+    return { kind: 'retry', delayMs, healthSignal };
   };
 
   async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {
@@ -182,14 +181,14 @@ function triggerOf({ test, attempts, replayedAfter }: LoadedDelivery): AttemptTr
   return attempts === replayedAfter ? 'replay' : 'automatic';
 }
 
-function saysOf(
+function signalOf(
   { test }: LoadedDelivery,
   target: ReadyTarget,
   outcome: RecordedOutcome,
   nowMs: number,
-): AttemptSays {
+): HealthSignal {
   if (target.oneShots?.shared) return stayOpen;
-  return test && outcome.status !== 'delivered' ? sayNothing : whatAttemptSays(outcome, nowMs);
+  return test && outcome.status !== 'delivered' ? noSignal : signalFromOutcome(outcome, nowMs);
 }
 
 /** Why a pending delivery gets no attempt now, if so: its endpoint takes none but tests, or its time is over. */

@@ -38,7 +38,7 @@ export async function loadEndpointHealth(
         health: {
           openUntilMs: row.open_until?.getTime() ?? null,
           openings: row.openings,
-          shutUntilMs: row.shut_until?.getTime() ?? null,
+          pausedUntilMs: row.shut_until?.getTime() ?? null,
           draining: row.draining,
           score: row.score,
         },
@@ -68,7 +68,7 @@ export async function saveEndpointHealth(pool: pg.Pool, kept: readonly KeptEndpo
       kept.map(({ epoch }) => epoch),
       kept.map(({ health }) => health.openUntilMs),
       kept.map(({ health }) => health.openings),
-      kept.map(({ health }) => health.shutUntilMs && Math.round(health.shutUntilMs)),
+      kept.map(({ health }) => health.pausedUntilMs && Math.round(health.pausedUntilMs)),
       kept.map(({ health }) => health.draining),
       kept.map(({ health }) => health.score),
     ],

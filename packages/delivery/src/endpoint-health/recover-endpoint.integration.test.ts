@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ensurePartitions } from '@posthorn/database';
-import { soundHealth, type EndpointHealth } from '@posthorn/domain';
+import { HEALTHY, type EndpointHealth } from '@posthorn/domain';
 import { createQueueProducer, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
@@ -77,7 +77,7 @@ const waits = (count: number) => async () =>
   (await queue.waiting({ customerId: 'acme', endpointId })) === count;
 const saveDraining = () =>
   saveEndpointHealth(pipeline.database.pool, [
-    { endpointId, epoch: 0, health: { ...soundHealth, draining: true } },
+    { endpointId, epoch: 0, health: { ...HEALTHY, draining: true } },
   ]);
 /** As if its owner had been gone for a minute. */
 const leave = () => query("UPDATE endpoint_health SET updated_at = now() - interval '1 minute'");
@@ -249,7 +249,7 @@ describe('kept health', () => {
   const bad: KeptEndpointHealth['health'] = {
     openUntilMs: 1_800_000_000_000,
     openings: 3,
-    shutUntilMs: 1_800_000_001_000,
+    pausedUntilMs: 1_800_000_001_000,
     draining: false,
     score: 12.5,
   };
@@ -258,7 +258,7 @@ describe('kept health', () => {
   it('is there for the next owner once the breaker has opened, the newest of it', async () => {
     const keeper = openKeeper();
     expect(await keeper.load(endpointId)).toBeNull();
-    keeper.note({ endpointId, epoch: 0, health: soundHealth }, false);
+    keeper.note({ endpointId, epoch: 0, health: HEALTHY }, false);
     keeper.note({ endpointId, epoch: 0, health: bad }, true);
     await waitUntil(async () => (await kept())?.health.openings === 3);
     expect(await openKeeper().load(endpointId)).toEqual({ endpointId, epoch: 0, health: bad });
@@ -267,7 +267,7 @@ describe('kept health', () => {
 
   it('is written when the process ends, also a score alone', async () => {
     const keeper = openKeeper();
-    keeper.note({ endpointId, epoch: 0, health: { ...soundHealth, score: 95 } }, false);
+    keeper.note({ endpointId, epoch: 0, health: { ...HEALTHY, score: 95 } }, false);
     expect(await kept()).toBeUndefined();
     await keeper.close();
     expect((await kept())?.health.score).toBe(95);
@@ -332,16 +332,15 @@ describe('deliveries that nobody came to attempt', () => {
     ['an open breaker', { openUntilMs: Date.now() + HOUR_MS, openings: 1 }, null, 'expired_by_breaker'],
     ['a half-open breaker', { openUntilMs: Date.now() - HOUR_MS, openings: 1 }, null, 'expired_by_breaker'],
     ['a recovery that still runs', { draining: true }, null, 'expired_by_breaker'],
-    ['a pause that it asked for', { shutUntilMs: Date.now() + HOUR_MS }, null, 'expired_by_rate_limit'],
-    ['a pause that is over', { shutUntilMs: Date.now() - HOUR_MS }, null, 'expired'],
+    ['a pause that it asked for', { pausedUntilMs: Date.now() + HOUR_MS }, null, 'expired_by_rate_limit'],
+    ['a pause that is over', { pausedUntilMs: Date.now() - HOUR_MS }, null, 'expired'],
     ['its rate limit', null, 'endpoint', 'expired_by_rate_limit'],
     ['the rate limit of its customer', null, 'customer', 'expired_by_rate_limit'],
     ['neither', null, null, 'expired'],
   ])('say by what their time was used up: %s', async (_, health, limited, reason) => {
     const { pool } = pipeline.database;
     await addPending(3, -2 * HOUR_MS, -HOUR_MS);
-    if (health)
-      await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...soundHealth, ...health } }]);
+    if (health) await saveEndpointHealth(pool, [{ endpointId, epoch: 0, health: { ...HEALTHY, ...health } }]);
     if (limited) await query(`UPDATE ${limited} SET rate_limit_max = 1, rate_limit_per_seconds = 60`);
     await expireParked(pool, { nowMs: Date.now(), graceMs: 60_000 });
     const { rows } = await query('SELECT DISTINCT status, reason FROM delivery');

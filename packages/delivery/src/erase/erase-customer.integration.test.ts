@@ -5,7 +5,7 @@ import {
   createIdempotentAnswerStore,
   createPortalLinkStore,
 } from '@posthorn/database';
-import { encodeId, soundHealth } from '@posthorn/domain';
+import { encodeId, HEALTHY } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 
@@ -95,7 +95,7 @@ async function addEverything(customerId: string): Promise<void> {
     heldForMs: heldForMs(30),
   });
   await disabler.disable(works.id, 'gone');
-  await saveEndpointHealth(pool, [{ endpointId: fails.id, epoch: 0, health: { ...soundHealth, score: 50 } }]);
+  await saveEndpointHealth(pool, [{ endpointId: fails.id, epoch: 0, health: { ...HEALTHY, score: 50 } }]);
 
   await createApiKeyStore({ prisma, clock }).create({ name: null, scopes: ['read'], customerId });
   const { secretBox } = pipeline;

@@ -15,7 +15,7 @@ export async function readWaitingFor(
   });
 }
 
-const holdsNothing: EndpointHolds = { breaker: 'closed', shutUntilMs: null, rateLimited: false };
+const holdsNothing: EndpointHolds = { breaker: 'closed', pausedUntilMs: null, rateLimited: false };
 
 async function readHolds(
   prisma: PrismaClient,
@@ -38,7 +38,7 @@ async function readHolds(
       const known = health?.epoch === healthEpoch ? health : null;
       const holds = {
         breaker: breakerStateAt(known?.openUntil?.getTime() ?? null, nowMs),
-        shutUntilMs: known?.shutUntil?.getTime() ?? null,
+        pausedUntilMs: known?.shutUntil?.getTime() ?? null,
         rateLimited: rateLimitMax !== null || customer.rateLimitMax !== null,
       };
       return [id, holds];

@@ -142,7 +142,7 @@ describe('held deliveries', () => {
     await deps.pool.query("UPDATE endpoint SET status = 'enabled' WHERE id = $1", [endpointId]);
     expect(await handle(1)).toEqual({ kind: 'retry', delayMs: 0 });
     expect(await delivery()).toMatchObject({ status: 'pending' });
-    expect(await handle(1)).toEqual({ kind: 'done', sign: 'success', slowDownMs: 0 });
+    expect(await handle(1)).toEqual({ kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } });
     expect(await delivery()).toMatchObject({ status: 'delivered' });
   });
 });
@@ -225,7 +225,7 @@ describe('cancelling while the send is on the wire', () => {
       expect(await cancelDelivery(deps.pool, id)).toBe(true);
       return { status };
     });
-    expect(await handle(1)).toMatchObject({ kind: 'done', sign: 'neutral' });
+    expect(await handle(1)).toMatchObject({ kind: 'done', healthSignal: { kind: 'neutral' } });
     expect(await delivery()).toMatchObject({ status: ends, reason, attempts: 1, next_attempt_at: null });
     expect(await attempts()).toMatchObject([{ number: 1, response_code: status }]);
   });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { EndpointSign } from '@posthorn/domain';
+import type { HealthSignal } from '@posthorn/domain';
 import fc from 'fast-check';
 import { breakerFigures, CircuitBreaker } from './breaker.js';
 
 const middle = () => 0.5;
-const attempt = (breaker: CircuitBreaker, sign: EndpointSign, nowMs: number) =>
+const attempt = (breaker: CircuitBreaker, sign: HealthSignal['kind'], nowMs: number) =>
   breaker.end(breaker.start(), sign, nowMs);
 const full = 1000;
 const opened = (nowMs = 0) => {
@@ -279,7 +279,7 @@ describe('a circuit breaker', () => {
     const step = fc.record({
       waitMs: fc.integer({ min: 0, max: 4000 }),
       ends: fc.boolean(),
-      sign: fc.constantFrom<EndpointSign>('success', 'failure', 'failure', 'neutral', 'none'),
+      sign: fc.constantFrom<HealthSignal['kind']>('success', 'failure', 'failure', 'neutral', 'none'),
       at: fc.nat(),
     });
     fc.assert(

@@ -1,4 +1,4 @@
-import { type BreakerState, breakerStateAt, type EndpointSign, type StoredBreaker } from '@posthorn/domain';
+import { type BreakerState, breakerStateAt, type HealthSignal, type StoredBreaker } from '@posthorn/domain';
 import { ConcurrencyLimit } from './concurrency-limit.js';
 import { FailureRun } from './failure-run.js';
 import { SlowStart } from './slow-start.js';
@@ -113,7 +113,7 @@ export class CircuitBreaker {
   }
 
   /** Says whether the breaker changed. */
-  end(started: number, sign: EndpointSign, nowMs: number): 'opened' | 'closed' | null {
+  end(started: number, sign: HealthSignal['kind'], nowMs: number): 'opened' | 'closed' | null {
     // What started before the last opening or closing says nothing about the state after.
     if (!this.#underway.delete(started)) return null;
     if (this.#openUntilMs === null) return this.#noteClosed(started, sign, nowMs);
@@ -134,7 +134,7 @@ export class CircuitBreaker {
     return Math.min(started, this.#limit.limit, Math.max(least, left));
   }
 
-  #noteClosed(started: number, sign: EndpointSign, nowMs: number): 'opened' | null {
+  #noteClosed(started: number, sign: HealthSignal['kind'], nowMs: number): 'opened' | null {
     if (sign === 'success' || sign === 'failure')
       this.#limit.end(sign === 'success', this.#underway.size + 1, nowMs);
     if (sign === 'success') {

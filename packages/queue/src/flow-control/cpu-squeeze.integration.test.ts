@@ -3,7 +3,7 @@ import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { JobVerdict } from '../delivery-job.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
 
-const delivered: JobVerdict = { kind: 'done', sign: 'success' };
+const delivered: JobVerdict = { kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } };
 const tick = () => new Promise((resolve) => setTimeout(resolve, 1));
 
 let shared: TestRedis;

@@ -1,4 +1,4 @@
-import { type RateLimit, soundHealth } from '@posthorn/domain';
+import { type RateLimit, HEALTHY } from '@posthorn/domain';
 import type { Redis } from 'ioredis';
 import type { Logger } from '@posthorn/runtime';
 import { CustomerPace } from './customer-pace.js';
@@ -112,7 +112,7 @@ export class EndpointGates {
         },
       },
       limits.endpointMaxInFlight,
-      kept?.epoch === epochOf(limits) ? kept.health : soundHealth,
+      kept?.epoch === epochOf(limits) ? kept.health : HEALTHY,
     );
     const known: KnownGate = { gate, endpointId, limits, drain: null };
     const nowMs = Date.now();

@@ -6,8 +6,8 @@ import type { HealthKeeper, KeptHealth } from '../dispatcher-options.js';
 import { laneName } from '../lanes/lane-name.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
 
-const failed: JobVerdict = { kind: 'retry', delayMs: 60_000, sign: 'failure' };
-const delivered: JobVerdict = { kind: 'done', sign: 'success' };
+const failed: JobVerdict = { kind: 'retry', delayMs: 60_000, healthSignal: { kind: 'failure', pauseMs: 0 } };
+const delivered: JobVerdict = { kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } };
 const limits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };
 
 describe('the gate of an endpoint, in the dispatcher', () => {
@@ -101,7 +101,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       customerId: 'acme',
       endpointId,
       epoch: 0,
-      health: { openUntilMs: Date.now() - 1, openings: 3, shutUntilMs: null, draining: false, score: 10 },
+      health: { openUntilMs: Date.now() - 1, openings: 3, pausedUntilMs: null, draining: false, score: 10 },
     });
     let running = 0;
     const runningAtStart: number[] = [];
@@ -136,7 +136,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       customerId: 'acme',
       endpointId,
       epoch: 0,
-      health: { openUntilMs: null, openings: 0, shutUntilMs: null, draining: true, score: 50 },
+      health: { openUntilMs: null, openings: 0, pausedUntilMs: null, draining: true, score: 50 },
     });
     const owner = await queue.dispatch({ health, handle: async () => delivered });
     await queue.producer.enqueue(jobsFor(endpointId, 1));
@@ -167,7 +167,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       customerId: 'acme',
       endpointId,
       epoch: 0,
-      health: { openUntilMs: Date.now() - 1, openings: 1, shutUntilMs: null, draining: false, score: 50 },
+      health: { openUntilMs: Date.now() - 1, openings: 1, pausedUntilMs: null, draining: false, score: 50 },
     });
     const verdicts: JobVerdict[] = [{ kind: 'done' }, { kind: 'done' }, delivered];
     const handled: LaneJob[] = [];
@@ -195,7 +195,8 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       handle: async ({ endpointId }) => {
         if (endpointId === bad) bads += 1;
         // Keeps the customer busy, so that its lease goes on.
-        else if (!stop.value) return { kind: 'retry', delayMs: 50, sign: 'success' };
+        else if (!stop.value)
+          return { kind: 'retry', delayMs: 50, healthSignal: { kind: 'success', pauseMs: 0 } };
         return endpointId === bad && healthEpoch === 0 ? failed : delivered;
       },
     });
@@ -222,14 +223,14 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       handle: async () => {
         startedAtMs.push(Date.now());
         if (startedAtMs.length > 1) return delivered;
-        return { kind: 'retry', delayMs: 60_000, sign: 'neutral', slowDownMs: 1500 };
+        return { kind: 'retry', delayMs: 60_000, healthSignal: { kind: 'neutral', pauseMs: 1500 } };
       },
     });
     await queue.producer.enqueue(jobsFor(endpointId, 3));
     await waitUntil(() => startedAtMs.length === 3);
-    const shutUntilMs = kept.get(endpointId)?.health.shutUntilMs ?? 0;
-    expect(startedAtMs[1]).toBeGreaterThanOrEqual(shutUntilMs);
-    expect(shutUntilMs - (startedAtMs[0] ?? 0)).toBeGreaterThanOrEqual(1500);
+    const pausedUntilMs = kept.get(endpointId)?.health.pausedUntilMs ?? 0;
+    expect(startedAtMs[1]).toBeGreaterThanOrEqual(pausedUntilMs);
+    expect(pausedUntilMs - (startedAtMs[0] ?? 0)).toBeGreaterThanOrEqual(1500);
   });
 
   it('paces an endpoint and a customer, also over a take-over', async () => {

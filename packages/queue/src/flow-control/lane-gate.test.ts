@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type EndpointHealth, soundHealth } from '@posthorn/domain';
+import { type EndpointHealth, HEALTHY } from '@posthorn/domain';
 import { waitUntil } from '@posthorn/testing';
 import { CustomerPace } from './customer-pace.js';
 import { LaneGrowth } from './lane-growth.js';
@@ -96,7 +96,7 @@ describe('the gate of a lane', () => {
   });
 
   it('has one probe, gives its place back when nothing was fetched or sent, and drains when it succeeds', () => {
-    const { gate, told } = gateWith({ ...soundHealth, openUntilMs: Date.now() - 1, openings: 1, score: 50 });
+    const { gate, told } = gateWith({ ...HEALTHY, openUntilMs: Date.now() - 1, openings: 1, score: 50 });
     const found = reserved(gate);
     expect(gate.reserve(Date.now())).toBeNull();
     expect(gate.opensAtMs(Date.now())).toBe(Infinity);
@@ -110,7 +110,7 @@ describe('the gate of a lane', () => {
   });
 
   it('stops draining when the endpoint fails again', () => {
-    const { gate } = gateWith({ ...soundHealth, openUntilMs: Date.now() - 1, openings: 1 });
+    const { gate } = gateWith({ ...HEALTHY, openUntilMs: Date.now() - 1, openings: 1 });
     for (let n = 0; n < 40; n++) gate.end(reserved(gate), 'success');
     expect(gate.draining).toBe(true);
     fail(gate, 5);
@@ -169,7 +169,7 @@ describe('the gate of a lane', () => {
     gate.onChange = () => void (changes += 1);
     gate.reset();
     expect(changes).toBe(1);
-    expect(told.at(-1)?.health).toEqual(soundHealth);
+    expect(told.at(-1)?.health).toEqual(HEALTHY);
     for (const permit of before) gate.end(permit, 'failure', 60_000);
     expect(gate.opensAtMs(Date.now())).toBe(0);
     expect(gate.isForgettable(Date.now())).toBe(true);
@@ -178,7 +178,7 @@ describe('the gate of a lane', () => {
   it('tells a changed score without calling it a transition', () => {
     const { gate, told } = gateWith();
     fail(gate, 1);
-    expect(told).toEqual([{ health: { ...soundHealth, score: 95 }, transition: false }]);
+    expect(told).toEqual([{ health: { ...HEALTHY, score: 95 }, transition: false }]);
     for (let n = 0; n < 100; n++) gate.end(reserved(gate), 'success');
     expect(gate.isForgettable(Date.now())).toBe(true);
   });

@@ -1,10 +1,10 @@
 import {
   type EndpointHealth,
-  type EndpointSign,
+  type HealthSignal,
   nextHealthScore,
   type RateLimit,
-  shutUntil,
-  soundHealth,
+  pausedUntil,
+  HEALTHY,
 } from '@posthorn/domain';
 import { CircuitBreaker } from './breaker.js';
 import type { CustomerPace, PacedLane } from './customer-pace.js';
@@ -63,7 +63,7 @@ export interface LaneGateContext {
 export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   onChange: () => void = () => undefined;
   #breaker: CircuitBreaker;
-  #shutUntilMs: number | null;
+  #pausedUntilMs: number | null;
   #draining: boolean;
   #score: number;
   #scoreTold: number;
@@ -71,11 +71,11 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   #maxInFlight: number;
   readonly #context: LaneGateContext;
 
-  constructor(context: LaneGateContext, maxInFlight: number, stored: EndpointHealth = soundHealth) {
+  constructor(context: LaneGateContext, maxInFlight: number, stored: EndpointHealth = HEALTHY) {
     this.#context = context;
     this.#maxInFlight = maxInFlight;
     this.#breaker = new CircuitBreaker(context.random, maxInFlight, stored);
-    this.#shutUntilMs = stored.shutUntilMs;
+    this.#pausedUntilMs = stored.pausedUntilMs;
     this.#draining = stored.draining;
     this.#score = stored.score;
     this.#scoreTold = Math.round(stored.score);
@@ -88,7 +88,7 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   get health(): EndpointHealth {
     return {
       ...this.#breaker.stored(),
-      shutUntilMs: this.#shutUntilMs,
+      pausedUntilMs: this.#pausedUntilMs,
       draining: this.#draining,
       score: this.#score,
     };
@@ -98,9 +98,9 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   isForgettable(nowMs: number): boolean {
     return (
       this.#breaker.pristine &&
-      this.#score === soundHealth.score &&
+      this.#score === HEALTHY.score &&
       !this.#draining &&
-      (this.#shutUntilMs ?? 0) <= nowMs &&
+      (this.#pausedUntilMs ?? 0) <= nowMs &&
       (this.#pace?.sends.nextMs ?? 0) <= nowMs
     );
   }
@@ -121,7 +121,7 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
 
   opensAtMs(nowMs: number): number {
     const ownMs = Math.max(
-      this.#shutUntilMs ?? 0,
+      this.#pausedUntilMs ?? 0,
       this.#breaker.opensAtMs(),
       this.#pace?.takeUps.nextMs ?? 0,
     );
@@ -130,7 +130,7 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
 
   reserve(nowMs: number): Permit | null {
     const { customerPace } = this.#context;
-    if (this.#shutUntilMs !== null && nowMs < this.#shutUntilMs) return null;
+    if (this.#pausedUntilMs !== null && nowMs < this.#pausedUntilMs) return null;
     if (!this.#breaker.mayStart(nowMs) && !this.#growsAtOnce(nowMs)) return null;
     if (this.#pace && nowMs < this.#pace.takeUps.nextMs) return null;
     if (!customerPace.mayStart(this, nowMs)) return null;
@@ -164,15 +164,15 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   }
 
   /** A job has ended: what it said about the endpoint, and the pause that the endpoint asked for. */
-  end({ breaker, started }: Permit, sign: EndpointSign, slowDownMs = 0): void {
+  end({ breaker, started }: Permit, sign: HealthSignal['kind'], slowDownMs = 0): void {
     // It started before the endpoint became another one.
     if (breaker !== this.#breaker) return;
     const nowMs = Date.now();
     const change = this.#breaker.end(started, sign, nowMs);
     if (change) this.#draining = change === 'closed';
-    const untilMs = slowDownMs > 0 ? shutUntil(slowDownMs, nowMs) : 0;
-    const slower = untilMs > (this.#shutUntilMs ?? 0);
-    if (slower) this.#shutUntilMs = untilMs;
+    const untilMs = slowDownMs > 0 ? pausedUntil(slowDownMs, nowMs) : 0;
+    const slower = untilMs > (this.#pausedUntilMs ?? 0);
+    if (slower) this.#pausedUntilMs = untilMs;
     if (sign === 'success' || sign === 'failure') this.#score = scoreAfter(this.#score, sign === 'success');
     if (change !== null || slower) this.#tell(true);
     else if (Math.round(this.#score) !== this.#scoreTold) this.#tell(false);
@@ -195,9 +195,9 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
   /** The endpoint is another one by now (its URL changed, it was paused and resumed): it gets a fresh start. */
   reset(): void {
     this.#breaker = new CircuitBreaker(this.#context.random, this.#maxInFlight);
-    this.#shutUntilMs = null;
+    this.#pausedUntilMs = null;
     this.#draining = false;
-    this.#score = soundHealth.score;
+    this.#score = HEALTHY.score;
     this.#tell(true);
     this.onChange();
   }
@@ -233,5 +233,5 @@ export class LaneGate implements FetchGate, PacedLane, GrowingLane {
 /** So near to 100 that it says the same is 100 again: the endpoint needs no remembering then. */
 function scoreAfter(score: number, delivered: boolean): number {
   const next = nextHealthScore(score, delivered);
-  return next > 99.5 ? soundHealth.score : next;
+  return next > 99.5 ? HEALTHY.score : next;
 }

@@ -10,7 +10,7 @@ import {
   type QueueUnderTest,
 } from '../test-support/queue-under-test.js';
 
-const delivered: JobVerdict = { kind: 'done', sign: 'success' };
+const delivered: JobVerdict = { kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } };
 
 describe('slow start, in the dispatcher', () => {
   let shared: TestRedis;
@@ -136,7 +136,7 @@ describe('slow start, in the dispatcher', () => {
     await queue.dispatch({
       handle: async () => {
         attempts += 1;
-        return attempts < 5 ? { kind: 'done', sign: 'failure' } : delivered;
+        return attempts < 5 ? { kind: 'done', healthSignal: { kind: 'failure', pauseMs: 0 } } : delivered;
       },
     });
     await queue.producer.enqueue(jobsFor(endpointId, 40));

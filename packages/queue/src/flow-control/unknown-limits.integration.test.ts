@@ -4,7 +4,7 @@ import type { JobVerdict } from '../delivery-job.js';
 import type { HealthKeeper, KeptHealth } from '../dispatcher-options.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
 
-const delivered: JobVerdict = { kind: 'done', sign: 'success' };
+const delivered: JobVerdict = { kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } };
 const limits = { customerMaxInFlight: 20, endpointMaxInFlight: 10 };
 
 describe('the dispatcher, when it does not know the limits or the health of a lane', () => {
@@ -95,7 +95,7 @@ describe('the dispatcher, when it does not know the limits or the health of a la
         customerId: 'acme',
         endpointId,
         epoch: 7,
-        health: { openUntilMs, openings: 2, shutUntilMs: null, draining: false, score: 20 },
+        health: { openUntilMs, openings: 2, pausedUntilMs: null, draining: false, score: 20 },
       };
       const kept = new Map([[endpointId, left]]);
       let asked = 0;

@@ -186,7 +186,8 @@ export class Lane {
       if (lock.signal.reason === lockLost) this.checkStalled();
       lock.release();
       // Before BullMQ is told, which fetches the next job: that is to know how this one went.
-      if (permit) this.gate.end(permit, verdict?.sign ?? 'none', verdict?.slowDownMs);
+      if (permit)
+        this.gate.end(permit, verdict?.healthSignal?.kind ?? 'none', verdict?.healthSignal?.pauseMs);
       this.#running.delete(lock.abort);
       this.inFlight--;
       if (!this.busy) this.#becameIdle();

@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RecordedOutcome } from './attempt-outcome.js';
-import { whatAttemptSays } from './attempt-says.js';
+import { signalFromOutcome } from './health-signal.js';
 
 describe('what an attempt says about its endpoint', () => {
-  const says = (
+  const signalOf = (
     status: RecordedOutcome['status'],
     responseCode: number | null,
     responseHeaders: Record<string, string> | null = {},
   ) =>
-    whatAttemptSays(
+    signalFromOutcome(
       {
         status,
         responseCode,
@@ -35,16 +35,16 @@ describe('what an attempt says about its endpoint', () => {
     ['refused', null, 'failure'],
     ['failed', 429, 'neutral'],
     ['failed', 410, 'neutral'],
-  ] as const)('%s with %s is a %s', (status, code, sign) => {
-    expect(says(status, code)).toEqual({ sign, slowDownMs: 0 });
+  ] as const)('%s with %s is a %s', (status, code, kind) => {
+    expect(signalOf(status, code)).toEqual({ kind, pauseMs: 0 });
   });
 
   it('is a pause when it asks for one with 429 or 503, and with nothing else', () => {
     const headers = { 'retry-after': '30' };
-    expect(says('failed', 429, headers)).toEqual({ sign: 'neutral', slowDownMs: 30_000 });
-    expect(says('failed', 503, headers)).toEqual({ sign: 'failure', slowDownMs: 30_000 });
-    expect(says('failed', 500, headers).slowDownMs).toBe(0);
-    expect(says('delivered', 200, headers).slowDownMs).toBe(0);
-    expect(says('failed', 429, { 'retry-after': 'soon' }).slowDownMs).toBe(0);
+    expect(signalOf('failed', 429, headers)).toEqual({ kind: 'neutral', pauseMs: 30_000 });
+    expect(signalOf('failed', 503, headers)).toEqual({ kind: 'failure', pauseMs: 30_000 });
+    expect(signalOf('failed', 500, headers).pauseMs).toBe(0);
+    expect(signalOf('delivered', 200, headers).pauseMs).toBe(0);
+    expect(signalOf('failed', 429, { 'retry-after': 'soon' }).pauseMs).toBe(0);
   });
 });
