@@ -94,7 +94,7 @@ export function createWorker({
     laneLimits: async (_customerId, endpointId) => laneLimits(await endpoints.get(endpointId), settings),
     health: {
       load: (endpointId) => healthKeeper.load(endpointId),
-      note: (kept, transition) => healthKeeper.note(kept, transition),
+      save: (health, transition) => healthKeeper.note(health, transition),
       drain: (endpoint, signal) => recovery.drain(endpoint, signal),
     },
     inFlightMax: settings.inFlightMax,

@@ -21,3 +21,5 @@ export function createClockSkew() {
 }
 
 const keptMs = 60_000;
+
+export type ClockSkew = ReturnType<typeof createClockSkew>;

@@ -1,6 +1,7 @@
 import type { EndpointHealth, RateLimit } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import type { JobVerdict, LaneJob } from './delivery-job.js';
+import { defaultPrefix } from './prefix.js';
 
 /**
  * How many sends a customer and one of its endpoints may have in flight at once, over all workers together, and how often
@@ -18,23 +19,23 @@ export interface LaneLimits {
   readonly healthEpoch?: number;
 }
 
-export interface KeptHealth {
+export interface StoredHealth {
   readonly customerId: string;
   readonly endpointId: string;
-  /** The `healthEpoch` it was seen under; kept health of another one says nothing. */
+  /** The `healthEpoch` it was seen under; stored health of another one says nothing. */
   readonly epoch: number;
   readonly health: EndpointHealth;
 }
 
-/** What outlives a lease of the endpoints' health, so that the next owner does not begin by hammering. */
-export interface HealthKeeper {
-  /** Asked when a lane opens for the first time under a lease; null when nothing is kept. */
-  load(endpointId: string): Promise<Pick<KeptHealth, 'epoch' | 'health'> | null>;
-  /** `transition`: more than the score has changed; it is to be kept at once. */
-  note(kept: KeptHealth, transition: boolean): void;
+/** Where endpoints' health outlives a lease, so that the next owner does not begin by hammering. */
+export interface HealthStore {
+  /** Called when a lane opens for the first time under a lease; null when nothing is stored. */
+  load(endpointId: string): Promise<Pick<StoredHealth, 'epoch' | 'health'> | null>;
+  /** `transition`: more than the score has changed; it has to be stored at once. */
+  save(health: StoredHealth, transition: boolean): void;
   /**
-   * The endpoint has recovered: brings forward what waits for a retry time. Resolves when there is no more of it; aborted
-   * when the endpoint fails again or the customer is given up, and then begun anew by whoever sees it recovered.
+   * The endpoint has recovered: makes due what waits for a retry time. Resolves when there is no more of it; aborted when
+   * the endpoint fails again or the customer is given up. Then the worker that next sees it recovered begins again.
    */
   drain(endpoint: { customerId: string; endpointId: string }, signal: AbortSignal): Promise<void>;
 }
@@ -49,17 +50,21 @@ export interface DispatcherOptions {
   /**
    * Does one job and says what becomes of it. `signal` aborts when the job's lock was lost (another worker may have
    * it already) or when a stop ran out of time; what is returned after that is ignored.
-   * `untilTurn` is to be awaited right before something is sent: it keeps the rate limits. What it rejects with is to be
-   * thrown on. If it throws anything else, the same job runs again after 1 to 5 s.
+   * `waitForRateLimit` must be awaited right before something is sent, and what it rejects with thrown on. If the handler
+   * throws anything else, the same job runs again after 1 to 5 s.
    */
-  readonly handle: (job: LaneJob, signal: AbortSignal, untilTurn: () => Promise<void>) => Promise<JobVerdict>;
+  readonly handle: (
+    job: LaneJob,
+    signal: AbortSignal,
+    waitForRateLimit: () => Promise<void>,
+  ) => Promise<JobVerdict>;
   /**
-   * Asked when a lane opens and again every few seconds while it is open. When it rejects, a lane that is to open is asked
-   * for again a second later, and an open one goes on as before.
+   * Called when a lane opens and again every few seconds while it is open. When it rejects, a lane that has to open tries
+   * again a second later, and an open one keeps the limits it has.
    */
   readonly laneLimits: (customerId: string, endpointId: string) => Promise<LaneLimits>;
   /** Without it, health is forgotten with the lease. */
-  readonly health?: HealthKeeper;
+  readonly health?: HealthStore;
   /** Sends in flight in this process; a customer's first send is never refused. Default 10,000. */
   readonly inFlightMax?: number;
   /** Default 30,000. */
@@ -72,13 +77,22 @@ export interface DispatcherOptions {
   readonly idleReleaseMs?: number;
   /** How often the workers compare what they carry; three times as long passes between hand-overs. Default 1,000. */
   readonly balanceMs?: number;
-  /** How often the limits of an open lane are asked for again. Default 1,000. */
+  /** How often the limits of an open lane are read again. Default 1,000. */
   readonly limitsRefreshMs?: number;
   /**
-   * Delayed jobs of one customer; beyond them a retry due in more than 15 minutes ends its job, and whoever keeps the
-   * deliveries has to enqueue it in time. Default 10,000.
+   * Delayed jobs of one customer; beyond them a retry due in more than 15 minutes ends its job, and has to be enqueued
+   * again in time by the caller. Default 10,000.
    */
   readonly delayedMax?: number;
+}
+
+/** The options, with the defaults for what was left out. */
+export function withDefaults(options: DispatcherOptions) {
+  const { prefix = defaultPrefix, inFlightMax = 10_000, jobLockMs = 30_000, leaseMs = 10_000 } = options;
+  const { stalledIntervalMs = 10_000, idleReleaseMs = 3_000, balanceMs = 1_000 } = options;
+  const { limitsRefreshMs = 1_000 } = options;
+  const times = { jobLockMs, leaseMs, stalledIntervalMs, idleReleaseMs, balanceMs, limitsRefreshMs };
+  return { ...options, ...times, prefix, inFlightMax };
 }
 
 export interface DispatcherStats {

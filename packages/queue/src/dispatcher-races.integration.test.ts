@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Redis } from 'ioredis';
-import { keepMs } from './ready-index/customer-lease.js';
+import { dueSoonMs } from './ready-index/customer-lease.js';
 import { laneName } from './lanes/lane-name.js';
 import { ownerChannel } from './ready-index/ready-index.js';
 import {
@@ -44,7 +44,8 @@ describe('the dispatcher, between a question and its answer', () => {
   });
 
   const owned = () => queue.redis.hget(`${shared.prefix}:index:owner`, 'acme');
-  const releaseHeld = () => proxy.requests.held().includes(`${workerId}\r\n$4\r\n${keepMs}\r\n`);
+  const releaseHeld = () =>
+    proxy.requests.held().includes(`${workerId}\r\n$7\r\nif-idle\r\n$4\r\n${dueSoonMs}\r\n`);
   /** The announcement has gone out to the owner, and the owner has had time to hear it as we have. */
   const heard = async (times: number) => {
     await waitUntil(() => announced.length >= times);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { encodeId } from '@posthorn/domain';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { LaneJob } from './delivery-job.js';
 import {
@@ -160,7 +161,9 @@ describe('the dispatcher', () => {
     await waitUntil(() => startedAt.length === 2);
     expect(startedAt[1]! - startedAt[0]!).toBeGreaterThanOrEqual(999);
     const warnings = queue.logger.lines.filter(({ event }) => event === 'job.handler_failed');
-    expect(warnings).toMatchObject([{ level: 'warn', fields: { delivery_id: job.deliveryId } }]);
+    expect(warnings).toMatchObject([
+      { level: 'warn', fields: { delivery_id: encodeId('dlv', job.deliveryId) } },
+    ]);
     await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
   });
 

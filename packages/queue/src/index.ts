@@ -5,8 +5,8 @@ export type {
   Dispatcher,
   DispatcherOptions,
   DispatcherStats,
-  HealthKeeper,
-  KeptHealth,
+  HealthStore,
+  StoredHealth,
   LaneLimits,
 } from './dispatcher-options.js';
 export { CircuitBreaker } from './flow-control/breaker.js';

@@ -1,7 +1,7 @@
 /** Runs `task` every `everyMs`, one run at a time; gives the function that ends it. */
 export function repeatTask(
   everyMs: number,
-  task: () => Promise<void>,
+  task: () => Promise<unknown>,
   onError: (error: unknown) => void,
 ): () => void {
   let running = false;

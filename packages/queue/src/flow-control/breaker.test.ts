@@ -40,14 +40,14 @@ describe('a circuit breaker', () => {
     const breaker = new CircuitBreaker(middle, 10);
     expect(breaker.waitsFor).toBeNull();
     const started: number[] = [];
-    const growths: number[] = [];
+    const raises: number[] = [];
     for (;;) {
       while (breaker.mayStart(0) && started.length < 10) started.push(breaker.start());
       if (!breaker.waitsFor) break;
       expect(breaker.waitsFor).toBe('more');
-      growths.push(breaker.grow(5));
+      raises.push(breaker.raiseLimit(5));
     }
-    expect(growths).toEqual([1, 2, 4, 2]);
+    expect(raises).toEqual([1, 2, 4, 2]);
     expect(started).toHaveLength(10);
     // None has succeeded: those that fail give up their places, until the breaker opens.
     for (const each of started.slice(0, 4)) breaker.end(each, 'failure', 0);
@@ -65,7 +65,7 @@ describe('a circuit breaker', () => {
     attempt(breaker, 'failure', 0);
     expect(breaker.mayStart(0)).toBe(false);
     expect(breaker.waitsFor).toBe('first');
-    expect(breaker.grow(5)).toBe(1);
+    expect(breaker.raiseLimit(5)).toBe(1);
     succeedsWith(breaker, 1);
     succeedsWith(breaker, 2);
   });
@@ -159,12 +159,12 @@ describe('a circuit breaker', () => {
   it('keeps two under way for a new endpoint until it looks dead, so that one that fails often may show a success', () => {
     const breaker = new CircuitBreaker(middle, 2);
     breaker.start();
-    expect(breaker.grow(1)).toBe(1);
+    expect(breaker.raiseLimit(1)).toBe(1);
     const underway = [1, breaker.start()];
     for (let n = 0; n < 4; n++) {
       expect(breaker.end(underway.shift() ?? 0, 'failure', 0)).toBeNull();
       while (breaker.waitsFor) {
-        breaker.grow(1);
+        breaker.raiseLimit(1);
         if (breaker.mayStart(0)) underway.push(breaker.start());
       }
     }
@@ -298,14 +298,14 @@ describe('a circuit breaker', () => {
             const { openUntilMs } = breaker.stored();
             if (openUntilMs !== null) expect(openUntilMs - nowMs).toBeLessThanOrEqual(66_000);
             if (state === 'open') expect(breaker.mayStart(nowMs)).toBe(false);
-            if (breaker.waitsFor) breaker.grow(1);
+            if (breaker.waitsFor) breaker.raiseLimit(1);
             if (!breaker.mayStart(nowMs)) continue;
             underway.push(breaker.start());
             if (state === 'half_open') expect(breaker.mayStart(nowMs)).toBe(false);
           }
           // Whatever happened: when all has ended, a start is allowed within the longest time.
           for (const started of underway) breaker.end(started, 'none', nowMs);
-          if (breaker.waitsFor) breaker.grow(1);
+          if (breaker.waitsFor) breaker.raiseLimit(1);
           expect(breaker.mayStart(nowMs + breakerFigures.openMaxMs * 1.1)).toBe(true);
         },
       ),

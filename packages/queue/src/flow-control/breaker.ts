@@ -88,10 +88,10 @@ export class CircuitBreaker {
     return this.#underway.size === 0 ? 'first' : 'more';
   }
 
-  /** Only when it waits for them. Gives how many more may start now, `most` at most. */
-  grow(most: number): number {
+  /** Only when it waits for more. Gives how many more may start now, `most` at most. */
+  raiseLimit(most: number): number {
     if (!this.#slowStart) return 0;
-    const more = this.#slowStart.grow(Math.min(most, this.#full - this.#slowStart.allowed));
+    const more = this.#slowStart.raiseLimit(Math.min(most, this.#full - this.#slowStart.allowed));
     this.#endSlowStart();
     return more;
   }
@@ -113,14 +113,14 @@ export class CircuitBreaker {
   }
 
   /** Says whether the breaker changed. */
-  end(started: number, sign: HealthSignal['kind'], nowMs: number): 'opened' | 'closed' | null {
+  end(started: number, kind: HealthSignal['kind'], nowMs: number): 'opened' | 'closed' | null {
     // What started before the last opening or closing says nothing about the state after.
     if (!this.#underway.delete(started)) return null;
-    if (this.#openUntilMs === null) return this.#noteClosed(started, sign, nowMs);
-    if (sign === 'none') return null;
-    if (sign === 'success') return this.#close(started, nowMs);
-    if (sign === 'failure' && --this.#probesLeft > 0) return null;
-    return this.#open(sign === 'failure' ? this.#openings + 1 : this.#openings, nowMs);
+    if (this.#openUntilMs === null) return this.#noteClosed(started, kind, nowMs);
+    if (kind === 'none') return null;
+    if (kind === 'success') return this.#close(started, nowMs);
+    if (kind === 'failure' && --this.#probesLeft > 0) return null;
+    return this.#open(kind === 'failure' ? this.#openings + 1 : this.#openings, nowMs);
   }
 
   /** How many may be under way while it is closed. */
@@ -134,14 +134,14 @@ export class CircuitBreaker {
     return Math.min(started, this.#limit.limit, Math.max(least, left));
   }
 
-  #noteClosed(started: number, sign: HealthSignal['kind'], nowMs: number): 'opened' | null {
-    if (sign === 'success' || sign === 'failure')
-      this.#limit.end(sign === 'success', this.#underway.size + 1, nowMs);
-    if (sign === 'success') {
+  #noteClosed(started: number, kind: HealthSignal['kind'], nowMs: number): 'opened' | null {
+    if (kind === 'success' || kind === 'failure')
+      this.#limit.end(kind === 'success', this.#underway.size + 1, nowMs);
+    if (kind === 'success') {
       this.#run.addSuccess(started);
       this.#slowStart?.succeeded();
       this.#endSlowStart();
-    } else if (sign === 'failure') {
+    } else if (kind === 'failure') {
       this.#run.addFailure(started);
       this.#run.measure(this.#underway);
       this.#slowStart?.failed(this.#run.isUsual);

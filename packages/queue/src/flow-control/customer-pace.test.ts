@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@posthorn/testing';
-import { CustomerPace, type PacedLane } from './customer-pace.js';
+import { CustomerPace, type RateLimitedLane } from './customer-pace.js';
 
 describe('the pace of a customer', () => {
   let pace: CustomerPace;
@@ -12,7 +12,7 @@ describe('the pace of a customer', () => {
   const starts: string[] = [];
   let wakes = 0;
   /** A lane that always has something to start. */
-  const lane = (name: string): PacedLane & { tryStart(): void } => {
+  const lane = (name: string): RateLimitedLane & { tryStart(): void } => {
     const self = {
       tryStart() {
         if (!pace.mayStart(self, Date.now())) return;
@@ -20,7 +20,7 @@ describe('the pace of a customer', () => {
         starts.push(name);
         self.tryStart();
       },
-      turnCame() {
+      onGranted() {
         wakes += 1;
         self.tryStart();
       },
@@ -44,11 +44,11 @@ describe('the pace of a customer', () => {
   it('passes over a lane that does not take its turn', async () => {
     pace.setLimit({ max: 20, perSeconds: 1 }, Date.now());
     const seen: string[] = [];
-    const busy: PacedLane = { turnCame: () => undefined };
+    const busy: RateLimitedLane = { onGranted: () => undefined };
     pace.mayStart(busy, Date.now());
     pace.start(Date.now());
-    const gone: PacedLane = { turnCame: () => seen.push('gone') };
-    const next: PacedLane = { turnCame: () => seen.push('next') };
+    const gone: RateLimitedLane = { onGranted: () => seen.push('gone') };
+    const next: RateLimitedLane = { onGranted: () => seen.push('next') };
     pace.mayStart(gone, Date.now());
     pace.mayStart(next, Date.now());
     await waitUntil(() => seen.length === 2);
@@ -57,7 +57,7 @@ describe('the pace of a customer', () => {
 
   it('goes on after what another owner sent in between, under the limit it had before', () => {
     const limit = { max: 1, perSeconds: 60 };
-    const any: PacedLane = { turnCame: () => undefined };
+    const any: RateLimitedLane = { onGranted: () => undefined };
     pace.setLimit(limit, 0);
     expect(pace.mayStart(any, 0)).toBe(true);
     pace.start(0);
@@ -75,7 +75,7 @@ describe('the pace of a customer', () => {
 
   it('lets everything start without a limit', () => {
     const free = new CustomerPace();
-    const any: PacedLane = { turnCame: () => undefined };
+    const any: RateLimitedLane = { onGranted: () => undefined };
     for (let n = 0; n < 100; n++) {
       expect(free.mayStart(any, 0)).toBe(true);
       expect(free.start(0)).toBeNull();

@@ -1,25 +1,25 @@
 import type { RateLimit } from '@posthorn/domain';
 import { Pace } from './pacing.js';
 
-/** One lane's place in its customer's queue for starts. */
-export interface PacedLane {
-  /** Its turn has come: it may start now, and the others wait until it has. */
-  turnCame(): void;
+/** A lane in its customer's queue for starts. */
+export interface RateLimitedLane {
+  /** It may start now, and the others wait until it has. */
+  onGranted(): void;
 }
 
-/** How long a lane whose turn came may take to fetch before the turn is the next one's. */
-const turnMs = 50;
+/** How long a lane may take to fetch after it was granted a start, before the next lane is. */
+const grantMs = 50;
 
 /**
- * The rate limit of a customer, shared by its lanes: they take turns in the order in which they began to wait, so that none
- * is left out, and one start wakes one lane however many wait.
+ * The rate limit of a customer, shared by its lanes: starts are granted in the order in which they began to wait, so that
+ * none is left out, and one start wakes one lane however many wait.
  */
 export class CustomerPace {
   #limit: RateLimit | null = null;
   #pace: Pace | null = null;
-  #turn: PacedLane | null = null;
+  #granted: RateLimitedLane | null = null;
   #timer: NodeJS.Timeout | undefined;
-  readonly #waiting = new Set<PacedLane>();
+  readonly #waiting = new Set<RateLimitedLane>();
 
   get limit(): RateLimit | null {
     return this.#limit;
@@ -38,17 +38,17 @@ export class CustomerPace {
     this.#arm(nowMs);
   }
 
-  /** Whether the lane waits for its turn; it will be told. */
-  isWaiting(lane: PacedLane): boolean {
+  /** Whether the lane waits for a start; `onGranted` is called. */
+  isWaiting(lane: RateLimitedLane): boolean {
     return this.#waiting.has(lane);
   }
 
   /** False: the lane waits now. */
-  mayStart(lane: PacedLane, nowMs: number): boolean {
+  mayStart(lane: RateLimitedLane, nowMs: number): boolean {
     if (this.#pace === null) return true;
-    const open = this.#pace.takeUps.nextMs <= nowMs;
-    if (open && (this.#turn === lane || (this.#turn === null && this.#waiting.size === 0))) return true;
-    if (this.#turn === lane) this.#turn = null;
+    const open = this.#pace.fetch.nextMs <= nowMs;
+    if (open && (this.#granted === lane || (this.#granted === null && this.#waiting.size === 0))) return true;
+    if (this.#granted === lane) this.#granted = null;
     this.#waiting.add(lane);
     this.#arm(nowMs);
     return false;
@@ -57,63 +57,63 @@ export class CustomerPace {
   /** Only when `mayStart`. Gives the time of the next start; null without a limit. */
   start(nowMs: number): number | null {
     if (this.#pace === null) return null;
-    const nextMs = this.#pace.takeUps.start(nowMs);
-    this.#turn = null;
+    const nextMs = this.#pace.fetch.start(nowMs);
+    this.#granted = null;
     this.#arm(nowMs);
     return nextMs;
   }
 
   giveBack(next: number, nowMs: number): void {
-    this.#pace?.takeUps.giveBack(next, nowMs);
+    this.#pace?.fetch.giveBack(next, nowMs);
     this.#arm(nowMs);
   }
 
   /** When the next send of the customer is allowed: now or earlier, or later. */
   sendsAtMs(): number {
-    return this.#pace?.sends.nextMs ?? 0;
+    return this.#pace?.send.nextMs ?? 0;
   }
 
   /** Only from `sendsAtMs` on. Gives the time of the next; null without a limit. */
   noteSend(nowMs: number): number | null {
-    return this.#pace?.sends.start(nowMs) ?? null;
+    return this.#pace?.send.start(nowMs) ?? null;
   }
 
   /** The lane has closed. */
-  leave(lane: PacedLane): void {
+  leave(lane: RateLimitedLane): void {
     this.#waiting.delete(lane);
-    if (this.#turn !== lane) return;
-    this.#turn = null;
+    if (this.#granted !== lane) return;
+    this.#granted = null;
     this.#arm(Date.now());
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#waiting.clear();
-    this.#turn = null;
+    this.#granted = null;
   }
 
   #arm(nowMs: number): void {
     clearTimeout(this.#timer);
     if (this.#waiting.size === 0) return;
-    const opensInMs = (this.#pace?.takeUps.nextMs ?? 0) - nowMs;
-    const waitMs = Math.max(opensInMs, this.#turn ? turnMs : 0);
-    this.#timer = setTimeout(() => this.#nextTurn(), Math.ceil(Math.max(0, waitMs)));
+    const opensInMs = (this.#pace?.fetch.nextMs ?? 0) - nowMs;
+    const waitMs = Math.max(opensInMs, this.#granted ? grantMs : 0);
+    this.#timer = setTimeout(() => this.#grantNext(), Math.ceil(Math.max(0, waitMs)));
   }
 
-  #nextTurn(): void {
+  #grantNext(): void {
     const nowMs = Date.now();
     const [lane] = this.#waiting;
     if (!lane) return;
-    // Its turn is over, unused.
-    this.#turn = null;
+    // What was granted before was not used.
+    this.#granted = null;
     // A timer may fire a little early.
-    if ((this.#pace?.takeUps.nextMs ?? 0) > nowMs) {
+    if ((this.#pace?.fetch.nextMs ?? 0) > nowMs) {
       this.#arm(nowMs);
       return;
     }
     this.#waiting.delete(lane);
-    this.#turn = lane;
+    this.#granted = lane;
     this.#arm(nowMs);
-    lane.turnCame();
+    lane.onGranted();
   }
 }

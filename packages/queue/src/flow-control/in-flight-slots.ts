@@ -1,16 +1,16 @@
-/** One customer's places. */
+/** One customer's slots. */
 export interface SlotHolder {
   readonly slotsMax: number;
 }
 
 /**
- * Who may send now: at most `slotsMax` of a customer and `max` in the process, first come first served within a customer.
+ * Which sends may begin: at most `slotsMax` of a customer and `max` in the process, first come first served within a customer.
  * The process's cap never refuses a customer's first send, so that no customer waits for the others' endpoints.
  */
 export function createInFlightSlots<H extends SlotHolder>(max: number) {
   const used = new Map<H, number>();
   const waiting = new Map<H, Waiter[]>();
-  // Those whose own places would do, but the process is full.
+  // Those with slots of their own left, but the process is full.
   const heldUp = new Set<H>();
   let total = 0;
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RateLimit } from '@posthorn/domain';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { JobVerdict, LaneJob } from '../delivery-job.js';
-import type { HealthKeeper, KeptHealth } from '../dispatcher-options.js';
+import type { HealthStore, StoredHealth } from '../dispatcher-options.js';
 import { laneName } from '../lanes/lane-name.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
 
@@ -24,11 +24,11 @@ describe('the gate of an endpoint, in the dispatcher', () => {
 
   /** What Postgres would keep. */
   function keeper() {
-    const kept = new Map<string, KeptHealth>();
+    const kept = new Map<string, StoredHealth>();
     const drains: { endpointId: string; end: () => void; aborted: boolean }[] = [];
-    const health: HealthKeeper = {
+    const health: HealthStore = {
       load: (endpointId) => Promise.resolve(kept.get(endpointId) ?? null),
-      note: (seen) => void kept.set(seen.endpointId, seen),
+      save: (seen) => void kept.set(seen.endpointId, seen),
       drain: ({ endpointId }, signal) =>
         new Promise((resolve, reject) => {
           const drain = { endpointId, end: resolve, aborted: false };
@@ -248,10 +248,10 @@ describe('the gate of an endpoint, in the dispatcher', () => {
           customerRateLimit: { max: 10, perSeconds: 1 },
           endpointRateLimit: rateLimits[endpointId] ?? null,
         }),
-      handle: async ({ endpointId }: LaneJob, _: AbortSignal, untilTurn: () => Promise<void>) => {
+      handle: async ({ endpointId }: LaneJob, _: AbortSignal, waitForRateLimit: () => Promise<void>) => {
         // What lies between takes longer for one than for the next.
         await new Promise((resolve) => setTimeout(resolve, 150 * Math.random()));
-        await untilTurn();
+        await waitForRateLimit();
         startedAtMs[endpointId]?.push(Date.now());
         return delivered;
       },

@@ -1,16 +1,16 @@
-/** A lane that is to be opened. */
+/** A lane that waits to be opened. */
 export interface Opening {
   /** Resolves when it has looked for its first job, or has closed. */
   open(): Promise<void>;
 }
 
-/** Enough for Postgres and Redis to be asked for many at once. */
+/** Enough that Postgres and Redis get many questions at once. */
 const atOnceMax = 50;
 
 /**
  * Lanes open some at a time. A worker that takes over a thousand customers opens a thousand lanes: a second of work, and
- * nobody knows whose of them are in a hurry. So the longest waiting and the newest are taken in turn: what comes due
- * meanwhile is soon served, and nobody waits for ever.
+ * which of them are in a hurry is not known. So the longest waiting and the newest alternate: what comes due meanwhile is
+ * soon served, and no lane waits for ever.
  */
 export class LaneOpenings {
   readonly #waiting: Opening[] = [];

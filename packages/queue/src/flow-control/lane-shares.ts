@@ -6,9 +6,9 @@ export interface LaneDemand {
 
 /**
  * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; what one cannot use goes to the
- * others. Every lane gets at least 1. As long as one is idle, a place is kept free for its next job, so that it need not
+ * others. Every lane gets at least 1. As long as one is idle, a slot is kept free for its next job, so that it need not
  * wait until an endpoint that hangs gives one back; when there are more busy lanes than budget, the customer's slots decide
- * whose turn it is.
+ * which sends next.
  */
 export function laneShares(customerMax: number, lanes: readonly LaneDemand[]): number[] {
   const shares = lanes.map(() => 1);

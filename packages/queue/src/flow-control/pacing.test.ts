@@ -93,18 +93,18 @@ describe('a pacer', () => {
 describe('the pace of a rate limit', () => {
   const limit = { max: 80, perSeconds: 1 };
 
-  /** Takes up as soon as allowed and sends `delaysMs` later, or when it is the turn: first come, first served. */
+  /** Fetches as soon as allowed and sends `delaysMs` later, or when the pacer allows it: first come, first served. */
   function sendsOf(delaysMs: readonly number[]) {
     const pace = new Pace(limit, 0, 0);
     const sends: { atMs: number; waitedMs: number }[] = [];
     let takenUpMs = 0;
     let lastSendMs = 0;
     for (const delayMs of delaysMs) {
-      takenUpMs = Math.max(takenUpMs, pace.takeUps.nextMs);
-      pace.takeUps.start(takenUpMs);
+      takenUpMs = Math.max(takenUpMs, pace.fetch.nextMs);
+      pace.fetch.start(takenUpMs);
       const readyMs = Math.max(lastSendMs, takenUpMs + delayMs);
-      const atMs = Math.max(readyMs, pace.sends.nextMs);
-      pace.sends.start(atMs);
+      const atMs = Math.max(readyMs, pace.send.nextMs);
+      pace.send.start(atMs);
       lastSendMs = atMs;
       sends.push({ atMs, waitedMs: atMs - takenUpMs - delayMs });
     }

@@ -4,10 +4,10 @@ import type { RateLimit } from '@posthorn/domain';
 const slackMs = 10;
 /** How much longer one request may be on its way than another, so that the limit holds for a receiver that counts, too. */
 const wayMs = 20;
-/** By how much taking up is slower than sending, per window. */
+/** By how much fetching is slower than sending, per window. */
 const spareMs = 10;
 
-/** Spaces starts evenly (GCRA with a burst of one): there is nothing to save up while nobody asks. */
+/** Spaces starts evenly (GCRA with a burst of one): nothing is saved up while no start is wanted. */
 export class Pacer {
   #intervalMs: number;
   #nextMs: number;
@@ -15,7 +15,7 @@ export class Pacer {
 
   /**
    * `nextMs`: when the next start is allowed, as kept from before; never taken to be further off than one interval.
-   * `slowerByMs`: so much longer each window is.
+   * `slowerByMs`: by how much each window is longer.
    */
   constructor(limit: RateLimit, nextMs: number, nowMs: number, slowerByMs = 0) {
     this.#slowerByMs = slowerByMs;
@@ -40,31 +40,31 @@ export class Pacer {
     return this.#nextMs;
   }
 
-  /** A start came to nothing; `next` is what it returned. Given back only when nobody has built on it since. */
+  /** A start came to nothing; `next` is what it returned. Given back only when no start has come after it. */
   giveBack(next: number, nowMs: number): void {
     if (this.#nextMs === next) this.#nextMs = Math.min(nowMs, next - this.#intervalMs);
   }
 }
 
 /**
- * A rate limit is kept in two places. What counts is when a delivery is sent. Before, it is taken up, which is paced as
- * well, so that what has to wait is not taken up at all. Between the two lie Redis and Postgres, which take longer for one
- * than for the next: sends that would come too near to each other wait a little. Taking up is slower by a hair, so that
- * they do not wait for ever after a pause of either.
+ * A rate limit is kept in two steps. What counts is when a delivery is sent (the send pacer). Before that its job is fetched,
+ * which is paced as well (the fetch pacer), so that what has to wait is not fetched at all. Between the two lie Redis and
+ * Postgres, which take longer for one than for the next: sends that would come too near to each other wait a little.
+ * Fetching is slower by a hair, so that they do not wait for ever after a pause of either.
  */
 export class Pace {
-  readonly takeUps: Pacer;
-  readonly sends: Pacer;
+  readonly fetch: Pacer;
+  readonly send: Pacer;
 
   /** `nextMs`: when the next send is allowed, as kept from before. */
   constructor(limit: RateLimit, nextMs: number, nowMs: number) {
-    this.takeUps = new Pacer(limit, nextMs, nowMs, spareMs);
-    this.sends = new Pacer(limit, nextMs, nowMs);
+    this.fetch = new Pacer(limit, nextMs, nowMs, spareMs);
+    this.send = new Pacer(limit, nextMs, nowMs);
   }
 
   setLimit(limit: RateLimit, nowMs: number, nextMs = 0): void {
-    this.takeUps.setLimit(limit, nowMs, nextMs);
-    this.sends.setLimit(limit, nowMs, nextMs);
+    this.fetch.setLimit(limit, nowMs, nextMs);
+    this.send.setLimit(limit, nowMs, nextMs);
   }
 }
 

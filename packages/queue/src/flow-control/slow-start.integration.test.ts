@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { JobVerdict } from '../delivery-job.js';
-import { growthFigures } from './lane-growth.js';
+import { slowStartFigures } from './slow-start-scheduler.js';
 import {
   deliveryJob,
   gate,
@@ -63,9 +63,9 @@ describe('slow start, in the dispatcher', () => {
     await waitUntil(() => startedAtMs.length === 10);
     const [first = 0, second = 0, third = 0, fourth = 0] = startedAtMs;
     // One, then two after a while, then four, and never more than the limit.
-    expect(second - first).toBeGreaterThanOrEqual(growthFigures.patienceMs - 5);
-    expect(third - second).toBeGreaterThanOrEqual(growthFigures.patienceMs - 5);
-    expect((startedAtMs[4] ?? 0) - fourth).toBeGreaterThanOrEqual(growthFigures.patienceMs - 5);
+    expect(second - first).toBeGreaterThanOrEqual(slowStartFigures.patienceMs - 5);
+    expect(third - second).toBeGreaterThanOrEqual(slowStartFigures.patienceMs - 5);
+    expect((startedAtMs[4] ?? 0) - fourth).toBeGreaterThanOrEqual(slowStartFigures.patienceMs - 5);
     expect(dispatcher.stats().inFlight).toBe(10);
     hold.open();
     await waitUntil(() => startedAtMs.length === 30);

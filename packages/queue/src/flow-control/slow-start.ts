@@ -2,7 +2,7 @@
  * How many sends to an endpoint may be under way while little is known of it: one at first, and twice as many after each
  * full round of successes.
  *
- * `opening`: its lane has just opened. A failure takes its place away, and whoever waits for long may be allowed more.
+ * `opening`: its lane has just opened. A failure takes its slot away, and a lane that waits for long may be allowed more.
  * `recovery`: its breaker has just closed. A failure begins with one again, and only successes allow more.
  */
 export class SlowStart {
@@ -33,7 +33,7 @@ export class SlowStart {
   }
 
   /** Twice as many, at most `most` more. Gives how many more. */
-  grow(most: number): number {
+  raiseLimit(most: number): number {
     const more = Math.min(most, Math.max(1, this.#allowed));
     this.#allow(this.#allowed + more);
     return more;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import type { JobVerdict } from '../delivery-job.js';
-import type { HealthKeeper, KeptHealth } from '../dispatcher-options.js';
+import type { HealthStore, StoredHealth } from '../dispatcher-options.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
 
 const delivered: JobVerdict = { kind: 'done', healthSignal: { kind: 'success', pauseMs: 0 } };
@@ -35,8 +35,8 @@ describe('the dispatcher, when it does not know the limits or the health of a la
         if (endpointId === gone && !known) return { endpointMaxInFlight: 10 };
         return { ...limits, customerRateLimit: { max: 1, perSeconds: 3600 } };
       },
-      handle: async ({ deliveryId }, _, untilTurn) => {
-        await untilTurn();
+      handle: async ({ deliveryId }, _, waitForRateLimit) => {
+        await waitForRateLimit();
         sent.push(deliveryId);
         return delivered;
       },
@@ -91,7 +91,7 @@ describe('the dispatcher, when it does not know the limits or the health of a la
     async (what) => {
       const endpointId = newId();
       const openUntilMs = Date.now() + 3000;
-      const left: KeptHealth = {
+      const left: StoredHealth = {
         customerId: 'acme',
         endpointId,
         epoch: 7,
@@ -105,12 +105,12 @@ describe('the dispatcher, when it does not know the limits or the health of a la
         asked += 1;
         if (failing) throw new Error('not now');
       };
-      const health: HealthKeeper = {
+      const health: HealthStore = {
         load: async (id) => {
           ask('health');
           return kept.get(id) ?? null;
         },
-        note: (seen) => void kept.set(seen.endpointId, seen),
+        save: (seen) => void kept.set(seen.endpointId, seen),
         drain: () => new Promise(() => undefined),
       };
       const startedAtMs: number[] = [];

@@ -1,6 +1,6 @@
 import type { Logger } from '@posthorn/runtime';
 
-const lanesPerTurn = 20;
+const lanesAtOnce = 20;
 
 /** What holds a lane's job locks; BullMQ's backend does. Gives the ids whose lock could not be extended. */
 export interface LockKeeper {
@@ -40,16 +40,16 @@ export function createJobLocks({ lockMs, logger }: { lockMs: number; logger: Log
     });
   }, tickMs);
 
-  /** A few lanes in a turn of the event loop: with a thousand it is a tenth of a second of work. */
+  /** A few lanes at a time: a thousand are a tenth of a second of work, and the event loop is needed between. */
   async function renew(): Promise<void> {
-    let asked = 0;
+    let sent = 0;
     for (const [keeper, locks] of held) {
       const now = Date.now();
       const due = [...locks.values()].filter(({ endsAtMs }) => endsAtMs - now < (lockMs * 2) / 3);
       if (due.length === 0) continue;
       void extend(keeper, due, now);
-      asked += 1;
-      if (asked % lanesPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      sent += 1;
+      if (sent % lanesAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

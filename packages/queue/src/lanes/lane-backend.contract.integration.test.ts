@@ -6,7 +6,8 @@ import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Queue, RedisConnection, RedisQueueBackend, Worker, type Job, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
 import { LaneBackend, drainDelaySeconds, laneBackendFactory } from './lane-backend.js';
-import type { FetchGate } from '../flow-control/lane-gate.js';
+import { CircuitBreaker } from '../flow-control/breaker.js';
+import type { SlotSupplier } from '../flow-control/slot-supplier.js';
 import { laneJobOptions } from './lane-job.js';
 
 /**
@@ -56,6 +57,7 @@ describe('BullMQ, as we rely on it', () => {
       laneBackendFactory(connection),
     );
     worker.on('error', () => undefined);
+    worker.getBackend().supplier = unlimited();
     workers.push(worker);
     return worker;
   };
@@ -288,33 +290,33 @@ describe('BullMQ, as we rely on it', () => {
     expect(await redis.pttl(key('d-1:lock'))).toBeGreaterThan(1000);
   });
 
-  it('asks a gate before each fetch, and sends nothing to Redis while it is shut', async () => {
+  it('reserves a slot before each fetch, and sends nothing to Redis while none is available', async () => {
     const queue = openQueue();
-    const opensAtMs = { value: Infinity };
+    const availableAtMs = { value: Infinity };
     let permits = 0;
     let given = 0;
-    const gate: FetchGate = {
+    const supplier: SlotSupplier = {
+      ...unlimited(),
       reserve: (nowMs) => {
-        if (nowMs < opensAtMs.value) return null;
+        if (nowMs < availableAtMs.value) return null;
         permits += 1;
-        return { breaker: null, started: permits, endpointNextMs: null, customerNextMs: null };
+        return permit;
       },
       giveBack: () => void (given += 1),
-      opensAtMs: () => opensAtMs.value,
-      onChange: () => undefined,
+      availableAtMs: () => availableAtMs.value,
     };
     const ran: string[] = [];
     const worker = openWorker(
       (job) => {
         ran.push(job.id ?? '');
-        // Shut while it runs: its end is told to Redis, and fetches no next one.
-        opensAtMs.value = Infinity;
+        // None while it runs: Redis learns of its end, and no next one is fetched.
+        availableAtMs.value = Infinity;
         return Promise.resolve();
       },
       { concurrency: 5 },
     );
     const backend = worker.getBackend();
-    backend.gate = gate;
+    backend.supplier = supplier;
     for (const jobId of ['d-1', 'd-2', 'd-3']) await queue.add('delivery', {}, { ...laneJobOptions, jobId });
     await until(() => backend.waitingUntilMs() === 0);
     const sent = countCommands(redis);
@@ -325,51 +327,42 @@ describe('BullMQ, as we rely on it', () => {
     expect([sent(), permits]).toEqual([0, 0]);
 
     for (let n = 1; n <= 3; n++) {
-      opensAtMs.value = Date.now() + 20;
-      gate.onChange();
+      availableAtMs.value = Date.now() + 20;
+      supplier.onAvailable();
       await until(async () => (await redis.exists(key(`d-${n}`))) === 0);
       await until(() => backend.waitingUntilMs() === 0);
       expect(ran).toHaveLength(n);
     }
     expect(permits).toBe(3);
-    opensAtMs.value = 0;
-    gate.onChange();
+    availableAtMs.value = 0;
+    supplier.onAvailable();
     await until(() => given === 1);
     await until(() => backend.waitingUntilMs() === Infinity);
     expect(permits).toBe(4);
   });
-
-  it('takes a changed concurrency while it runs, and looks at it at once after pause and resume', async () => {
-    const queue = openQueue();
-    await queue.addBulk(
-      Array.from({ length: 6 }, (_, n) => ({
-        name: 'delivery',
-        data: {},
-        opts: { ...laneJobOptions, jobId: `d-${n}` },
-      })),
-    );
-    let running = 0;
-    const ends: (() => void)[] = [];
-    const worker = openWorker(
-      () => {
-        running += 1;
-        return new Promise((resolve) => ends.push(resolve));
-      },
-      { concurrency: 1 },
-    );
-    await until(() => running === 1);
-    worker.concurrency = 4;
-    await worker.pause(true);
-    await worker.resume();
-    await until(() => running === 4);
-    worker.concurrency = 1;
-    for (const end of ends.splice(0)) end();
-    await until(() => running === 5);
-    for (const end of ends.splice(0)) end();
-    await until(() => running === 6);
-    for (const end of ends.splice(0)) end();
-  });
 });
+
+const permit = {
+  breaker: new CircuitBreaker(() => 0.5, 1),
+  started: 0,
+  endpointNextMs: null,
+  customerNextMs: null,
+  hasSlot: false,
+};
+
+/** Slots for all. */
+function unlimited(): SlotSupplier {
+  return {
+    reserve: () => permit,
+    availableAtMs: () => 0,
+    onAvailable: () => undefined,
+    giveBack: () => undefined,
+    waitForSlot: () => undefined,
+    waitForRateLimit: () => Promise.resolve(),
+    release: () => undefined,
+    close: () => undefined,
+  };
+}
 
 /** How many commands this connection was asked to send since. */
 function countCommands(redis: Redis): () => number {

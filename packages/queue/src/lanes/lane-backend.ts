@@ -6,18 +6,19 @@ import {
   type QueueBaseOptions,
   type RedisConnection,
 } from 'bullmq';
-import { alwaysOpen, type FetchGate, type Permit } from '../flow-control/lane-gate.js';
+import type { Permit, SlotSupplier } from '../flow-control/slot-supplier.js';
 
 /**
  * The backend of one lane's Worker over a connection that all lanes share. A stock Worker opens a connection of its own to
- * block on; here the wait for the next job ends by an announcement, or when a delayed job is due. Before each fetch a gate is
- * asked; while it is shut nothing is sent to Redis, and the wait ends when it opens.
+ * block on; here the wait for the next job ends by an announcement, or when a delayed job is due. Before each fetch it reserves
+ * a slot; while none is available nothing is sent to Redis, and the wait ends when one is.
  * What it replaces, and what it relies on, is pinned by lane-backend.contract.integration.test.ts.
  */
 export class LaneBackend extends RedisQueueBackend {
   #wake: ((result: WaitResult) => void) | null = null;
   #timer: NodeJS.Timeout | undefined;
-  #gate: FetchGate = alwaysOpen;
+  /** Null: nothing is fetched. */
+  #supplier: SlotSupplier | null = null;
   /** Of the jobs that were fetched and have not begun. */
   readonly #permits = new Map<string, Permit>();
   /** When the Worker wants its wait to end. */
@@ -25,12 +26,13 @@ export class LaneBackend extends RedisQueueBackend {
   #dueAtMs = Infinity;
   #dueKnown = false;
   #announced = false;
-  /** The gate was shut when a fetch was wanted: there may be more than was let in. */
+  /** No slot was available when a fetch was wanted: there may be more than was fetched. */
   #refused = false;
-  /** The Worker found nothing to do and waits. */
-  onWait: () => void = () => undefined;
-  /** The Worker has looked for a job, whether there was one or not. */
-  onLooked: () => void = () => undefined;
+  /** When the Worker last began to wait for something to do. */
+  waitingSinceMs = Date.now();
+  /** Resolves when the Worker has looked for a job, whether there was one or not. */
+  readonly looked: Promise<void>;
+  readonly noteLooked: () => void;
 
   constructor(connection: RedisConnection, name: string, options: QueueBaseOptions & KeyPrefixOptions) {
     const queueKeys = new QueueKeys(options.prefix);
@@ -43,17 +45,23 @@ export class LaneBackend extends RedisQueueBackend {
       undefined,
       false,
     );
+    let noteLooked!: () => void;
+    this.looked = new Promise((resolve) => {
+      noteLooked = resolve;
+    });
+    this.noteLooked = noteLooked;
   }
 
-  set gate(gate: FetchGate) {
-    this.#gate = gate;
-    gate.onChange = () => this.#endOrProlongWait();
+  set supplier(supplier: SlotSupplier) {
+    this.#supplier = supplier;
+    supplier.onAvailable = () => this.#endOrProlongWait();
   }
 
-  /** The permit under which a job was fetched, for the one who runs it. */
-  takePermit(jobId: string): Permit | undefined {
+  /** The permit under which a job was fetched, for its run. */
+  takePermit(jobId: string): Permit {
     const permit = this.#permits.get(jobId);
     this.#permits.delete(jobId);
+    if (!permit) throw new Error(`The job ${jobId} was fetched without a permit`);
     return permit;
   }
 
@@ -71,7 +79,7 @@ export class LaneBackend extends RedisQueueBackend {
   }
 
   /**
-   * When the lane's next job may be due, whether the gate is open then or not: 0 for at once, Infinity when nothing is known
+   * When the lane's next job may be due, whether a slot is available then or not: 0 for at once, Infinity when nothing is known
    * to be due; null while it is not waiting.
    */
   waitingUntilMs(): number | null {
@@ -89,7 +97,7 @@ export class LaneBackend extends RedisQueueBackend {
       this.#workerDueAtMs =
         timeoutSeconds >= drainDelaySeconds ? Infinity : Date.now() + timeoutSeconds * 1000;
       this.#endOrProlongWait();
-      if (this.waitingUntilMs() !== null) this.onWait();
+      if (this.waitingUntilMs() !== null) this.waitingSinceMs = Date.now();
     });
   }
 
@@ -112,18 +120,18 @@ export class LaneBackend extends RedisQueueBackend {
   override async moveToActive(...args: Parameters<RedisQueueBackend['moveToActive']>): Promise<FetchedJob> {
     const permit = this.#reserve();
     if (!permit) {
-      this.onLooked();
+      this.noteLooked();
       return [];
     }
     try {
       const fetched: FetchedJob = await super.moveToActive(...args);
-      this.onLooked();
+      this.noteLooked();
       this.#noteNextDue(fetched);
       this.#noteFetched(permit, fetched);
       return fetched;
     } catch (error) {
-      this.onLooked();
-      this.#gate.giveBack(permit);
+      this.noteLooked();
+      this.#supplier?.giveBack(permit);
       this.#announced = true;
       await new Promise((resolve) => setTimeout(resolve, fetchRetryMs));
       throw error;
@@ -186,16 +194,16 @@ export class LaneBackend extends RedisQueueBackend {
       else this.announce();
       return ended;
     } catch (error) {
-      if (permit) this.#gate.giveBack(permit);
+      if (permit) this.#supplier?.giveBack(permit);
       this.announce();
       throw error;
     }
   }
 
-  /** Null: the gate is shut, nothing is to be fetched. What was announced before a fetch is sent will be seen by it. */
+  /** Null: nothing may be fetched. What was announced before a fetch is sent will be seen by it. */
   #reserve(): Permit | null {
     const nowMs = Date.now();
-    const permit = this.#gate.reserve(nowMs);
+    const permit = this.#supplier?.reserve(nowMs) ?? null;
     if (!permit) {
       this.#refused = true;
       return null;
@@ -212,9 +220,9 @@ export class LaneBackend extends RedisQueueBackend {
     if (job) this.#permits.set(String(id), permit);
     else {
       this.#refused = false;
-      this.#gate.giveBack(permit);
+      this.#supplier?.giveBack(permit);
     }
-    // The gate may let in more than the one that is fetched at the end of another.
+    // There may be slots for more than the one that is fetched at the end of another.
     this.#endOrProlongWait();
   }
 
@@ -228,14 +236,14 @@ export class LaneBackend extends RedisQueueBackend {
     return this.#announced || this.#refused ? 0 : Math.min(this.#workerDueAtMs, this.#dueAtMs);
   }
 
-  /** A wait ends when something is due and the gate is open, never before: a fetch that is refused would begin it anew. */
+  /** A wait ends when something is due and a slot is available, never before: a fetch that is refused would begin it again. */
   #endOrProlongWait(): void {
     if (!this.#wake) return;
     clearTimeout(this.#timer);
     const wantedAtMs = this.#wantedAtMs();
     if (wantedAtMs === Infinity) return;
     const nowMs = Date.now();
-    const waitMs = Math.max(wantedAtMs, this.#gate.opensAtMs(nowMs)) - nowMs;
+    const waitMs = Math.max(wantedAtMs, this.#supplier?.availableAtMs(nowMs) ?? Infinity) - nowMs;
     if (waitMs <= 0) this.#wake(fetchNow);
     else if (waitMs < Infinity) {
       this.#timer = setTimeout(() => this.#endOrProlongWait(), Math.min(timerMaxMs, Math.ceil(waitMs)));

@@ -2,12 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, type TestRedis } from '@posthorn/testing';
 import { RedisConnection } from 'bullmq';
 import { Redis } from 'ioredis';
-import { CustomerPace } from '../flow-control/customer-pace.js';
-import { createInFlightSlots, type SlotHolder } from '../flow-control/in-flight-slots.js';
 import { createJobLocks, type JobLocks } from './job-locks.js';
 import { Lane } from './lane.js';
-import { LaneGate } from '../flow-control/lane-gate.js';
-import { LaneGrowth } from '../flow-control/lane-growth.js';
+import { SlowStartScheduler } from '../flow-control/slow-start-scheduler.js';
+import { gateUnderTest } from '../flow-control/test-support/gate-under-test.js';
+import { DelayedTally } from './delayed-tally.js';
 import { createReadyIndex } from '../ready-index/ready-index.js';
 import { recordingLogger } from '../test-support/queue-under-test.js';
 
@@ -31,6 +30,7 @@ describe('a lane', () => {
   it('has closed only when nothing of it writes keys any more', async () => {
     const connection = new RedisConnection(redis, { shared: true, blocking: false });
     await connection.client;
+    const slowStart = new SlowStartScheduler(() => 0);
     const lane = new Lane(
       {
         redis,
@@ -39,24 +39,20 @@ describe('a lane', () => {
         jobLockMs: 30_000,
         handle: () => Promise.resolve({ kind: 'done' }),
         locks,
-        slots: createInFlightSlots<SlotHolder>(10),
         logger: recordingLogger(),
         random: Math.random,
-        onStalled: () => undefined,
+        counts: { stalled: 0 },
       },
-      name,
-      { customerId: 'acme', slotsMax: 10, starts: 0, laneChanged: () => undefined, takesRetry: () => true },
-      { customerMaxInFlight: 10, endpointMaxInFlight: 10 },
-      new LaneGate(
-        {
-          customerPace: new CustomerPace(),
-          growth: new LaneGrowth(() => 0),
-          random: Math.random,
-          keepPace: () => undefined,
-          onHealth: () => undefined,
-        },
-        10,
-      ),
+      {
+        name,
+        customerId: 'acme',
+        supplier: gateUnderTest(slowStart).gate,
+        delayed: new DelayedTally({
+          count: () => Promise.resolve(0),
+          delayedMax: 1,
+          logger: recordingLogger(),
+        }),
+      },
     );
     lane.checkStalled();
     await lane.close();
@@ -66,5 +62,6 @@ describe('a lane', () => {
     // Longer than a stalled check takes.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await redis.keys(`${shared.prefix}*`)).toEqual([]);
+    slowStart.close();
   });
 });

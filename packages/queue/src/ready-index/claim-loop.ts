@@ -1,22 +1,22 @@
 import type { Logger } from '@posthorn/runtime';
-import type { CustomerLease } from './customer-lease.js';
-import { handOver, type ClaimedCustomer, type ReadyIndex } from './ready-index.js';
+import type { ClockSkew } from '../clock-skew.js';
+import { dueSoonMs } from './customer-lease.js';
+import type { Leases } from './leases.js';
+import type { ClaimedCustomer, ReadyIndex } from './ready-index.js';
 import { createWakeLoop } from './wake-loop.js';
 
 export interface ClaimLoopOptions {
   readonly workerId: string;
   readonly leaseMs: number;
   readonly index: ReadyIndex;
-  readonly leases: ReadonlyMap<string, CustomerLease>;
-  /** The lease of a customer that was just claimed. */
-  readonly adopt: (customer: ClaimedCustomer) => CustomerLease;
-  readonly onRedisTime: (sentAtMs: number, redisNowMs: number, receivedAtMs: number) => void;
+  readonly leases: Leases;
+  readonly clockSkew: ClockSkew;
   readonly logger: Logger;
 }
 
 /** Claims the customers that are due or offered, and passes on to their leases what is announced to this worker. */
 export function createClaimLoop(options: ClaimLoopOptions) {
-  const { workerId, leaseMs, index, leases, adopt, onRedisTime, logger } = options;
+  const { workerId, leaseMs, index, leases, clockSkew, logger } = options;
   // Announcements for customers whose claim is still on its way to us.
   const early = new Map<string, Map<string, number>>();
   /** Customers that another worker wants us to have. */
@@ -27,15 +27,15 @@ export function createClaimLoop(options: ClaimLoopOptions) {
     try {
       const sentAtMs = Date.now();
       const claimed = await index.claim(workerId, { leaseMs, limit: claimMax, offered: takeOffered() });
-      onRedisTime(sentAtMs, claimed.redisNowMs, Date.now());
+      clockSkew.note(sentAtMs, claimed.redisNowMs, Date.now());
       if (stopped) {
         await giveBack(claimed.customers);
         return claimPollMs;
       }
       for (const customer of claimed.customers) {
-        const lease = adopt(customer);
-        lease.see(customer.lanes);
-        for (const [lane, dueInMs] of early.get(customer.customerId) ?? []) lease.announced(lane, dueInMs);
+        const lease = leases.adopt(customer);
+        for (const [lane, dueInMs] of early.get(customer.customerId) ?? [])
+          lease.onAnnouncement(lane, dueInMs);
       }
       if (claimed.customers.length >= claimMax || offered.size > 0) return 0;
       return Math.min(claimPollMs, (claimed.nextDueInMs ?? Infinity) + 1);
@@ -47,15 +47,15 @@ export function createClaimLoop(options: ClaimLoopOptions) {
     }
   });
 
-  /** Answered only after the stop: who was leased by then has been released without them. */
+  /** Answered only after the stop: what was leased by then has been released without them. */
   async function giveBack(customers: readonly ClaimedCustomer[]): Promise<void> {
-    if (customers.length > 0) await index.release(workerId, handOver, customers);
+    if (customers.length > 0) await index.release(workerId, { mode: 'always', dueSoonMs }, customers);
   }
 
   function takeOffered(): string[] {
     const some = [...offered].slice(0, claimMax);
     for (const customerId of some) offered.delete(customerId);
-    return some.filter((customerId) => leases.get(customerId)?.ended !== false);
+    return some.filter((customerId) => leases.get(customerId)?.isActive !== true);
   }
 
   return {
@@ -72,7 +72,7 @@ export function createClaimLoop(options: ClaimLoopOptions) {
         }
         const dueInMs = Number(argument);
         const customerId = lane.slice(0, lane.indexOf('/'));
-        leases.get(customerId)?.announced(lane, dueInMs);
+        leases.get(customerId)?.onAnnouncement(lane, dueInMs);
         if (!claims.isRunning()) continue;
         let lanes = early.get(customerId);
         if (!lanes) early.set(customerId, (lanes = new Map<string, number>()));

@@ -123,9 +123,9 @@ describe('workers that share the load', () => {
       const observed = seen.as(worker);
       return {
         laneLimits,
-        handle: async (job, signal, untilTurn) => {
+        handle: async (job, signal, waitForRateLimit) => {
           if (job.endpointId === hangs) await hold.opened;
-          return observed.handle(job, signal, untilTurn);
+          return observed.handle(job, signal, waitForRateLimit);
         },
       };
     };
@@ -238,9 +238,9 @@ describe('workers that share the load', () => {
       laneLimits: async () => ({ customerMaxInFlight: 8, endpointMaxInFlight: 2 }),
       leaseMs: 60_000,
       balanceMs: 50,
-      handle: async (job, signal, untilTurn) => {
+      handle: async (job, signal, waitForRateLimit) => {
         if (hanging && job.endpointId === hangs) await hold.opened;
-        return observed.handle(job, signal, untilTurn);
+        return observed.handle(job, signal, waitForRateLimit);
       },
     });
     await waitUntil(() => seen.runs.size > 150);

@@ -1,3 +1,5 @@
+import type { DispatcherOptions } from '../dispatcher-options.js';
+
 /** What one customer costs the process that delivers for it. */
 export interface CustomerLoad {
   readonly customerId: string;
@@ -55,7 +57,7 @@ export function createLoadMeter() {
       return loads;
     },
 
-    /** The customer is somebody else's now. */
+    /** The customer is another worker's now. */
     forget(customerId: string): void {
       meters.delete(customerId);
     },
@@ -63,6 +65,18 @@ export function createLoadMeter() {
 }
 
 export type LoadMeter = ReturnType<typeof createLoadMeter>;
+
+/** The same handler, measured. */
+export function measured(meter: LoadMeter, handle: DispatcherOptions['handle']): DispatcherOptions['handle'] {
+  return async (job, signal, waitForRateLimit) => {
+    const end = meter.begin(job.customerId, Date.now());
+    try {
+      return await handle(job, signal, waitForRateLimit);
+    } finally {
+      end(Date.now());
+    }
+  };
+}
 
 interface Meter {
   readonly sinceMs: number;

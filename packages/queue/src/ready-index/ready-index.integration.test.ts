@@ -71,7 +71,7 @@ describe('the ready index', () => {
     const second = await waitUntil(async () => (await claim('w2')).customers[0]);
     expect(BigInt(second.fence)).toBeGreaterThan(BigInt(first!.fence));
     expect(await index.renew('w1', 60_000, [first!])).toEqual(['acme']);
-    expect(await index.release('w1', -1, [first!])).toEqual(['not ours']);
+    expect(await index.release('w1', { mode: 'always', dueSoonMs: 0 }, [first!])).toEqual(['not ours']);
     expect(await index.renew('w2', 60_000, [second])).toEqual([]);
     expect(await score()).toBeGreaterThan(59_000);
   });
@@ -113,7 +113,7 @@ describe('the ready index', () => {
     await redis.mset(key('id'), '7', key('pc'), '1', key('stalled-check'), '1');
     await redis.zadd(key('marker'), 0, '0');
     await redis.xadd(key('events'), '*', 'event', 'drained');
-    expect(await index.release('w1', 5000, [lease!])).toEqual(['released']);
+    expect(await index.release('w1', { mode: 'if-idle', dueSoonMs: 5000 }, [lease!])).toEqual(['released']);
     expect(await keys()).toEqual([]);
   });
 
@@ -123,10 +123,10 @@ describe('the ready index', () => {
     const [lease] = (await claim()).customers;
     await redis.del(key('wait'));
     await redis.zadd(key('delayed'), (Date.now() + 3_000) * 4096, 'd-1');
-    const [kept] = await index.release('w1', 5000, [lease!]);
+    const [kept] = await index.release('w1', { mode: 'if-idle', dueSoonMs: 5000 }, [lease!]);
     expect(kept).toMatchObject({ kept: [{ lane, active: 0 }] });
     expect(await score()).toBeGreaterThan(50_000);
-    expect(await index.release('w1', 1000, [lease!])).toEqual(['released']);
+    expect(await index.release('w1', { mode: 'if-idle', dueSoonMs: 1000 }, [lease!])).toEqual(['released']);
     const dueIn = await score();
     expect(dueIn).toBeGreaterThan(1000);
     expect(dueIn).toBeLessThanOrEqual(3000);
@@ -139,7 +139,7 @@ describe('the ready index', () => {
     const [lease] = (await claim()).customers;
     await redis.rename(key('wait'), key('active'));
     await redis.set(key('d-1:lock'), 'token', 'PX', 20_000);
-    expect(await index.release('w1', 5000, [lease!])).toEqual(['released']);
+    expect(await index.release('w1', { mode: 'if-idle', dueSoonMs: 5000 }, [lease!])).toEqual(['released']);
     expect(await score()).toBeGreaterThan(18_000);
     expect(await redis.smembers(`${shared.prefix}:index:lanes:acme`)).toEqual([lane]);
     await redis.del(key('d-1:lock'));
@@ -151,7 +151,7 @@ describe('the ready index', () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim()).customers;
-    expect(await index.release('w1', -1, [lease!])).toEqual(['released']);
+    expect(await index.release('w1', { mode: 'always', dueSoonMs: 0 }, [lease!])).toEqual(['released']);
     expect((await claim('w2')).customers).toMatchObject([{ customerId: 'acme' }]);
   });
 
@@ -183,7 +183,9 @@ describe('the ready index', () => {
     const [lease] = (await claim('w2')).customers;
     heard.length = 0;
     const offer = { toWorkerId: 'w1', forMs: 60_000 };
-    expect(await index.release('w2', -1, [lease!], offer)).toEqual(['released']);
+    expect(await index.release('w2', { mode: 'always', dueSoonMs: 0, offer: offer }, [lease!])).toEqual([
+      'released',
+    ]);
     await waitUntil(() => heard.length >= 2);
     expect(heard).toEqual([
       [ownerChannel(shared.prefix, 'w1'), 'offer acme'],
@@ -201,7 +203,9 @@ describe('the ready index', () => {
     expect(taken).toMatchObject({ customerId: 'acme', lanes: [{ lane }] });
     expect(BigInt(taken!.fence)).toBeGreaterThan(BigInt(lease!.fence));
     expect(await index.renew('w2', 60_000, [lease!])).toEqual(['acme']);
-    expect(await index.release('w2', -1, [lease!], offer)).toEqual(['not ours']);
+    expect(await index.release('w2', { mode: 'always', dueSoonMs: 0, offer: offer }, [lease!])).toEqual([
+      'not ours',
+    ]);
     expect(await index.renew('w1', 60_000, [taken!])).toEqual([]);
   });
 
@@ -209,7 +213,9 @@ describe('the ready index', () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim('w2')).customers;
-    await index.release('w2', -1, [lease!], { toWorkerId: 'w1', forMs: 40 });
+    await index.release('w2', { mode: 'always', dueSoonMs: 0, offer: { toWorkerId: 'w1', forMs: 40 } }, [
+      lease!,
+    ]);
     const taken = await waitUntil(async () => (await claim('w3')).customers[0]);
     expect(taken.customerId).toBe('acme');
     // The offer comes too late, and takes nothing from its owner.
@@ -224,7 +230,9 @@ describe('the ready index', () => {
     const [first] = (await claim('w2')).customers;
     await redis.del(key('wait'));
     await redis.zadd(key('delayed'), (Date.now() + 60_000) * 4096, 'd-1');
-    expect(await index.release('w2', -1, [first!], offer)).toEqual(['released']);
+    expect(await index.release('w2', { mode: 'always', dueSoonMs: 0, offer: offer }, [first!])).toEqual([
+      'released',
+    ]);
     expect(await redis.hlen(`${shared.prefix}:index:owner`)).toBe(0);
     expect(await score()).toBeGreaterThan(50_000);
     await redis.rename(key('delayed'), key('gone'));
@@ -232,7 +240,9 @@ describe('the ready index', () => {
     await announce();
     const [second] = (await claim('w2')).customers;
     await redis.del(key('gone'), key('wait'));
-    expect(await index.release('w2', -1, [second!], offer)).toEqual(['released']);
+    expect(await index.release('w2', { mode: 'always', dueSoonMs: 0, offer: offer }, [second!])).toEqual([
+      'released',
+    ]);
     expect(await keys()).toEqual([]);
   });
 

@@ -38,33 +38,39 @@ export interface Announcement {
   readonly lanes: ReadonlyMap<string, number>;
 }
 
-/** A released customer is one worker's to claim for some time, then anybody's. */
+/** A released customer is one worker's to claim for some time, then any worker's. */
 export interface Offer {
   readonly toWorkerId: string;
   readonly forMs: number;
 }
 
+/** `if-idle`: customers with something due soon stay leased. `always`: none does. */
+export type ReleaseMode = 'if-idle' | 'always';
+
+export interface ReleaseOptions {
+  readonly mode: ReleaseMode;
+  /** What counts as soon. */
+  readonly dueSoonMs: number;
+  readonly offer?: Offer | undefined;
+}
+
 export type ReleaseResult = 'released' | 'not ours' | { readonly kept: readonly LaneState[] };
+
+export type JobState = 'missing' | 'there' | 'delayed';
 
 export interface ReadyIndex {
   announce(announcements: readonly Announcement[]): Promise<number>;
   /**
    * The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). `offered`
-   * are customers that this worker was told to be offered; they do not count towards the limit.
+   * are customers that were offered to this worker; they do not count towards the limit.
    */
   claim(
     workerId: string,
     options: { leaseMs: number; limit: number; offered?: readonly string[] },
   ): Promise<{ customers: ClaimedCustomer[]; nextDueInMs: number | null; redisNowMs: number }>;
-  /** The customers whose lease is somebody else's by now. */
+  /** The customers whose lease is another worker's by now. */
   renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]>;
-  /** Customers with something due within `keepMs` stay leased; −1 releases all of them. Default: no offer. */
-  release(
-    workerId: string,
-    keepMs: number,
-    leases: readonly Lease[],
-    offer?: Offer,
-  ): Promise<ReleaseResult[]>;
+  release(workerId: string, options: ReleaseOptions, leases: readonly Lease[]): Promise<ReleaseResult[]>;
   /** Per lane the ms until it is due, or null when it holds nothing. */
   park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
   readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
@@ -77,18 +83,15 @@ export interface ReadyIndex {
   liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
   /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
   reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]>;
-  /** This worker stops: it is to be given nothing more. */
+  /** This worker stops: it gets nothing more. */
   withdrawLoad(workerId: string): Promise<void>;
   /** Of each job whether it exists, and whether it is delayed until later than now. */
-  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<('missing' | 'there' | 'delayed')[]>;
+  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<JobState[]>;
   /** Redis's clock, in ms. */
   nowMs(): Promise<number>;
 }
 
-/** As `keepMs` of a release: whatever is due, nobody keeps the customer. */
-export const handOver = -1;
-
-/** Where announcements of customers that nobody owns go; the message is the ms until the first is due. */
+/** Where announcements of customers without an owner go; the message is the ms until the first is due. */
 export function wakeChannel(prefix: string): string {
   return `${prefix}:index:wake`;
 }
@@ -104,12 +107,19 @@ export function ownerChannel(prefix: string, workerId: string): string {
  * while a script runs).
  */
 export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
+  const scripts = defineScripts(redis, prefix);
+  return { ...leaseCalls(scripts), ...lookCalls(redis, scripts) };
+}
+
+type Scripts = ReturnType<typeof defineScripts>;
+
+function defineScripts(redis: Redis, prefix: string) {
   const keys = [`${prefix}:index:ready`, `${prefix}:index:owner`];
   const define = (name: string, lua: string) => {
     const run = defineScript(redis, `posthorn:${name}`, keys.length, lua);
     return (args: readonly ScriptArgument[]) => run([...keys, prefix, ...args]);
   };
-  const scripts = {
+  return {
     announce: define('announce', announce),
     claim: define('claim', claim),
     renew: define('renew', renew),
@@ -124,7 +134,12 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     liveLanes: define('liveLanes', liveLanes),
     existing: define('existing', existingJobs),
   };
+}
 
+type LookCalls = 'countActive' | 'countDelayed' | 'eraseCustomer' | 'liveLanes' | 'existing' | 'nowMs';
+
+/** What changes who owns which customer, or when it is due. */
+function leaseCalls(scripts: Scripts): Omit<ReadyIndex, LookCalls> {
   return {
     async announce(announcements) {
       const args: ScriptArgument[] = [laneEventsMax];
@@ -140,10 +155,10 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
         leaseMs,
         limit,
         ...offered,
-      ])) as [number, number, ...[string, string, LaneStateReply][]];
+      ])) as [number, number | null, ...[string, string, LaneStateReply][]];
       return {
         redisNowMs,
-        nextDueInMs: nextDueInMs === -1 ? null : nextDueInMs,
+        nextDueInMs,
         customers: claimed.map(([customerId, fence, lanes]) => ({
           customerId,
           fence,
@@ -154,30 +169,18 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     async renew(workerId, leaseMs, leases) {
       return (await scripts.renew([workerId, leaseMs, ...flat(leases)])) as string[];
     },
-    async release(workerId, keepMs, leases, offer = { toWorkerId: '', forMs: 0 }) {
-      const { toWorkerId, forMs } = offer;
-      const replies = (await scripts.release([workerId, keepMs, toWorkerId, forMs, ...flat(leases)])) as (
-        0 | 1 | LaneStateReply
-      )[];
-      return replies.map((reply) =>
-        reply === 0 ? 'not ours' : reply === 1 ? 'released' : { kept: laneStates(reply) },
-      );
+    async release(workerId, { mode, dueSoonMs, offer }, leases) {
+      const { toWorkerId = '', forMs = 0 } = offer ?? {};
+      const args = [workerId, mode, dueSoonMs, toWorkerId, forMs, ...flat(leases)];
+      const replies = (await scripts.release(args)) as ('released' | 'not ours' | LaneStateReply)[];
+      return replies.map((reply) => (typeof reply === 'string' ? reply : { kept: laneStates(reply) }));
     },
     async park(lanes) {
-      const replies = (await scripts.park(
-        lanes.flatMap(({ customerId, lane }) => [customerId, lane]),
-      )) as number[];
-      return replies.map((dueInMs) => (dueInMs === -1 ? null : dueInMs));
+      const args = lanes.flatMap(({ customerId, lane }) => [customerId, lane]);
+      return (await scripts.park(args)) as (number | null)[];
     },
     async readLanes(customerIds) {
       return ((await scripts.readLanes(customerIds)) as LaneStateReply[]).map(laneStates);
-    },
-    async countActive(lanes) {
-      return (await scripts.countActive(lanes)) as number[];
-    },
-    async liveLanes(limit) {
-      const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
-      return { lanes, customers };
     },
     async reportLoad(workerId, load, aliveMs) {
       const reply = (await scripts.reportLoad([workerId, load.toFixed(2), aliveMs])) as string[];
@@ -190,15 +193,26 @@ export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
     async withdrawLoad(workerId) {
       await scripts.withdrawLoad([workerId]);
     },
+  };
+}
+
+function lookCalls(redis: Redis, scripts: Scripts): Pick<ReadyIndex, LookCalls> {
+  return {
+    async countActive(lanes) {
+      return (await scripts.countActive(lanes)) as number[];
+    },
     async countDelayed(customerId) {
       return (await scripts.countDelayed([customerId])) as number;
     },
     async eraseCustomer(customerId, jobsMax) {
       return (await scripts.eraseCustomer([customerId, jobsMax])) === 1;
     },
+    async liveLanes(limit) {
+      const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
+      return { lanes, customers };
+    },
     async existing(jobs) {
-      const replies = (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as number[];
-      return replies.map((state) => (state === 0 ? 'missing' : state === 2 ? 'delayed' : 'there'));
+      return (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as JobState[];
     },
     async nowMs() {
       const [seconds, micros] = await redis.time();

@@ -27,7 +27,7 @@ interface Send {
   failedBefore: number;
 }
 
-/** After so long without an answer time allows more, as the growth of lanes does. */
+/** After so long without an answer time allows more, as the slow start of lanes does. */
 const PATIENCE_MS = 200;
 
 /** One endpoint's lane on a clock of its own: limits and breaker as workers use them, nothing else takes time. */
@@ -59,7 +59,7 @@ export function simulateEndpoint({
     const nextMs = Math.min(
       ...underway.map(({ endsAtMs }) => endsAtMs),
       nextDueMs(nowMs),
-      nextLeaveMs(nowMs),
+      nextPermissionMs(nowMs),
     );
     if (nextMs >= untilMs) break;
     nowMs = nextMs;
@@ -69,10 +69,10 @@ export function simulateEndpoint({
 
   function mayStart(nowMs: number): boolean {
     if (!withBreaker) return true;
-    if (breaker.waitsFor === 'first') breaker.grow(1);
+    if (breaker.waitsFor === 'first') breaker.raiseLimit(1);
     if (breaker.waitsFor !== 'more') waitsSinceMs = null;
     else if (waitsSinceMs !== null && nowMs >= waitsSinceMs + PATIENCE_MS) {
-      breaker.grow(25);
+      breaker.raiseLimit(25);
       waitsSinceMs = null;
     } else waitsSinceMs ??= nowMs;
     return breaker.mayStart(nowMs);
@@ -95,7 +95,7 @@ export function simulateEndpoint({
     return atMs > nowMs ? atMs : Infinity;
   }
 
-  function nextLeaveMs(nowMs: number): number {
+  function nextPermissionMs(nowMs: number): number {
     return waitsSinceMs === null ? Infinity : Math.max(nowMs + 1, waitsSinceMs + PATIENCE_MS);
   }
 

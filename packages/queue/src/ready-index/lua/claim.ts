@@ -6,11 +6,11 @@ import { laneDue } from './lane-due.js';
  * the customers that are due, also those whose lease ended.
  * A customer that turns out not to be due only gets its right time. Fencing numbers come from the clock, so that they
  * grow even over the loss of everything in Redis, and leave no key.
- * Gives {now, ms until the next customer is due or -1, {customer, fencing number, lanes}, …}.
+ * Gives {now, ms until the next customer is due or nil, {customer, fencing number, lanes}, …}.
  */
 export const claim = `${head}${laneDue}
 local worker, lease, limit = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local reply = {now, -1}
+local reply = {now, false}
 local function take(customer, before)
   local lanes, soonest = lanesOf(customer)
   if not soonest then

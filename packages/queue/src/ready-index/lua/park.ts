@@ -3,7 +3,7 @@ import { laneDue } from './lane-due.js';
 
 /**
  * ARGV: prefix, then pairs customer, lane: lanes that were closed while their customer stays leased.
- * Gives per lane the ms until it is due, −1 when it holds nothing and its leftovers are gone.
+ * Gives per lane the ms until it is due, nil when it holds nothing and its leftovers are gone.
  */
 export const park = `${head}${laneDue}
 local reply = {}
@@ -13,7 +13,7 @@ for at = 2, #ARGV, 2 do
     reply[#reply + 1] = math.max(0, due - now)
   else
     forget(ARGV[at], ARGV[at + 1])
-    reply[#reply + 1] = -1
+    reply[#reply + 1] = false
   end
 end
 return reply

@@ -2,22 +2,22 @@ import { head } from './head.js';
 import { laneDue } from './lane-due.js';
 
 /**
- * ARGV: prefix, worker id, keep ms, to whom, for how many ms, then pairs customer, fencing number. Reads the customer's
- * lanes and writes its next due time in one step, so that no job falls between "empty" and "released". A customer with
- * something due within `keep` stays leased, unless `keep` is −1: then it is handed over whatever is due. With a worker
- * named it becomes that worker's for the ms given: time to claim it, and if it does not, the lease ends by itself.
- * Gives per customer its lanes when it stays, 1 when released, 0 when it was not ours any more.
+ * ARGV: prefix, worker id, mode, ms, to whom, for how many ms, then pairs customer, fencing number. Reads the customer's
+ * lanes and writes its next due time in one step, so that no job falls between "empty" and "released". In the mode
+ * `if-idle` a customer with something due within the ms stays leased, with `always` it is released whatever is due. With a
+ * worker named it becomes that worker's for the ms given: time to claim it, and if it does not, the lease ends by itself.
+ * Gives per customer its lanes when it stays, else `released`, or `not ours` when it was not ours any more.
  */
 export const release = `${head}${laneDue}
-local worker, keep, taker, offer = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local worker, mode, soon, taker, offer = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
 local reply, first, offered = {}, nil, {}
-for at = 6, #ARGV, 2 do
+for at = 7, #ARGV, 2 do
   local customer = ARGV[at]
   if redis.call('HGET', owners, customer) ~= ARGV[at + 1] .. ':' .. worker then
-    reply[#reply + 1] = 0
+    reply[#reply + 1] = 'not ours'
   else
     local lanes, soonest = lanesOf(customer)
-    if soonest and keep >= 0 and soonest - now <= keep then
+    if mode == 'if-idle' and soonest and soonest - now <= soon then
       reply[#reply + 1] = lanes
     else
       if taker ~= '' and soonest and soonest < now + offer then
@@ -33,7 +33,7 @@ for at = 6, #ARGV, 2 do
       else
         redis.call('ZREM', ready, customer)
       end
-      reply[#reply + 1] = 1
+      reply[#reply + 1] = 'released'
     end
   end
 end

@@ -1,12 +1,12 @@
-/** A lane that starts slowly and waits for leave to have more under way. */
-export interface GrowingLane {
+/** A lane that starts slowly and waits for permission to have more under way. */
+export interface SlowStartingLane {
   /** It may have more under way, `most` more at most. Gives how many; 0 when it does not wait any more. */
-  grow(most: number): number;
+  raiseLimit(most: number): number;
 }
 
 /** docs/concepts/limits-and-breaker.md says these to users. */
-export const growthFigures = {
-  /** After so long without an answer a lane may have twice as many under way. */
+export const slowStartFigures = {
+  /** After this long without an answer a lane may have twice as many under way. */
   patienceMs: 200,
   /** In this process, over all lanes, while it has little else to do. Starting a send that hangs costs half a millisecond. */
   startsPerSecond: 500,
@@ -17,8 +17,8 @@ export const growthFigures = {
 } as const;
 
 const tickMs = 20;
-const startsPerTick = (growthFigures.startsPerSecond * tickMs) / 1000;
-const startsPerTickBusy = (growthFigures.startsPerSecondBusy * tickMs) / 1000;
+const startsPerTick = (slowStartFigures.startsPerSecond * tickMs) / 1000;
+const startsPerTickBusy = (slowStartFigures.startsPerSecondBusy * tickMs) / 1000;
 /** Of the time, how much the event loop works: up to the one it has little to do, from the other on it is busy. */
 const [freeUntil, busyFrom] = [0.2, 0.7];
 
@@ -27,10 +27,10 @@ const [freeUntil, busyFrom] = [0.2, 0.7];
  * their lanes have more under way by their successes; here the others get what they may have, one lane within a second or
  * two, and a thousand whose endpoints all hang one after another, so that there is room between them in the event loop.
  */
-export class LaneGrowth {
+export class SlowStartScheduler {
   /** Lanes with nothing under way come before those with something. */
-  readonly #first = new Set<GrowingLane>();
-  readonly #more = new Map<GrowingLane, number>();
+  readonly #first = new Set<SlowStartingLane>();
+  readonly #more = new Map<SlowStartingLane, number>();
   #timer: NodeJS.Timeout | undefined;
   #tickAtMs = 0;
   #room = startsPerTick;
@@ -47,19 +47,19 @@ export class LaneGrowth {
     return true;
   }
 
-  waitForFirst(lane: GrowingLane): void {
+  waitForFirst(lane: SlowStartingLane): void {
     this.#more.delete(lane);
     this.#first.add(lane);
     this.#tickIn(tickMs);
   }
 
-  waitForMore(lane: GrowingLane, nowMs: number): void {
+  waitForMore(lane: SlowStartingLane, nowMs: number): void {
     if (this.#more.has(lane)) return;
-    this.#more.set(lane, nowMs + growthFigures.patienceMs);
-    this.#tickIn(growthFigures.patienceMs);
+    this.#more.set(lane, nowMs + slowStartFigures.patienceMs);
+    this.#tickIn(slowStartFigures.patienceMs);
   }
 
-  leave(lane: GrowingLane): void {
+  leave(lane: SlowStartingLane): void {
     this.#first.delete(lane);
     this.#more.delete(lane);
   }
@@ -87,12 +87,12 @@ export class LaneGrowth {
     for (const lane of this.#first) {
       if (this.#room <= 0) break;
       this.#first.delete(lane);
-      this.#room -= lane.grow(1);
+      this.#room -= lane.raiseLimit(1);
     }
     for (const [lane, atMs] of this.#more) {
       if (this.#room <= 0 || this.#roomForMore <= 0 || atMs > nowMs) break;
       this.#more.delete(lane);
-      const more = lane.grow(growthFigures.mostAtOnce);
+      const more = lane.raiseLimit(slowStartFigures.mostAtOnce);
       this.#room -= more;
       this.#roomForMore -= more;
     }
