@@ -94,7 +94,7 @@ describe('the dispatcher, when something breaks', () => {
       },
     });
     await waitUntil(() => runs === 5, { timeoutMs: 15_000 });
-    await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
+    await waitUntil(async () => (await queue.missing([job])).length === 1);
     expect(await queue.redis.exists(key)).toBe(0);
   });
 
@@ -119,7 +119,7 @@ describe('the dispatcher, when something breaks', () => {
     await waitUntil(() => runs === 2);
     expect(aborted).toBe(1);
     expect(dispatcher.stats().locksLost).toBe(1);
-    await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
+    await waitUntil(async () => (await queue.missing([job])).length === 1);
   });
 
   it('keeps the lock of a send that takes longer than the lock', async () => {
@@ -134,7 +134,7 @@ describe('the dispatcher, when something breaks', () => {
         return done;
       },
     });
-    await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
+    await waitUntil(async () => (await queue.missing([job])).length === 1);
     expect(runs).toBe(1);
     expect(dispatcher.stats()).toMatchObject({ locksLost: 0, stalled: 0, leasesLost: 0 });
   });
@@ -178,7 +178,7 @@ describe('the dispatcher, when something breaks', () => {
     await waitUntil(() => second.length === 3);
     expect(first).toEqual([busy.deliveryId]);
     expect(new Set(second)).toEqual(new Set([...queued, otherCustomer].map(({ deliveryId }) => deliveryId)));
-    await waitUntil(async () => (await queue.producer.missing([busy, ...queued])).length === 3);
+    await waitUntil(async () => (await queue.missing([busy, ...queued])).length === 3);
   });
 
   it('hands over a customer that has nothing in flight while it still waits for another’s sends', async () => {
@@ -193,7 +193,7 @@ describe('the dispatcher, when something breaks', () => {
     });
     const [slow, quick] = [deliveryJob({ customerId: 'slow' }), deliveryJob({ customerId: 'quick' })];
     await queue.producer.enqueue([slow, quick]);
-    await waitUntil(async () => (await queue.producer.missing([quick])).length === 1);
+    await waitUntil(async () => (await queue.missing([quick])).length === 1);
     expect(stopping.stats().customers).toBe(2);
     const stopped = stopping.stop({ deadlineMs: 10_000 });
     await waitUntil(() => stopping.stats().customers === 1);
@@ -209,7 +209,7 @@ describe('the dispatcher, when something breaks', () => {
     expect(stopping.stats().inFlight).toBe(1);
     hold.open();
     await stopped;
-    expect(await queue.producer.missing([slow])).toEqual([slow]);
+    expect(await queue.missing([slow])).toEqual([slow]);
   });
 
   it('aborts what does not end before the deadline of a stop, and another worker runs it', async () => {
@@ -399,7 +399,7 @@ describe('the dispatcher, with a Redis of its own', () => {
       await queue.producer.enqueue(jobs);
       await waitUntil(() => handled.length === 20);
       await queue.redis.flushall();
-      expect(await queue.producer.missing(jobs)).toEqual(jobs);
+      expect(await queue.missing(jobs)).toEqual(jobs);
       await queue.producer.enqueue(jobs);
       await waitUntil(() => handled.length === 40, { timeoutMs: 15_000 });
       expect(dispatcher.stats().inFlight).toBe(0);

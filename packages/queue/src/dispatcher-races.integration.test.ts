@@ -98,7 +98,7 @@ describe('the dispatcher, between a question and its answer', () => {
     const after = deliveryJob();
     const first = deliveryJob();
     await queue.producer.enqueue([first]);
-    await waitUntil(async () => (await queue.producer.missing([first])).length === 1);
+    await waitUntil(async () => (await queue.missing([first])).length === 1);
     // The release has been sent, but Redis has not seen it: it will find `before`, and not `after`.
     proxy.requests.hold();
     await waitUntil(releaseHeld);
@@ -128,7 +128,7 @@ describe('the dispatcher, between a question and its answer', () => {
     });
     const [first, second] = [deliveryJob(), deliveryJob()];
     await queue.producer.enqueue([first]);
-    await waitUntil(async () => (await queue.producer.missing([first])).length === 1);
+    await waitUntil(async () => (await queue.missing([first])).length === 1);
     // Longer than a claim takes, shorter than the lane stays open: no claim may be under way when its answer is held.
     await new Promise((resolve) => setTimeout(resolve, 50));
     proxy.requests.hold();

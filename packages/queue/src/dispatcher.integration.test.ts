@@ -72,8 +72,8 @@ describe('the dispatcher', () => {
     const last = deliveryJob({ endpointId: job.endpointId });
     await queue.producer.enqueue([last]);
     await waitUntil(() => runs === 2);
-    expect(await queue.producer.missing([job, last])).toContain(job);
-    await waitUntil(async () => (await queue.producer.missing([job, last])).length === 2);
+    expect(await queue.missing([job, last])).toContain(job);
+    await waitUntil(async () => (await queue.missing([job, last])).length === 2);
     expect(runs).toBe(2);
   });
 
@@ -96,7 +96,7 @@ describe('the dispatcher', () => {
     await waitUntil(() => startedAt.length === 4);
     const waits = startedAt.slice(1).map((at, i) => at - startedAt[i]!);
     for (const wait of waits) expect(wait).toBeGreaterThanOrEqual(299);
-    await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
+    await waitUntil(async () => (await queue.missing([job])).length === 1);
     expect(dispatcher.stats().stalled).toBe(0);
   });
 
@@ -164,7 +164,7 @@ describe('the dispatcher', () => {
     expect(warnings).toMatchObject([
       { level: 'warn', fields: { delivery_id: encodeId('dlv', job.deliveryId) } },
     ]);
-    await waitUntil(async () => (await queue.producer.missing([job])).length === 1);
+    await waitUntil(async () => (await queue.missing([job])).length === 1);
   });
 
   it('leaves no key at all behind 500 idle lanes', async () => {

@@ -8,10 +8,17 @@ export interface QueueProducerOptions {
   readonly prefix?: string;
   readonly logger: Logger;
   /**
-   * A command fails at once while Redis is away, and after so many milliseconds when it does not answer. 500 by default,
+   * A command fails at once while Redis is away, and after this time when it does not answer. 500 by default,
    * so that accepting events never waits for Redis; work in the background can be more patient.
    */
   readonly commandTimeoutMs?: number;
+}
+
+export interface JobStates {
+  /** Jobs that the queue does not know. */
+  readonly missing: DeliveryJob[];
+  /** Jobs that are delayed until later than now. */
+  readonly delayed: DeliveryJob[];
 }
 
 export interface QueueProducer {
@@ -22,12 +29,10 @@ export interface QueueProducer {
   enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
   /** Announces lanes whose jobs are there already: for the sweep, when an earlier announcement may have been lost. */
   announce(jobs: readonly DeliveryJob[]): Promise<void>;
-  /** Those of the jobs that the queue does not know, in one script call per 1,000. */
-  missing(jobs: readonly DeliveryJob[]): Promise<DeliveryJob[]>;
-  /** Those that the queue does not know and those that it has delayed until later, in one script call per 1,000. */
-  look(jobs: readonly DeliveryJob[]): Promise<{ missing: DeliveryJob[]; delayed: DeliveryJob[] }>;
+  /** In one script call per 1,000 jobs. */
+  jobStates(jobs: readonly DeliveryJob[]): Promise<JobStates>;
   /** Makes delayed jobs due now and adds those that the queue does not know; a job that waits or runs is left alone. */
-  bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
+  makeDueNow(jobs: readonly DeliveryJob[]): Promise<void>;
   /** How many jobs of an endpoint's lane wait to be fetched. */
   waiting(endpoint: Pick<DeliveryJob, 'customerId' | 'endpointId'>): Promise<number>;
   /**
@@ -38,10 +43,10 @@ export interface QueueProducer {
   /** For the sweep: whether Redis may have lost jobs since the marker was left there. */
   renewLossMarker: LossMarker['renew'];
   status(): 'ready' | 'down';
-  /** Rejects when Redis does not answer; tells how far this process's clock is ahead of Redis's. */
+  /** Rejects when Redis does not answer. `clockSkewMs`: how far this process's clock is ahead of Redis's. */
   ping(): Promise<{ clockSkewMs: number }>;
   /**
-   * Tries a write that changes nothing: what keeps Redis from taking it, in one sentence without addresses, or null. Rejects
+   * Tries a write that changes nothing: why Redis does not take it, in one sentence without addresses, or null. Rejects
    * when Redis does not answer.
    */
   writeProblem(): Promise<string | null>;

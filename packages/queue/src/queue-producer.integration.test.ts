@@ -99,9 +99,9 @@ describe('the queue producer', () => {
     const missing = Array.from({ length: 1100 }, (_, n) => deliveryJob({ customerId: `customer-${n % 50}` }));
     await queue.producer.enqueue(present);
     const asked = present.flatMap((job, n) => [job, missing[n]!]);
-    expect(await queue.producer.missing(asked)).toEqual(missing);
-    expect(await queue.producer.missing([{ ...present[0]!, generation: 2 }])).toHaveLength(1);
-    expect(await queue.producer.missing([])).toEqual([]);
+    expect(await queue.missing(asked)).toEqual(missing);
+    expect(await queue.missing([{ ...present[0]!, generation: 2 }])).toHaveLength(1);
+    expect(await queue.missing([])).toEqual([]);
   });
 
   it('sends the jobs of any number of lanes and their announcement in one round trip', async () => {
@@ -161,12 +161,12 @@ describe('the queue producer, when Redis is away', () => {
       const job = deliveryJob();
       expect(producer.status()).toBe('down');
       await expect(producer.enqueue([job])).rejects.toThrow();
-      await expect(producer.missing([job])).rejects.toThrow();
+      await expect(producer.jobStates([job])).rejects.toThrow();
       await expect(producer.ping()).rejects.toThrow();
       own = await startPrivateRedis({ dataDir, port });
       await waitUntil(() => producer.status() === 'ready');
       await producer.enqueue([job]);
-      expect(await producer.missing([job])).toEqual([]);
+      expect((await producer.jobStates([job])).missing).toEqual([]);
       await own.stop();
       await waitUntil(() => producer.status() === 'down');
       await expect(producer.enqueue([job])).rejects.toThrow();
@@ -191,7 +191,7 @@ describe('the queue producer, when Redis is away', () => {
       await waitUntil(() => producer.status() === 'ready');
       const job = deliveryJob();
       await producer.enqueue([job]);
-      expect(await producer.missing([job])).toEqual([]);
+      expect((await producer.jobStates([job])).missing).toEqual([]);
     } finally {
       process.kill(own.pid, 'SIGCONT');
       await producer.close();

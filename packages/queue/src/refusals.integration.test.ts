@@ -114,7 +114,7 @@ describe('a dispatcher whose Redis refuses writes while it runs', () => {
       await waitUntil(recovered, { timeoutMs: 30_000 });
       // A job whose end was refused several times runs again when its lock has ended.
       expect(await queue.producer.writeProblem()).toBeNull();
-      await waitUntil(async () => (await queue.producer.missing(jobs)).length === jobs.length, {
+      await waitUntil(async () => (await queue.missing(jobs)).length === jobs.length, {
         timeoutMs: 30_000,
       });
       expect(handled).toEqual(new Set(jobs.map(({ deliveryId }) => deliveryId)));

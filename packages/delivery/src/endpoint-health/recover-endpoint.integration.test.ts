@@ -90,7 +90,7 @@ async function touchedAtMs(): Promise<number> {
 }
 /** Whenever it is looked at everything has been taken. */
 const laneThatIsWorkedOff: RecoveryQueue = {
-  bringForward: (jobs) => queue.bringForward(jobs),
+  makeDueNow: (jobs) => queue.makeDueNow(jobs),
   waiting: () => Promise.resolve(0),
 };
 
@@ -106,7 +106,7 @@ describe('a recovered endpoint', () => {
       pool,
       logger,
       queue: {
-        bringForward: (some) => queue.bringForward(some),
+        makeDueNow: (some) => queue.makeDueNow(some),
         // As a lane that has taken everything by the time it is looked at.
         waiting: async (endpoint) => {
           mostWaiting.push(await queue.waiting(endpoint));
@@ -118,7 +118,7 @@ describe('a recovered endpoint', () => {
     expect(mostWaiting).toEqual([50, 100]);
     expect(await countDue()).toBe(130);
     expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(130);
-    expect(await queue.look(jobs)).toEqual({ missing: [], delayed: [] });
+    expect(await queue.jobStates(jobs)).toEqual({ missing: [], delayed: [] });
   });
 
   it('is found behind a long backlog that is due already, a bounded part of which is looked at a time', async () => {

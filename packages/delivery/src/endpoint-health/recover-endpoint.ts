@@ -25,7 +25,7 @@ export interface EndpointOfCustomer {
 
 export interface RecoveryQueue {
   /** Makes delayed jobs due and adds unknown ones. */
-  bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
+  makeDueNow(jobs: readonly DeliveryJob[]): Promise<void>;
   /** How many jobs of the endpoint's lane wait to be fetched. */
   waiting(endpoint: EndpointOfCustomer): Promise<number>;
 }
@@ -64,7 +64,7 @@ export function createEndpointRecovery({
       let brought = 0;
       for (let after: string | null = BEFORE_ALL; after !== null;) {
         const page = await persist(() => nextPage(endpointId, after ?? BEFORE_ALL), signal);
-        if (page.jobs.length > 0) await persist(() => queue.bringForward(page.jobs), signal);
+        if (page.jobs.length > 0) await persist(() => queue.makeDueNow(page.jobs), signal);
         brought += page.jobs.length;
         after = page.after;
         if (page.jobs.length > 0 && after !== null) await untilNearlyEmpty(endpoint, signal, touch);
@@ -80,7 +80,7 @@ export function createEndpointRecovery({
         let page = await nextPage(endpointId, BEFORE_ALL);
         while (page.jobs.length === 0 && page.after !== null) page = await nextPage(endpointId, page.after);
         if (page.jobs.length === 0) await endDraining(pool, endpointId);
-        else await queue.bringForward(page.jobs);
+        else await queue.makeDueNow(page.jobs);
       }
     },
   };

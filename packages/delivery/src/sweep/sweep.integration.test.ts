@@ -49,8 +49,8 @@ const openSweep = (wrapped: Partial<SweepQueue> = {}) =>
     queue: {
       enqueue: (jobs) => queue.enqueue(jobs),
       announce: (jobs) => queue.announce(jobs),
-      look: (jobs) => queue.look(jobs),
-      bringForward: (jobs) => queue.bringForward(jobs),
+      jobStates: (jobs) => queue.jobStates(jobs),
+      makeDueNow: (jobs) => queue.makeDueNow(jobs),
       renewLossMarker: (known) => queue.renewLossMarker(known),
       ...wrapped,
     },
@@ -83,7 +83,7 @@ async function due(count: number, sinceMs = 5_000): Promise<LaneJob[]> {
 }
 
 const queued = (jobs: LaneJob[]): DeliveryJob[] => jobs.map((job) => ({ ...job, delayMs: 0 }));
-const missing = (jobs: LaneJob[]) => queue.missing(queued(jobs));
+const missing = async (jobs: LaneJob[]) => (await queue.jobStates(queued(jobs))).missing;
 
 /** As if that long had passed: everything that was written down lies so much further back. */
 async function letPass(ms: number): Promise<void> {
@@ -131,9 +131,9 @@ describe('the sweep', () => {
   it('makes due in the queue what is due in Postgres and was delayed there until later', async () => {
     const jobs = queued(await due(3));
     await queue.enqueue(jobs.map((job) => ({ ...job, delayMs: 3_600_000 })));
-    expect(await queue.look(jobs)).toMatchObject({ missing: [], delayed: { length: 3 } });
+    expect(await queue.jobStates(jobs)).toMatchObject({ missing: [], delayed: { length: 3 } });
     await sweepOnce();
-    expect(await queue.look(jobs)).toEqual({ missing: [], delayed: [] });
+    expect(await queue.jobStates(jobs)).toEqual({ missing: [], delayed: [] });
     expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(3);
   });
 
@@ -154,9 +154,9 @@ describe('the sweep', () => {
     await queue.enqueue(queued(await due(600)));
     const pages: { beganMs: number; endedMs: number }[] = [];
     const result = await openSweep({
-      look: async (jobs) => {
+      jobStates: async (jobs) => {
         const beganMs = performance.now();
-        const looked = await queue.look(jobs);
+        const looked = await queue.jobStates(jobs);
         await new Promise((resolve) => setTimeout(resolve, 50));
         pages.push({ beganMs, endedMs: performance.now() });
         return looked;
@@ -246,7 +246,7 @@ describe('the sweep', () => {
     await sweepOnce();
     await forget();
     const isAway = () => Promise.reject(new Error('Redis is away'));
-    await expect(sweepOnce({ look: isAway })).rejects.toThrow('Redis is away');
+    await expect(sweepOnce({ jobStates: isAway })).rejects.toThrow('Redis is away');
     expect(await sweepOnce()).toMatchObject({ lost: true, enqueued: 10 });
   });
 
@@ -290,10 +290,10 @@ describe('the sweep', () => {
     let asked = false;
     const held = new Promise<void>((resolve) => (release = resolve));
     const first = openSweep({
-      look: async (jobs) => {
+      jobStates: async (jobs) => {
         asked = true;
         await held;
-        return queue.look(jobs);
+        return queue.jobStates(jobs);
       },
     }).run(running);
     first.catch(() => undefined);

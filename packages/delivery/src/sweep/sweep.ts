@@ -34,8 +34,8 @@ const LOOK_AHEAD_MS = 25_000;
 export interface SweepQueue {
   enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
   announce(jobs: readonly DeliveryJob[]): Promise<void>;
-  look(jobs: readonly DeliveryJob[]): Promise<{ missing: DeliveryJob[]; delayed: DeliveryJob[] }>;
-  bringForward(jobs: readonly DeliveryJob[]): Promise<void>;
+  jobStates(jobs: readonly DeliveryJob[]): Promise<{ missing: DeliveryJob[]; delayed: DeliveryJob[] }>;
+  makeDueNow(jobs: readonly DeliveryJob[]): Promise<void>;
   renewLossMarker(known: string | null): Promise<{ marker: string; lost: boolean }>;
 }
 
@@ -192,7 +192,7 @@ export function createSweep({
    * whether there was anything to do, as `restore` does.
    */
   async function bringInTime(jobs: DeliveryJob[], result: SweepResult): Promise<boolean> {
-    const { missing } = await queue.look(jobs);
+    const { missing } = await queue.jobStates(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
     result.ahead += missing.length;
     result.scripts += 1 + (missing.length > 0 ? missing.length + 1 : 0);
@@ -200,10 +200,10 @@ export function createSweep({
   }
 
   async function restore(jobs: DeliveryJob[], result: SweepResult): Promise<boolean> {
-    const { missing, delayed } = await queue.look(jobs);
+    const { missing, delayed } = await queue.jobStates(jobs);
     if (missing.length > 0) await queue.enqueue(missing);
     // Due by Postgres, later by the queue: a recovery brought them forward in the one and was cut short before the other.
-    if (delayed.length > 0) await queue.bringForward(delayed);
+    if (delayed.length > 0) await queue.makeDueNow(delayed);
     await queue.announce(jobs);
     result.enqueued += missing.length;
     result.scripts += 2 + (missing.length > 0 ? missing.length + 1 : 0) + delayed.length;

@@ -157,7 +157,7 @@ describe('two hundred thousand retries that wait', () => {
     expect(lost).toMatchObject({ lost: true, enqueued: 0 });
     // Those that have come due meanwhile, on a slow machine, are the first walk's after the grace.
     expect(lost.ahead).toBeLessThanOrEqual(SOON);
-    expect(await queue.missing(inRedis)).toHaveLength(IN_REDIS);
+    expect((await queue.jobStates(inRedis)).missing).toHaveLength(IN_REDIS);
     expect(Number(await redisCommand(redis.url, 'DBSIZE'))).toBeLessThan(SOON + 50);
   }, 400_000);
 });

@@ -50,9 +50,9 @@ describe('erasing a customer from the queue', () => {
     await queue.producer.eraseCustomer('leaving');
     expect(await keysOf('leaving')).toEqual([]);
     expect(await isIndexed('leaving')).toBe(false);
-    expect(await queue.producer.missing(jobs)).toHaveLength(jobs.length);
+    expect(await queue.missing(jobs)).toHaveLength(jobs.length);
     expect((await keysOf('staying')).sort()).toEqual(before.sort());
-    expect(await queue.producer.missing(kept)).toEqual([]);
+    expect(await queue.missing(kept)).toEqual([]);
     await queue.producer.eraseCustomer('leaving');
   });
 

@@ -64,6 +64,7 @@ export async function queueUnderTest({ url, prefix }: { url: string; prefix: str
     redis,
     producer,
     logger,
+    missing: async (jobs: readonly DeliveryJob[]) => (await producer.jobStates(jobs)).missing,
     /** All but what live workers say of themselves. */
     keys: async () => (await redis.keys(`${prefix}*`)).filter((key) => key !== `${prefix}:index:loads`),
     async dispatch(

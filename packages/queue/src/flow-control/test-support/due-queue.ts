@@ -36,7 +36,7 @@ export class DueQueue<T> {
   }
 
   /** Nothing is due later than this. */
-  bringForward(dueMs: number): void {
+  makeDue(dueMs: number): void {
     for (const entry of this.#heap) entry.dueMs = Math.min(entry.dueMs, dueMs);
     this.#heap.sort((one, other) => one.dueMs - other.dueMs || one.added - other.added);
   }

@@ -107,6 +107,6 @@ export function simulateEndpoint({
     if (!send.ok && failed < policy.maxAttempts)
       retries.add(nowMs + retryDelayMs(policy, failed, random), failed);
     // Recovery makes due what waits for a retry.
-    if (change === 'closed') retries.bringForward(nowMs);
+    if (change === 'closed') retries.makeDue(nowMs);
   }
 }
