@@ -129,7 +129,13 @@ export default tseslint.config(
   },
   {
     // Tests reach for the test services, which sit above what they test.
-    files: ['**/*.test.ts', '**/test-support/**/*.ts', 'packages/testing/src/**/*.ts', 'tests/**/*.ts'],
+    files: [
+      '**/*.test.ts',
+      '**/test-support/**/*.ts',
+      'packages/testing/src/**/*.ts',
+      'scripts/**/*.ts',
+      'tests/**/*.ts',
+    ],
     rules: {
       'boundaries/dependencies': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',

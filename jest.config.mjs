@@ -35,8 +35,22 @@ const services = {
 
 export default {
   projects: [
-    project('unit', ['<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts'], { ...retried }),
-    project('integration', ['<rootDir>/{apps,packages}/*/src/**/*.integration.test.ts'], services),
+    project(
+      'unit',
+      [
+        '<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts',
+        '<rootDir>/{scripts,tests/api}/**/!(*.integration).test.ts',
+      ],
+      { ...retried },
+    ),
+    project(
+      'integration',
+      [
+        '<rootDir>/{apps,packages}/*/src/**/*.integration.test.ts',
+        '<rootDir>/tests/api/**/*.integration.test.ts',
+      ],
+      services,
+    ),
     project('e2e', ['<rootDir>/tests/e2e/**/*.test.ts'], services),
   ],
   // Tests wait more than they compute: also on two cores, two files at a time are faster than one.

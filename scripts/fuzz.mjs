@@ -21,8 +21,8 @@ if (!Number.isSafeInteger(requests) || requests < 1 || !Number.isSafeInteger(see
 
 console.log(`seed ${seed}, ${requests} requests`);
 await startServices();
-const { openFuzzWorld } = await import('../apps/cli/src/test-support/fuzz/fuzz-world.ts');
-const { describeResult, runFuzz } = await import('../apps/cli/src/test-support/fuzz/run-fuzz.ts');
+const { openFuzzWorld } = await import('../tests/api/support/fuzz/fuzz-world.ts');
+const { describeResult, runFuzz } = await import('../tests/api/support/fuzz/run-fuzz.ts');
 const world = await openFuzzWorld();
 try {
   const result = await runFuzz(world, { seed, requests });

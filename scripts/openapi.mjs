@@ -1,7 +1,7 @@
 // What the API promises, in docs/api:
 //   node scripts/openapi.mjs check     fails when the document breaks callers of the released one and nobody declared it,
 //                                      or when the reference is not that of the document
-//   node scripts/openapi.mjs docs      writes the reference
+//   node scripts/openapi.mjs docs      writes the reference, and the table of permissions in docs/concepts/access.md
 //   node scripts/openapi.mjs release   makes the document as it is now the released one, with nothing declared
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,10 +12,12 @@ const folder = path.resolve(import.meta.dirname, '../docs/api');
 const releasedFile = path.join(folder, 'openapi-released.json');
 const declaredFile = path.join(folder, 'breaking-changes.json');
 const referenceFile = path.join(folder, 'reference.md');
+const accessFile = path.join(folder, '../concepts/access.md');
 
 const { breakingChanges, buildOpenApi, compatibilityProblems } =
-  await import('../packages/api-contract/src/compatibility/index.ts');
-const { referencePage } = await import('../packages/api-contract/src/reference/reference-page.ts');
+  await import('./openapi/compatibility/index.ts');
+const { referencePage } = await import('./openapi/reference/reference-page.ts');
+const { permissionsTable } = await import('./openapi/permissions-table.ts');
 const commands = { check, docs, release };
 const command = commands[process.argv[2]];
 if (!command) {
@@ -42,6 +44,11 @@ async function check() {
 
 async function docs() {
   writeFileSync(referenceFile, await reference());
+  const access = readFileSync(accessFile, 'utf8');
+  writeFileSync(
+    accessFile,
+    access.replace(/\| Operation.*\n(?:\|.*\n)+/, () => `${permissionsTable()}\n`),
+  );
 }
 
 async function release() {

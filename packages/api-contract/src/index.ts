@@ -83,7 +83,7 @@ export { type StatsBucket, type StatsBucketResource, statsBucketsMax, type Stats
 export { operationalEventBody } from './operational-events.js';
 export type { HealthResource, ReadyCheckResource, ReadyResource } from './service.js';
 export { buildOpenApi } from './openapi.js';
-export { curlExample } from './reference/curl-example.js';
+export { curlExample } from './curl-example.js';
 export type {
   OpenApiContent,
   OpenApiDocument,

@@ -6,7 +6,7 @@ import type { OpenApiResponse } from './openapi-document.js';
 import { operationList } from './operations.js';
 import { problemCodes } from './problem.js';
 import { problemResource } from './problem-schema.js';
-import { schemaRows } from './reference/schema-rows.js';
+import { schemaRows } from '../../../scripts/openapi/reference/schema-rows.js';
 import { validateValue } from './validate-value.js';
 
 const document = buildOpenApi({ version: '1.2.3' });

@@ -1,11 +1,11 @@
-import type { JsonSchema } from '../json-schema.js';
+import type { JsonSchema } from '../../../packages/api-contract/src/json-schema.js';
 import type {
   OpenApiContent,
   OpenApiDocument,
   OpenApiOperation,
   OpenApiParameter,
   OpenApiResponse,
-} from '../openapi-document.js';
+} from '../../../packages/api-contract/src/openapi-document.js';
 import { compareSchemas, type Side } from './compare-schemas.js';
 
 /** Compares what stands at a place of the two documents. */

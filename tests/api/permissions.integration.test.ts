@@ -8,17 +8,13 @@ import {
 } from '@posthorn/api-contract';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import {
-  type PermissionRequest,
-  permissionRequests,
-  unknownParams,
-} from './test-support/permission-requests.js';
+import { type PermissionRequest, permissionRequests, unknownParams } from './support/permission-requests.js';
 import {
   type Answered,
   openPermissionWorld,
   patiently,
   type PermissionWorld,
-} from './test-support/permission-world.js';
+} from './support/permission-world.js';
 
 interface Visitor {
   /** Of the table. */

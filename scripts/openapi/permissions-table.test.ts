@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { permissionsTable } from './permissions-table.js';
 
-it('stands in docs/concepts/access.md; `pnpm --filter @posthorn/api-contract docs` writes it anew', () => {
-  const page = readFileSync(path.resolve(import.meta.dirname, '../../../docs/concepts/access.md'), 'utf8');
+it('the table in docs/concepts/access.md is the one of the permissions; `npm run openapi:docs` writes it', () => {
+  const page = readFileSync(path.resolve(import.meta.dirname, '../../docs/concepts/access.md'), 'utf8');
   expect(page).toContain(`\n\n${permissionsTable()}\n`);
 });

@@ -3,9 +3,9 @@ import { openDatabase } from '@posthorn/database';
 import { createLogger, createShutdown, loadConfig, type Role } from '@posthorn/runtime';
 import { createTestDatabase, testRedis } from '@posthorn/testing';
 import { setTimeout as pause } from 'node:timers/promises';
-import { migrateDatabase } from '../migrate-database.js';
-import { findMigrationsDir } from '../migrations-dir.js';
-import { startRoles } from '../start-roles.js';
+import { migrateDatabase } from '../../../apps/cli/src/migrate-database.js';
+import { findMigrationsDir } from '../../../apps/cli/src/migrations-dir.js';
+import { startRoles } from '../../../apps/cli/src/start-roles.js';
 
 /** What a request was answered with; the body where it is JSON. */
 export interface Answered {

@@ -1,11 +1,11 @@
 import { buildOpenApi, type OpenApiOperation, type OperationId, operations } from '@posthorn/api-contract';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createAnswerCheck } from './test-support/answer-check.js';
-import { createRawSender, type RawSender } from './test-support/fuzz/send-raw.js';
-import { isForPortalsOnly } from './test-support/outcomes/common-outcomes.js';
-import { permissionRequests } from './test-support/permission-requests.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+import { createAnswerCheck } from './support/answer-check.js';
+import { createRawSender, type RawSender } from './support/fuzz/send-raw.js';
+import { isForPortalsOnly } from './support/outcomes/common-outcomes.js';
+import { permissionRequests } from './support/permission-requests.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
 
 const document = buildOpenApi();
 const check = createAnswerCheck(document);

@@ -2,9 +2,9 @@ import { createLogger, createShutdown, loadConfig } from '@posthorn/runtime';
 import { createTestDatabase, startReceiver, testRedis } from '@posthorn/testing';
 import { Writable } from 'node:stream';
 
-import { migrateDatabase } from '../../migrate-database.js';
-import { findMigrationsDir } from '../../migrations-dir.js';
-import { startRoles } from '../../start-roles.js';
+import { migrateDatabase } from '../../../../apps/cli/src/migrate-database.js';
+import { findMigrationsDir } from '../../../../apps/cli/src/migrations-dir.js';
+import { startRoles } from '../../../../apps/cli/src/start-roles.js';
 import type { KnownThings } from './known-things.js';
 import type { Credential } from './plan.js';
 import { createRawSender } from './send-raw.js';

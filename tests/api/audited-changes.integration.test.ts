@@ -1,9 +1,9 @@
 import { type OperationId, operations } from '@posthorn/api-contract';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { isForPortalsOnly, pathOf } from './test-support/outcomes/common-outcomes.js';
-import { permissionRequests, type RequestRecipe } from './test-support/permission-requests.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+import { isForPortalsOnly, pathOf } from './support/outcomes/common-outcomes.js';
+import { permissionRequests, type RequestRecipe } from './support/permission-requests.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
 
 /** The audit log does not have them: events are not changes, and the last changes nothing. */
 const unrecorded: readonly string[] = ['createEvent', 'createEvents', 'deliverWebhook', 'verifySignature'];

@@ -1,8 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 
-import type { JsonSchema } from '../json-schema.js';
-import { buildOpenApi } from '../openapi.js';
-import type { OpenApiDocument, OpenApiOperation } from '../openapi-document.js';
+import type { JsonSchema } from '../../../packages/api-contract/src/json-schema.js';
+import { buildOpenApi } from '../../../packages/api-contract/src/openapi.js';
+import type {
+  OpenApiDocument,
+  OpenApiOperation,
+} from '../../../packages/api-contract/src/openapi-document.js';
 import { breakingChanges } from './breaking-changes.js';
 
 /** A document with one operation that takes and answers a thing. */

@@ -8,12 +8,12 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 
-import { createAnswerCheck } from './test-support/answer-check.js';
-import { createRawSender, type RawSender, type ReceivedAnswer } from './test-support/fuzz/send-raw.js';
-import { isForPortalsOnly, pathOf } from './test-support/outcomes/common-outcomes.js';
-import type { OutcomeRequest } from './test-support/outcomes/outcome-requests.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
-import { permissionRequests } from './test-support/permission-requests.js';
+import { createAnswerCheck } from './support/answer-check.js';
+import { createRawSender, type RawSender, type ReceivedAnswer } from './support/fuzz/send-raw.js';
+import { isForPortalsOnly, pathOf } from './support/outcomes/common-outcomes.js';
+import type { OutcomeRequest } from './support/outcomes/outcome-requests.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
+import { permissionRequests } from './support/permission-requests.js';
 
 /** Need no database. */
 const withoutDatabase = new Set<OperationId>(['getHealth', 'getOpenApi', 'getDocs']);

@@ -1,4 +1,4 @@
-import type { OpenApiOperation } from '../openapi-document.js';
+import type { OpenApiOperation } from './openapi-document.js';
 
 /** The operation as a shell command, with `$API` for the server and `$KEY` for who asks. */
 export function curlExample(method: string, path: string, operation: OpenApiOperation): string {

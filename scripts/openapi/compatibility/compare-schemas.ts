@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../json-schema.js';
+import type { JsonSchema } from '../../../packages/api-contract/src/json-schema.js';
 
 /** Who writes what the schema describes: callers, whom it must not take from, or we, of whom it must not promise less. */
 export type Side = 'request' | 'answer';

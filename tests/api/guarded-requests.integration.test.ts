@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   forbiddenAddresses,
   loopbackSpellings,
-} from '../../../packages/sender/src/test-support/forbidden-addresses.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+} from '../../packages/sender/src/test-support/forbidden-addresses.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
 
 let world: PermissionWorld;
 let token: string;

@@ -3,9 +3,9 @@ import type {
   OpenApiOperation,
   OpenApiParameter,
   OpenApiResponse,
-} from '../openapi-document.js';
-import { problemCodes } from '../problem.js';
-import { curlExample } from './curl-example.js';
+} from '../../../packages/api-contract/src/openapi-document.js';
+import { problemCodes } from '../../../packages/api-contract/src/problem.js';
+import { curlExample } from '../../../packages/api-contract/src/curl-example.js';
 import { constraintsOf, type SchemaRow, schemaRows, typeOf } from './schema-rows.js';
 
 /** The document as Markdown, for `docs/api/reference.md`; `npm run openapi:docs` writes it. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { deepValues } from './test-support/fuzz/hostile-values.js';
-import { type FuzzWorld, openFuzzWorld } from './test-support/fuzz/fuzz-world.js';
-import { plansOf } from './test-support/fuzz/plan.js';
-import { describeResult, runFuzz } from './test-support/fuzz/run-fuzz.js';
+import { deepValues } from './support/fuzz/hostile-values.js';
+import { type FuzzWorld, openFuzzWorld } from './support/fuzz/fuzz-world.js';
+import { plansOf } from './support/fuzz/plan.js';
+import { describeResult, runFuzz } from './support/fuzz/run-fuzz.js';
 
 // `npm run fuzz -- --requests 20000` sends more, with another seed each time.
 const seed = 20_261_121;

@@ -1,5 +1,9 @@
-import { operations } from './operations.js';
-import { type OperationId, type PermissionRow, permissions } from './permissions.js';
+import { operations } from '../../packages/api-contract/src/operations.js';
+import {
+  type OperationId,
+  type PermissionRow,
+  permissions,
+} from '../../packages/api-contract/src/permissions.js';
 
 /** The permission table as docs/concepts/access.md has it, laid out as prettier would. */
 export function permissionsTable(): string {

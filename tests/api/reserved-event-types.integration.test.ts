@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { openPermissionWorld, patiently, type PermissionWorld } from './test-support/permission-world.js';
+import { openPermissionWorld, patiently, type PermissionWorld } from './support/permission-world.js';
 
 let world: PermissionWorld;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { createRawSender, type RawSender } from './test-support/fuzz/send-raw.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+import { createRawSender, type RawSender } from './support/fuzz/send-raw.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
 
 interface Sent {
   method?: string;

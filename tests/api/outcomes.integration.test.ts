@@ -2,19 +2,19 @@ import { buildOpenApi, type OperationId, operations } from '@posthorn/api-contra
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startReceiver, waitUntil } from '@posthorn/testing';
 
-import { createAnswerCheck } from './test-support/answer-check.js';
-import { createRawSender, type RawSender, type ReceivedAnswer } from './test-support/fuzz/send-raw.js';
+import { createAnswerCheck } from './support/answer-check.js';
+import { createRawSender, type RawSender, type ReceivedAnswer } from './support/fuzz/send-raw.js';
 import {
   type Callers,
   commonRefusal,
   isForPortalsOnly,
   pathOf,
   successfulRequest,
-} from './test-support/outcomes/common-outcomes.js';
-import { type DatabaseProxy, startDatabaseProxy } from './test-support/outcomes/database-proxy.js';
-import { documentedOutcomes, type Outcome } from './test-support/outcomes/documented-outcomes.js';
-import { type OutcomeRequest, outcomeRequests } from './test-support/outcomes/outcome-requests.js';
-import { openPermissionWorld, type PermissionWorld } from './test-support/permission-world.js';
+} from './support/outcomes/common-outcomes.js';
+import { type DatabaseProxy, startDatabaseProxy } from './support/outcomes/database-proxy.js';
+import { documentedOutcomes, type Outcome } from './support/outcomes/documented-outcomes.js';
+import { type OutcomeRequest, outcomeRequests } from './support/outcomes/outcome-requests.js';
+import { openPermissionWorld, type PermissionWorld } from './support/permission-world.js';
 
 interface Stage {
   world: PermissionWorld;

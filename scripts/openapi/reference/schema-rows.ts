@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../json-schema.js';
+import type { JsonSchema } from '../../../packages/api-contract/src/json-schema.js';
 
 export interface SchemaRow {
   /** Dotted below the schema: `limits.rateLimit.max`, `events[].data`. */
