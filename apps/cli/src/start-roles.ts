@@ -149,7 +149,7 @@ export async function startRoles({
   let overload: OverloadGuard | undefined;
   const routers: Router[] = [];
   if (has('ingest')) {
-    const shared = { pool: database.accepting, clock, routes, logger, idempotencyWindowHours };
+    const shared = { pool: database.ingestPool, clock, routes, logger, idempotencyWindowHours };
     const enqueuer = createDeliveryEnqueuer(queue, logger);
     const acceptor = createEventAcceptor({
       ...shared,
@@ -244,11 +244,11 @@ export async function startRoles({
 /** At most half of what the process may have is kept for the hot statements. */
 function keptConnections(poolMax: number, has: (role: Role) => boolean) {
   const half = Math.floor(poolMax / 2);
-  const acceptingMax = has('ingest')
+  const ingestPoolMax = has('ingest')
     ? Math.min(ACCEPTING_MAX, has('worker') ? Math.floor(half / 2) : half)
     : 0;
-  const lookUpsMax = has('worker') ? Math.min(LOOK_UPS_MAX, half - acceptingMax) : 0;
-  return { acceptingMax, lookUpsMax };
+  const keyLookupPoolMax = has('worker') ? Math.min(LOOK_UPS_MAX, half - ingestPoolMax) : 0;
+  return { ingestPoolMax, keyLookupPoolMax };
 }
 
 function both(one: AcceptLoad, other: AcceptLoad): AcceptLoad {

@@ -19,7 +19,7 @@ import {
 import { createReplayStore } from '@posthorn/delivery/replay';
 import { createStatisticsStore } from '@posthorn/delivery/statistics';
 import type { EraseCustomerDeps } from '@posthorn/delivery/erase';
-import { heldForMs } from '@posthorn/delivery/hold';
+import { holdLimitMs } from '@posthorn/delivery/hold';
 import type { ReplayDeps } from '@posthorn/delivery/replay';
 import type { CheckTargetUrl } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
@@ -28,7 +28,7 @@ import { mountApiKeys } from './api-keys.js';
 import { mountAuditLog } from './audit-log.js';
 import { mountCustomers } from './customers.js';
 import { mountDeliveries } from './deliveries.js';
-import { mountDeliveryChanges } from './delivery-changes.js';
+import { mountDeliveryActions } from './delivery-actions.js';
 import { mountEndpointStatus } from './endpoint-status.js';
 import { mountEndpoints } from './endpoints.js';
 import { mountEventTypes } from './event-types.js';
@@ -47,7 +47,7 @@ export interface ConsoleRouterDeps {
   authentication: RequestHandler;
   /** In front of the operations that anyone may ask for. */
   admission: RequestHandler;
-  database: Pick<Database, 'pool' | 'lookUps' | 'prisma' | 'clock'>;
+  database: Pick<Database, 'pool' | 'keyLookupPool' | 'prisma' | 'clock'>;
   secretBox: SecretBox;
   checkTargetUrl: CheckTargetUrl;
   /** Gets what a replay or a resume makes due, while it is away the sweep does its work; and forgets erased customers. */
@@ -93,12 +93,12 @@ export function createConsoleRouter({
   const ledger = createLedgerStore({ prisma });
   const oneShots = createOneShotStore({ ...database, secretBox });
   const oneShotSecrets = createOneShotSecrets({ prisma, secretBox, clock });
-  const heldMs = heldForMs(retentionDays);
-  const replays = createReplayStore({ pool, prisma, clock, heldForMs: heldMs });
+  const heldMs = holdLimitMs(retentionDays);
+  const replays = createReplayStore({ pool, prisma, clock, holdLimitMs: heldMs });
   const answers = createIdempotentAnswerStore({ prisma, secretBox });
   // Together they may hold two connections; statistics have two of their own, because a chart need not wait for a count.
   const takeTurn = takeTurns();
-  const reopening = { pool, queue, logger, heldForMs: heldMs };
+  const reopening = { pool, queue, logger, holdLimitMs: heldMs };
 
   const router = Router({ caseSensitive: true });
   mountCustomers(router, { authentication, database, secretBox, customers, checkTargetUrl, queue, logger });
@@ -131,7 +131,7 @@ export function createConsoleRouter({
     timeoutMs,
     stopping,
   });
-  mountDeliveryChanges(router, {
+  mountDeliveryActions(router, {
     authentication,
     customers,
     endpoints,

@@ -1,5 +1,5 @@
 import { createUuidV7, deliveryIdOf, encodeId } from '@posthorn/domain';
-import { heldForMs } from '@posthorn/delivery/hold';
+import { holdLimitMs } from '@posthorn/delivery/hold';
 import { createReplayRunner } from '@posthorn/delivery/replay';
 import { createLogger } from '@posthorn/runtime';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -63,7 +63,7 @@ async function runWorkerPass(): Promise<void> {
     pool: app.database.pool,
     queue,
     logger,
-    heldForMs: heldForMs(30),
+    holdLimitMs: holdLimitMs(30),
     unfinishedMax: 2,
   });
   await runner.run(new AbortController().signal);

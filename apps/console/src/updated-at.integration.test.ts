@@ -129,5 +129,5 @@ async function disable(): Promise<void> {
   const { pool } = app.database;
   const endpoints = createEndpointCache(() => Promise.resolve(new Map<string, EndpointForDelivery>()));
   const logger = createLogger({ level: 'silent', role: 'test' });
-  await createEndpointDisabler({ pool, endpoints, logger, heldForMs: 1_000 }).disable(endpointId, 'gone');
+  await createEndpointDisabler({ pool, endpoints, logger, holdLimitMs: 1_000 }).disable(endpointId, 'gone');
 }

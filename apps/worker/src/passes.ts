@@ -16,8 +16,8 @@ import {
   createHeldReconciler,
   expireHeld,
   expireParked,
-  heldForMs,
-  keepHeldLimit,
+  holdLimitMs,
+  cancelHeldOverLimit,
 } from '@posthorn/delivery/hold';
 import { createNoticeTeller } from '@posthorn/delivery/operational-events';
 import { createReplayRunner } from '@posthorn/delivery/replay';
@@ -90,7 +90,7 @@ export function createPasses({
 }: PassDeps): Passes {
   const { pool, clock } = database;
   const { retentionDays, idempotencyWindowHours } = settings;
-  const heldMs = heldForMs(retentionDays);
+  const heldMs = holdLimitMs(retentionDays);
   const sweep = createSweep({
     pool,
     queue,
@@ -101,16 +101,16 @@ export function createPasses({
   });
   const audit = createAuditStore(database);
   const portalLinks = createPortalLinkStore(database);
-  const heldReconciler = createHeldReconciler({ pool, queue, logger, heldForMs: heldMs });
-  const replays = createReplayRunner({ pool, queue, logger, heldForMs: heldMs });
+  const heldReconciler = createHeldReconciler({ pool, queue, logger, holdLimitMs: heldMs });
+  const replays = createReplayRunner({ pool, queue, logger, holdLimitMs: heldMs });
   const failingLimits = {
     warnAfterMs: msUnlessZero(settings.failingWarnSeconds),
     disableAfterMs: msUnlessZero(settings.failingDisableSeconds),
   };
   const reading = createAttemptReading({ pool, clock, retentionDays, failingLimits });
-  const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs: heldMs });
+  const disabler = createEndpointDisabler({ pool, endpoints, logger, holdLimitMs: heldMs });
   const acceptor = createEventAcceptor({
-    pool: database.accepting,
+    pool: database.ingestPool,
     clock,
     routes,
     enqueuer: createDeliveryEnqueuer(queue, logger),
@@ -164,7 +164,7 @@ export function createPasses({
         every(EXPIRY_EVERY_MS, 'expiry of the parked', expireWhatIsParked),
         every(RECOVERY_EVERY_MS, 'recovery', () => recovery.resumeLeft()),
         every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
-        every(HELD_LIMIT_EVERY_MS, 'held limit', () => keepHeldLimit({ pool, logger })),
+        every(HELD_LIMIT_EVERY_MS, 'held limit', () => cancelHeldOverLimit({ pool, logger })),
         every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
         every(NOTICES_EVERY_MS, 'telling notices', () => teller.run(stopping.signal)),
         every(ATTEMPTS_EVERY_MS, 'reading of attempts', readAttempts),

@@ -3,7 +3,7 @@ import type { OneShotStore } from '@posthorn/delivery/attempt';
 import type { RouteCache } from '@posthorn/delivery/accept';
 import { createDeliveryAttempter, type EndpointCache } from '@posthorn/delivery/attempt';
 import { createEndpointHealthKeeper, createEndpointRecovery } from '@posthorn/delivery/endpoint-health';
-import { heldForMs } from '@posthorn/delivery/hold';
+import { holdLimitMs } from '@posthorn/delivery/hold';
 import { createDeliverySettler } from '@posthorn/delivery/settle';
 import { createDispatcher, createQueueProducer } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
@@ -56,7 +56,7 @@ export function createWorker({
   settings,
 }: WorkerDeps): Worker {
   const { pool, clock } = database;
-  const heldMs = heldForMs(settings.retentionDays);
+  const heldMs = holdLimitMs(settings.retentionDays);
   const sender = createSender({
     allowTargets: settings.allowTargets,
     dnsServers: settings.dnsServers.length > 0 ? settings.dnsServers : undefined,
@@ -64,7 +64,7 @@ export function createWorker({
     connectionAgeMaxMs: settings.connectionAgeMaxSeconds * 1_000,
     logger,
   });
-  const settler = createDeliverySettler({ pool: database.lookUps, clock, logger, heldForMs: heldMs });
+  const settler = createDeliverySettler({ pool: database.keyLookupPool, clock, logger, holdLimitMs: heldMs });
   // Of its own: what the sweep sends by the thousand must neither be cut off early nor stand before what is accepted.
   const queue = createQueueProducer({
     redisUrl: settings.redisUrl,
@@ -80,7 +80,7 @@ export function createWorker({
     workerId: randomUUID(),
     logger,
     handle: createDeliveryAttempter({
-      pool: database.lookUps,
+      pool: database.keyLookupPool,
       clock,
       endpoints,
       oneShots,
@@ -89,7 +89,7 @@ export function createWorker({
       logger,
       timeoutMs: settings.timeoutMs,
       endpointMaxInFlight: settings.endpointInFlightMax,
-      heldForMs: heldMs,
+      holdLimitMs: heldMs,
     }),
     laneLimits: async (_customerId, endpointId) => laneLimits(await endpoints.get(endpointId), settings),
     health: {

@@ -52,7 +52,7 @@ describe('the pool', () => {
   it('keeps connections for look-ups that prefer an index, beside what else the URL asks for', async () => {
     const url = new URL(testDatabase.url);
     url.searchParams.set('options', '-c work_mem=12MB');
-    const own = openDatabase({ url: url.href, poolMax: 4, lookUpsMax: 1, acceptingMax: 1, logger });
+    const own = openDatabase({ url: url.href, poolMax: 4, keyLookupPoolMax: 1, ingestPoolMax: 1, logger });
     const settings = async (pool: Database['pool']) =>
       (
         await pool.query(
@@ -62,13 +62,15 @@ describe('the pool', () => {
         )
       ).rows[0] as unknown;
     const asked = { checks: 'off', memory: '12MB', jit: 'off', scans: 'on' };
-    expect(await settings(own.lookUps)).toEqual({ ...asked, pages: '0.1', plans: 'auto' });
-    expect(await settings(own.accepting)).toEqual({ ...asked, pages: '0.1', plans: 'force_generic_plan' });
+    expect(await settings(own.keyLookupPool)).toEqual({ ...asked, pages: '0.1', plans: 'auto' });
+    expect(await settings(own.ingestPool)).toEqual({ ...asked, pages: '0.1', plans: 'force_generic_plan' });
     expect(await settings(own.pool)).toEqual({ ...asked, pages: '4', plans: 'auto' });
-    expect([own.pool, own.lookUps, own.accepting].map(({ options }) => options.max)).toEqual([2, 1, 1]);
+    expect([own.pool, own.keyLookupPool, own.ingestPool].map(({ options }) => options.max)).toEqual([
+      2, 1, 1,
+    ]);
     // Longer than someone looks at a page before going to the next.
     expect(own.pool.options.idleTimeoutMillis).toBeGreaterThan(60_000);
-    for (const kept of [database.lookUps, database.accepting]) expect(kept).toBe(database.pool);
+    for (const kept of [database.keyLookupPool, database.ingestPool]) expect(kept).toBe(database.pool);
     await own.close();
   });
 

@@ -23,10 +23,10 @@ export interface DatabaseOptions {
   url: string;
   /** Connections this process may hold in all. */
   poolMax: number;
-  /** Of those, the ones kept for `lookUps`. Default 0: it is the pool of everything else. */
-  lookUpsMax?: number;
-  /** Of those, the ones kept for `accepting`. Default 0: it is the same as `lookUps`. */
-  acceptingMax?: number;
+  /** Of those, the ones kept for `keyLookupPool`. Default 0: it is the pool of everything else. */
+  keyLookupPoolMax?: number;
+  /** Of those, the ones kept for `ingestPool`. Default 0: it is the same as `keyLookupPool`. */
+  ingestPoolMax?: number;
   logger: Logger;
   /** Bounds every statement, so that a stuck server turns into an error instead of a pile. Default 15 s. */
   statementTimeoutMs?: number;
@@ -39,9 +39,9 @@ export interface Database {
    * installation; on a table of a page or two Postgres prefers to read it whole, and would go on doing so until the next
    * ANALYZE, however many rows have come meanwhile. On these connections an index is cheaper to it than the first page.
    */
-  lookUps: pg.Pool;
+  keyLookupPool: pg.Pool;
   /** The same for accepting events, which waits for nothing else here and is planned once. */
-  accepting: pg.Pool;
+  ingestPool: pg.Pool;
   prisma: PrismaClient;
   clock: DatabaseClock;
   close(): Promise<void>;
@@ -51,8 +51,8 @@ export interface Database {
 export function openDatabase({
   url,
   poolMax,
-  lookUpsMax = 0,
-  acceptingMax = 0,
+  keyLookupPoolMax = 0,
+  ingestPoolMax = 0,
   logger,
   statementTimeoutMs = 15_000,
 }: DatabaseOptions): Database {
@@ -64,21 +64,21 @@ export function openDatabase({
   ];
   const open = (settings: readonly Setting[], max: number): pg.Pool =>
     openPool({ target, settings: [...common, ...settings], max, logger, statementTimeoutMs });
-  const pool = open([], Math.max(1, poolMax - lookUpsMax - acceptingMax));
-  const lookUps = lookUpsMax > 0 ? open([byIndex], lookUpsMax) : pool;
-  const accepting = acceptingMax > 0 ? open([byIndex, planOnce], acceptingMax) : lookUps;
+  const pool = open([], Math.max(1, poolMax - keyLookupPoolMax - ingestPoolMax));
+  const keyLookupPool = keyLookupPoolMax > 0 ? open([byIndex], keyLookupPoolMax) : pool;
+  const ingestPool = ingestPoolMax > 0 ? open([byIndex, planOnce], ingestPoolMax) : keyLookupPool;
   const prisma = new PrismaClient({ adapter: createPrismaAdapter(pool, target.schema) });
   const clock = createDatabaseClock(pool);
   return {
     pool,
-    lookUps,
-    accepting,
+    keyLookupPool,
+    ingestPool,
     prisma,
     clock,
     async close() {
       clock.stop();
       await prisma.$disconnect();
-      for (const each of new Set([pool, lookUps, accepting])) await each.end();
+      for (const each of new Set([pool, keyLookupPool, ingestPool])) await each.end();
     },
   };
 }

@@ -28,10 +28,10 @@ async function behind(database: TestDatabase, mode: 'session' | 'transaction'): 
 (hasPgBouncer ? describe : describe.skip)('behind PgBouncer', () => {
   it('every connection has its settings, and announcements arrive, with sessions', async () => {
     const url = await behind(await createTestDatabase(), 'session');
-    const database = openDatabase({ url, poolMax: 3, lookUpsMax: 1, acceptingMax: 1, logger });
+    const database = openDatabase({ url, poolMax: 3, keyLookupPoolMax: 1, ingestPoolMax: 1, logger });
     closes.push(() => database.close());
-    const { pool, lookUps, accepting, prisma } = database;
-    for (const each of [pool, lookUps, accepting]) {
+    const { pool, keyLookupPool, ingestPool, prisma } = database;
+    for (const each of [pool, keyLookupPool, ingestPool]) {
       const { rows } = await each.query(
         `SELECT current_setting('jit') AS jit, current_setting('constraint_exclusion') AS checks,
                 current_setting('timezone') AS zone, current_setting('statement_timeout') AS limit`,

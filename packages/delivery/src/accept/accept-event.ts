@@ -3,7 +3,7 @@ import type { Audience } from '@posthorn/domain';
 import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { createCustomerShares } from './customer-shares.js';
 import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
 import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
@@ -96,7 +96,7 @@ export interface EventAcceptorDeps {
 export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
   const { pool, clock, routes, enqueuer, logger, waitingMax = deliveriesWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
-  const heldMs = heldForMs(deps.retentionDays);
+  const heldMs = holdLimitMs(deps.retentionDays);
   let failing = false;
 
   const insert = createGroupCommit<EventToInsert, InsertOutcome>({

@@ -19,7 +19,7 @@ const DAY_MS = 86_400_000;
 const reopening = {
   queue: { enqueue: () => Promise.resolve() },
   logger: createLogger({ level: 'error', role: 'test' }),
-  heldForMs: 28 * DAY_MS,
+  holdLimitMs: 28 * DAY_MS,
 };
 
 let pipeline: OpenPipeline;
@@ -211,7 +211,7 @@ describe('a bulk replay', () => {
     ];
     for (const id of ids) await attempt(id);
     const { database } = pipeline;
-    const replays = createReplayStore({ ...database, heldForMs: 28 * DAY_MS });
+    const replays = createReplayStore({ ...database, holdLimitMs: 28 * DAY_MS });
     const filter = { endpointId: null, type: oneShotType, since: null, until: null };
     const made = await database.prisma.$transaction((tx) =>
       replays.create(tx, { ...filter, customerId, status: 'dead_lettered' }),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
@@ -17,7 +17,7 @@ beforeAll(async () => {
   await pipeline.addCustomer('acme');
   const { pool } = pipeline.database;
   const logger = createLogger({ level: 'silent', role: 'test' });
-  deps = { pool, queue: { enqueue: () => Promise.resolve() }, logger, heldForMs: heldForMs(30) };
+  deps = { pool, queue: { enqueue: () => Promise.resolve() }, logger, holdLimitMs: holdLimitMs(30) };
 });
 afterAll(() => pipeline.close());
 

@@ -13,7 +13,7 @@ import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.j
 import { sendTest, type SentTest } from './send-test.js';
 
 const logger = createLogger({ level: 'error', role: 'test' });
-const heldForMs = 28 * 86_400_000;
+const holdLimitMs = 28 * 86_400_000;
 
 let pipeline: OpenPipeline;
 let receiver: Receiver;
@@ -41,7 +41,7 @@ beforeEach(async () => {
 });
 afterEach(() => receiver.close());
 
-const deps = () => ({ ...pipeline.database, queue, logger, heldForMs });
+const deps = () => ({ ...pipeline.database, queue, logger, holdLimitMs });
 
 async function send(): Promise<SentTest> {
   const sent = await sendTest(deps(), { customerId, endpointId: endpoint.id });

@@ -8,7 +8,7 @@ import { Webhook } from 'standardwebhooks';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
 import { expireHeld } from '../hold/expire-deliveries.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
@@ -304,7 +304,7 @@ describe('attempting a delivery', () => {
       pool,
       queue: { enqueue: () => Promise.resolve() },
       logger: createLogger({ level: 'error', role: 'test' }),
-      heldForMs: heldForMs(30),
+      holdLimitMs: holdLimitMs(30),
     };
     let second: Promise<JobVerdict> | undefined;
     let secondSent = false;

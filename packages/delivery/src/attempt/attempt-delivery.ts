@@ -43,7 +43,7 @@ export interface DeliveryAttempterDeps {
   timeoutMs: number;
   endpointMaxInFlight: number;
   /** How long after its event a delivery may be held. */
-  heldForMs: number;
+  holdLimitMs: number;
   random?: () => number;
 }
 
@@ -60,10 +60,10 @@ export function createDeliveryAttempter(
     settler,
     logger,
     timeoutMs,
-    heldForMs,
+    holdLimitMs,
     random = Math.random,
   } = deps;
-  const disabler = createEndpointDisabler({ pool, endpoints, logger, heldForMs });
+  const disabler = createEndpointDisabler({ pool, endpoints, logger, holdLimitMs });
   const { aim } = createOneShotAim((eventIds) => oneShots.readForDelivery(eventIds));
 
   const load = createGroupCommit<LaneJob, LoadedDelivery | undefined>({
@@ -72,7 +72,7 @@ export function createDeliveryAttempter(
   });
   const close = createGroupCommit<DeliveryToClose, boolean>({
     commit: async (rows) => {
-      const closed = await closeDeliveries(pool, rows, heldForMs);
+      const closed = await closeDeliveries(pool, rows, holdLimitMs);
       return rows.map(({ id }) => closed.has(id));
     },
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),

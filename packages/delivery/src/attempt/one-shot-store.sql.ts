@@ -47,24 +47,24 @@ export interface OneShotStore extends OneShotLanes {
 
 export interface OneShotStoreDeps {
   pool: pg.Pool;
-  lookUps: pg.Pool;
+  keyLookupPool: pg.Pool;
   prisma: PrismaClient;
   secretBox: SecretBox;
   clock: Clock;
 }
 
 export function createOneShotStore(deps: OneShotStoreDeps): OneShotStore {
-  const { lookUps, prisma, secretBox } = deps;
+  const { keyLookupPool, prisma, secretBox } = deps;
   return {
     ...createOneShotLanes(deps),
     sealHeaders: (eventId, headers) => sealOneShotHeaders(secretBox, eventId, headers),
 
     async readForDelivery(eventIds) {
-      const found = await findOneShots(lookUps, eventIds);
+      const found = await findOneShots(keyLookupPool, eventIds);
       return new Map(Array.from(found, ([eventId, stored]) => [eventId, open(stored, secretBox)]));
     },
 
-    has: async (eventId) => (await findOneShots(lookUps, [eventId])).has(eventId),
+    has: async (eventId) => (await findOneShots(keyLookupPool, [eventId])).has(eventId),
     status: (deliveryId) => readOneShotStatus(prisma, deliveryId),
   };
 }

@@ -7,8 +7,8 @@ import { findUnfinishedDeliveries } from './find-unfinished-deliveries.sql.js';
 const BATCH = 1_000;
 
 export type EndpointClosing =
-  /** Pending deliveries wait until `heldForMs` after their event. */
-  | { status: 'held'; reason: string; heldForMs: number }
+  /** Pending deliveries wait until `holdLimitMs` after their event. */
+  | { status: 'held'; reason: string; holdLimitMs: number }
   /** Pending and held deliveries end. */
   | { status: 'cancelled'; reason: string };
 
@@ -30,7 +30,7 @@ export async function closeDeliveriesOfEndpoint(
       if (last === undefined) break;
       closed +=
         closing.status === 'held'
-          ? await holdDeliveries(pool, ids, closing.reason, closing.heldForMs)
+          ? await holdDeliveries(pool, ids, closing.reason, closing.holdLimitMs)
           : await cancelDeliveries(pool, ids, [status], closing.reason);
       after = last;
     }
@@ -42,7 +42,7 @@ async function holdDeliveries(
   pool: pg.Pool,
   ids: string[],
   reason: string,
-  heldForMs: number,
+  holdLimitMs: number,
 ): Promise<number> {
   const { min, max } = idBounds(ids);
   const { rowCount } = await pool.query(
@@ -56,7 +56,7 @@ async function holdDeliveries(
             expires_at = d.created_at + $5::bigint * interval '1 millisecond'
       WHERE ${isLocked('d', ['$2', '$3'])}
         AND (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled'`,
-    [ids, min, max, reason, heldForMs],
+    [ids, min, max, reason, holdLimitMs],
   );
   return rowCount ?? 0;
 }

@@ -11,7 +11,7 @@ export interface EndpointDisablerDeps {
   endpoints: Pick<EndpointCache, 'drop'>;
   logger: Logger;
   /** How long after its event a delivery may be held. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 export interface EndpointDisabler {
@@ -29,7 +29,7 @@ const NOTE_DISABLED = noteSql(
 );
 
 export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisabler {
-  const { pool, endpoints, logger, heldForMs } = deps;
+  const { pool, endpoints, logger, holdLimitMs } = deps;
   const holding = new Map<string, Promise<unknown>>();
 
   return {
@@ -61,7 +61,7 @@ export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisa
       const walk = closeDeliveriesOfEndpoint(pool, endpointId, {
         status: 'held',
         reason: 'endpoint_disabled',
-        heldForMs,
+        holdLimitMs,
       }).finally(() => holding.delete(endpointId));
       holding.set(endpointId, walk);
       await walk;

@@ -4,7 +4,7 @@ import { deliveryIdOf, encodeId, type OperationalEventType } from '@posthorn/dom
 import { createLogger } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { createNoticeTeller } from '../operational-events/tell-notices.js';
@@ -97,7 +97,7 @@ async function pass(failingLimits: FailingLimits = LIMITS): Promise<void> {
 
 async function disable(by: pg.Pool, failingLimits: FailingLimits): Promise<void> {
   const { endpoints } = pipeline;
-  const disabler = createEndpointDisabler({ pool: by, endpoints, logger, heldForMs: heldForMs(30) });
+  const disabler = createEndpointDisabler({ pool: by, endpoints, logger, holdLimitMs: holdLimitMs(30) });
   await disableFailing({ pool: by, endpoints, disabler, logger, failingLimits });
 }
 
@@ -119,7 +119,7 @@ const at = (hours: number) => new Date(BEGAN_MS + hours * HOUR_MS);
 const endpoint = async (id = endpointId) => (await pipeline.endpointStore.get(id))!;
 const resume = (from: 'disabled' | 'paused') =>
   resumeEndpoint(
-    { pool, queue: { enqueue: () => Promise.resolve() }, logger, heldForMs: heldForMs(30) },
+    { pool, queue: { enqueue: () => Promise.resolve() }, logger, holdLimitMs: holdLimitMs(30) },
     endpointId,
     { from, held: 'release' },
   );
@@ -252,7 +252,7 @@ describe('an endpoint all of whose attempts fail', () => {
     await attempt(8);
     await pass();
     expect(await endpoint()).toMatchObject({ status: 'enabled', failingSince: at(8) });
-    await pauseEndpoint({ pool, logger, heldForMs: heldForMs(30) }, endpointId);
+    await pauseEndpoint({ pool, logger, holdLimitMs: holdLimitMs(30) }, endpointId);
     await resume('paused');
     await attempt(15);
     await pass();

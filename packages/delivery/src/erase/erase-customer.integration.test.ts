@@ -12,7 +12,7 @@ import { startReceiver, type Receiver } from '@posthorn/testing';
 import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
 import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { createNoticeTeller } from '../operational-events/tell-notices.js';
 import { createReplayRunner } from '../replay/replay-many.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
@@ -76,14 +76,14 @@ async function addEverything(customerId: string): Promise<void> {
   });
   await oneShots.close();
 
-  const replays = createReplayStore({ ...pipeline.database, heldForMs: heldForMs(30) });
+  const replays = createReplayStore({ ...pipeline.database, holdLimitMs: holdLimitMs(30) });
   const everything = { endpointId: null, type: null, since: null, until: null };
   await prisma.$transaction((tx) =>
     replays.create(tx, { customerId, status: 'dead_lettered', ...everything }),
   );
   const queue = { enqueue: () => Promise.resolve() };
   // One is open, and so is the lane: there may be more to open.
-  await createReplayRunner({ pool, queue, logger, heldForMs: heldForMs(30), unfinishedMax: 1 }).run(ALL);
+  await createReplayRunner({ pool, queue, logger, holdLimitMs: holdLimitMs(30), unfinishedMax: 1 }).run(ALL);
   // Not read yet, and noted but not told.
   await attempt();
   const { deliveryId } = pipeline.jobOf(await pipeline.accept({ customerId }), fails.id);
@@ -92,7 +92,7 @@ async function addEverything(customerId: string): Promise<void> {
     pool,
     endpoints: pipeline.endpoints,
     logger,
-    heldForMs: heldForMs(30),
+    holdLimitMs: holdLimitMs(30),
   });
   await disabler.disable(works.id, 'gone');
   await saveEndpointHealth(pool, [{ endpointId: fails.id, epoch: 0, health: { ...HEALTHY, score: 50 } }]);

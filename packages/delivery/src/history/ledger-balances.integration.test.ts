@@ -6,8 +6,8 @@ import { startReceiver, type Receiver } from '@posthorn/testing';
 import { cancelDelivery, cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { expireHeld } from '../hold/expire-deliveries.js';
-import { heldForMs } from '../hold/held-for.js';
-import { keepHeldLimit } from '../hold/keep-held-limit.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
+import { cancelHeldOverLimit } from '../hold/cancel-held-over-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { createHeldReconciler } from '../hold/reconcile-held-deliveries.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
@@ -85,10 +85,10 @@ async function openWorld(customerId: string, seed: number) {
       return Promise.resolve();
     },
   };
-  const deps = { pool, queue, logger, heldForMs: heldForMs(30) };
+  const deps = { pool, queue, logger, holdLimitMs: holdLimitMs(30) };
   const reconciler = createHeldReconciler(deps);
-  const keepLimit = () => keepHeldLimit({ pool, logger, heldMax: 12 });
-  const replays = createReplayStore({ ...pipeline.database, heldForMs: deps.heldForMs });
+  const keepLimit = () => cancelHeldOverLimit({ pool, logger, heldMax: 12 });
+  const replays = createReplayStore({ ...pipeline.database, holdLimitMs: deps.holdLimitMs });
   const replayRunner = createReplayRunner({ ...deps, unfinishedMax: 3 });
   const { signal } = new AbortController();
   const endpoints: string[] = [];

@@ -3,7 +3,7 @@ import { ensurePartitions } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { keepHeldLimit } from './keep-held-limit.js';
+import { cancelHeldOverLimit } from './cancel-held-over-limit.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
 import { resumeEndpoint } from './resume-endpoint.js';
 
@@ -111,13 +111,13 @@ describe('an endpoint that holds 100,000 deliveries', () => {
         return Promise.resolve();
       },
     };
-    const deps = { pool, queue, logger, heldForMs: 28 * DAY_MS };
+    const deps = { pool, queue, logger, holdLimitMs: 28 * DAY_MS };
     const pass = createHeldReconciler(deps);
 
-    const limit = await measured('limit pass that cancels 2,500', () => keepHeldLimit(deps));
+    const limit = await measured('limit pass that cancels 2,500', () => cancelHeldOverLimit(deps));
     expect(limit.result).toBe(PAST);
     expect(await held()).toEqual({ held: HELD_MAX, oldestCancelled: false });
-    const idle = await measured('idle limit pass', () => keepHeldLimit(deps));
+    const idle = await measured('idle limit pass', () => cancelHeldOverLimit(deps));
     expect(idle.result).toBe(0);
     // What is held, and not what else there is many times over.
     expect(idle.read).toBeLessThan(2 * (HELD_MAX + FINISHED));

@@ -6,8 +6,8 @@ import { startReceiver, type Receiver } from '@posthorn/testing';
 import { cancelDelivery } from '../cancel/cancel-delivery.js';
 import { replayDelivery, type ReplayDeps } from '../replay/replay-delivery.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { heldForMs } from './held-for.js';
-import { keepHeldLimit } from './keep-held-limit.js';
+import { holdLimitMs } from './hold-limit.js';
+import { cancelHeldOverLimit } from './cancel-held-over-limit.js';
 import { pauseEndpoint } from './pause-endpoint.js';
 import { createHeldReconciler } from './reconcile-held-deliveries.js';
 import { resumeEndpoint } from './resume-endpoint.js';
@@ -32,7 +32,7 @@ beforeAll(async () => {
       },
     },
     logger: createLogger({ level: 'silent', role: 'test' }),
-    heldForMs: heldForMs(30),
+    holdLimitMs: holdLimitMs(30),
   };
 });
 afterAll(async () => {
@@ -120,11 +120,11 @@ describe('held deliveries', () => {
   it('are cancelled past the limit, the newest first', async () => {
     const { endpointId, eventIds } = await open(8);
     await pauseEndpoint(deps, endpointId);
-    expect(await keepHeldLimit({ ...deps, heldMax: 8 })).toBe(0);
+    expect(await cancelHeldOverLimit({ ...deps, heldMax: 8 })).toBe(0);
     // As two workers would.
-    const cancelled = await Promise.all([1, 2].map(() => keepHeldLimit({ ...deps, heldMax: 5 })));
+    const cancelled = await Promise.all([1, 2].map(() => cancelHeldOverLimit({ ...deps, heldMax: 5 })));
     expect(cancelled[0]! + cancelled[1]!).toBe(3);
-    expect(await keepHeldLimit({ ...deps, heldMax: 5 })).toBe(0);
+    expect(await cancelHeldOverLimit({ ...deps, heldMax: 5 })).toBe(0);
     const { rows } = await deps.pool.query<{ created_at: Date; reason: string }>(
       'SELECT reason FROM delivery WHERE event_id = ANY ($1) ORDER BY id',
       [eventIds],

@@ -8,7 +8,7 @@ export interface PauseEndpointDeps {
   pool: DatabasePool;
   logger: Logger;
   /** How long after its event a delivery may be held. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 /** `done` also when it was in that status already. `refused`: its status does not allow it. */
@@ -21,7 +21,7 @@ export type EndpointStatusOutcome =
  * success counts.
  */
 export async function pauseEndpoint(
-  { pool, logger, heldForMs }: PauseEndpointDeps,
+  { pool, logger, holdLimitMs }: PauseEndpointDeps,
   endpointId: string,
 ): Promise<EndpointStatusOutcome> {
   const { rows } = await pool.query<{ was: EndpointStatus }>(
@@ -39,7 +39,7 @@ export async function pauseEndpoint(
   const held = await closeDeliveriesOfEndpoint(pool, endpointId, {
     status: 'held',
     reason: 'endpoint_paused',
-    heldForMs,
+    holdLimitMs,
   });
   if (before.was === 'enabled') logger.info('endpoint.paused', { endpointId, held });
   return { kind: 'done' };

@@ -7,7 +7,7 @@ export interface HeldRelease {
   /** A released one may be tried this long from now, */
   openForMs: number;
   /** but never longer than this after its event. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 export interface ReleasedDelivery {
@@ -29,7 +29,7 @@ const CANCELS = '((d.created_at < e.held_cancel_before) IS TRUE)';
  */
 export async function releaseHeldDeliveries(
   pool: pg.Pool,
-  { endpointId, ids, openForMs, heldForMs }: HeldRelease,
+  { endpointId, ids, openForMs, holdLimitMs }: HeldRelease,
 ): Promise<ReleasedDelivery[]> {
   const { min, max } = idBounds(ids);
   const { rows } = await pool.query<{
@@ -60,7 +60,7 @@ export async function releaseHeldDeliveries(
        FROM (SELECT held_cancel_before FROM enabled) e
       WHERE ${isLocked('d', ['$3', '$4'])}
      RETURNING d.id, d.event_id, d.customer_id, d.generation, d.status`,
-    [endpointId, ids, min, max, openForMs, heldForMs],
+    [endpointId, ids, min, max, openForMs, holdLimitMs],
   );
   return rows
     .filter(({ status }) => status === 'pending')

@@ -15,7 +15,7 @@ export interface ReleaseHeldDeps {
   queue: JobQueue;
   logger: Logger;
   /** How long after its event a delivery may be held. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface ReleaseHeldDeps {
  * row says what is to be done, so nothing is lost with this process.
  */
 export async function releaseHeld(
-  { pool, queue, logger, heldForMs }: ReleaseHeldDeps,
+  { pool, queue, logger, holdLimitMs }: ReleaseHeldDeps,
   endpoint: { id: string; retryPolicy: RetryPolicyInput | null },
   rowsMax: number,
 ): Promise<number> {
@@ -43,7 +43,7 @@ export async function releaseHeld(
       endpointId: endpoint.id,
       ids,
       openForMs: openForMs(endpoint.retryPolicy),
-      heldForMs,
+      holdLimitMs,
     });
     await enqueueReopened({ queue, logger }, deliveries);
     released += deliveries.length;

@@ -6,7 +6,7 @@ import { startReceiver, type Receiver } from '@posthorn/testing';
 import type pg from 'pg';
 
 import type { EventAcceptor } from '../accept/accept-event.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { createReplayRunner } from '../replay/replay-many.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
@@ -183,7 +183,7 @@ describe('a bulk replay', () => {
   it('is told of when it is completed, and when it is cancelled', async () => {
     const { id } = await pipeline.addEndpoint(customerId, { url: receiver.url });
     await addFinished(pool, { customerId, endpointId: id, count: 2 });
-    const replays = createReplayStore({ ...pipeline.database, heldForMs: heldForMs(30) });
+    const replays = createReplayStore({ ...pipeline.database, holdLimitMs: holdLimitMs(30) });
     const everything = { endpointId: null, type: null, since: null, until: null };
     const create = async () => {
       const made = await pipeline.database.prisma.$transaction((tx) =>
@@ -348,7 +348,7 @@ const resuming = () => ({
   pool,
   queue: { enqueue: () => Promise.resolve() },
   logger,
-  heldForMs: heldForMs(30),
+  holdLimitMs: holdLimitMs(30),
 });
 
 const enable = (id: string) => resumeEndpoint(resuming(), id, { from: 'disabled', held: 'release' });

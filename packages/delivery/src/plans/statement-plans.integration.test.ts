@@ -176,7 +176,7 @@ describe('the hot statements over many partitions', () => {
     );
     const prisma = new PrismaClient({ adapter: createPrismaAdapter(pool, null) });
     const clock = { nowMs: () => createdAt.getTime() };
-    const replays = createReplayStore({ pool, prisma, clock, heldForMs: 60 * DAY_MS });
+    const replays = createReplayStore({ pool, prisma, clock, holdLimitMs: 60 * DAY_MS });
     const everything = { endpointId: null, type: null, since: null, until: null };
     const filter = { ...everything, customerId: 'acme', status: 'dead_lettered' } as const;
     let id = '';
@@ -189,7 +189,7 @@ describe('the hot statements over many partitions', () => {
     });
     // An index entry, its row, and what the first updates left behind in the index.
     expect(counted).toBeLessThan(10 * DAYS * 6);
-    const page = { openForMs: () => DAY_MS, heldForMs: 60 * DAY_MS, unfinishedMax: 20 };
+    const page = { openForMs: () => DAY_MS, holdLimitMs: 60 * DAY_MS, unfinishedMax: 20 };
     for (let execution = 0; execution < EXECUTIONS; execution += 1) {
       const read = {
         page: await rowsRead(async () => {

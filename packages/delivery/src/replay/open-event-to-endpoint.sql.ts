@@ -17,7 +17,7 @@ export function openEventToEndpoint(
 ): Promise<ReopenOutcome> {
   return inTransaction(pool, async (client) => {
     const deliveryId = deliveryIdOf(eventId, endpointId);
-    const target = await lockTarget(client, eventId, endpointId, options.heldForMs);
+    const target = await lockTarget(client, eventId, endpointId, options.holdLimitMs);
     if (!target) return { kind: 'not_found' };
     if (target.oneShot) return { kind: 'one_shot' };
     if (target.test) return { kind: 'test' };
@@ -25,7 +25,7 @@ export function openEventToEndpoint(
     if (target.expired) return { kind: 'expired' };
     const made = await insertDelivery(client, deliveryId, eventId, endpointId, target.status, {
       openForMs: options.openForMs(target.retryPolicy),
-      heldForMs: options.heldForMs,
+      holdLimitMs: options.holdLimitMs,
     });
     if (!made) return reopen(client, deliveryId, options);
     await client.query('UPDATE event SET added_deliveries = added_deliveries + 1 WHERE id = $1', [eventId]);
@@ -52,7 +52,7 @@ async function lockTarget(
   client: pg.PoolClient,
   eventId: string,
   endpointId: string,
-  heldForMs: number,
+  holdLimitMs: number,
 ): Promise<Target | undefined> {
   const { rows } = await client.query<Target>(
     `SELECT e.customer_id AS "customerId", EXISTS (SELECT FROM one_shot o WHERE o.id = v.id) AS "oneShot", v.test, e.status, e.deleted_at IS NOT NULL AS deleted, e.retry_policy AS "retryPolicy",
@@ -62,7 +62,7 @@ async function lockTarget(
        JOIN event v ON v.id = $1 AND v.customer_id = e.customer_id
       WHERE e.id = $2 AND e.kind = 'registered'
         FOR SHARE OF e`,
-    [eventId, endpointId, heldForMs],
+    [eventId, endpointId, holdLimitMs],
   );
   return rows[0];
 }
@@ -74,7 +74,7 @@ async function insertDelivery(
   eventId: string,
   endpointId: string,
   endpointStatus: EndpointStatus,
-  { openForMs, heldForMs }: { openForMs: number; heldForMs: number },
+  { openForMs, holdLimitMs }: { openForMs: number; holdLimitMs: number },
 ): Promise<boolean> {
   const { rowCount } = await client.query(
     `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, next_attempt_at, created_at,
@@ -89,7 +89,7 @@ async function insertDelivery(
             0
        FROM event v WHERE v.id = $2
      ON CONFLICT (id) DO NOTHING`,
-    [deliveryId, eventId, endpointId, endpointStatus, openForMs, heldForMs],
+    [deliveryId, eventId, endpointId, endpointStatus, openForMs, holdLimitMs],
   );
   return rowCount === 1;
 }

@@ -46,7 +46,7 @@ export function openReplayPage(
       finishedUntil: createdAt,
       oneShots: endpoint.oneShots,
       openForMs: options.openForMs(endpoint.retryPolicy),
-      heldForMs: options.heldForMs,
+      holdLimitMs: options.holdLimitMs,
     });
     await moveLane(client, replayId, endpointId, { opened, expired, afterId: ids.at(-1) ?? lane.afterId });
     if (ids.length < limit) await endLane(client, replayId, endpointId, 'unmatched');

@@ -14,7 +14,7 @@ export interface ReopenOptions {
   /** How long an opening under this policy may last. */
   openForMs(policy: RetryPolicyInput | null): number;
   /** No delivery is tried or held longer than this after its event. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 /**
@@ -49,12 +49,12 @@ export function reopenDelivery(
 export async function reopen(
   client: pg.PoolClient,
   deliveryId: string,
-  { openForMs, heldForMs }: ReopenOptions,
+  { openForMs, holdLimitMs }: ReopenOptions,
 ): Promise<ReopenOutcome> {
   const endpoint = await lockEndpointOf(client, deliveryId);
   if (!endpoint) return { kind: 'not_found' };
   if (endpoint.deleted) return { kind: 'endpoint_deleted' };
-  const current = await lockDelivery(client, deliveryId, heldForMs);
+  const current = await lockDelivery(client, deliveryId, holdLimitMs);
   if (!current) return { kind: 'not_found' };
   if (current.test) return { kind: 'test' };
   if (current.expired) return { kind: 'expired' };
@@ -62,14 +62,14 @@ export async function reopen(
 
   if (endpoint.status !== 'enabled') {
     if (current.status !== 'held') {
-      await hold(client, deliveryId, `endpoint_${endpoint.status}`, finished, heldForMs);
+      await hold(client, deliveryId, `endpoint_${endpoint.status}`, finished, holdLimitMs);
     }
     return { kind: 'held' };
   }
   if (current.status === 'pending' && !current.waiting) return { kind: 'due' };
   const delivery = await open(client, deliveryId, current.status, endpoint, {
     openForMs: openForMs(endpoint.retryPolicy),
-    heldForMs,
+    holdLimitMs,
   });
   return { kind: 'opened', delivery };
 }
@@ -107,14 +107,14 @@ interface LockedDelivery {
 async function lockDelivery(
   client: pg.PoolClient,
   deliveryId: string,
-  heldForMs: number,
+  holdLimitMs: number,
 ): Promise<LockedDelivery | undefined> {
   const { rows } = await client.query<LockedDelivery>(
     `SELECT status,
             COALESCE(next_attempt_at > clock_timestamp() + interval '2 seconds', false) AS waiting,
             created_at + $2::bigint * interval '1 millisecond' <= clock_timestamp() AS expired, test
        FROM delivery WHERE id = $1 FOR UPDATE`,
-    [deliveryId, heldForMs],
+    [deliveryId, holdLimitMs],
   );
   return rows[0];
 }
@@ -124,7 +124,7 @@ async function hold(
   deliveryId: string,
   reason: string,
   finished: boolean,
-  heldForMs: number,
+  holdLimitMs: number,
 ): Promise<void> {
   await client.query(
     `UPDATE delivery
@@ -133,7 +133,7 @@ async function hold(
             attempts_before = CASE WHEN $3 THEN attempts ELSE attempts_before END, replayed_after = attempts,
             expires_at = created_at + $4::bigint * interval '1 millisecond'
       WHERE id = $1`,
-    [deliveryId, reason, finished, heldForMs],
+    [deliveryId, reason, finished, holdLimitMs],
   );
 }
 
@@ -142,7 +142,7 @@ async function open(
   deliveryId: string,
   from: DeliveryStatus,
   endpoint: LockedEndpoint,
-  { openForMs, heldForMs }: { openForMs: number; heldForMs: number },
+  { openForMs, holdLimitMs }: { openForMs: number; holdLimitMs: number },
 ): Promise<ReleasedDelivery> {
   const { rows } = await client.query<{
     event_id: string;
@@ -160,7 +160,7 @@ async function open(
                                          created_at + $4::bigint * interval '1 millisecond') END
       WHERE id = $1
      RETURNING event_id, customer_id, endpoint_id, generation`,
-    [deliveryId, isFinished(from), openForMs, heldForMs],
+    [deliveryId, isFinished(from), openForMs, holdLimitMs],
   );
   const [row] = rows;
   if (!row) throw new Error('A locked delivery cannot be gone');

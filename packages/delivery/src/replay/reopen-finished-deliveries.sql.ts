@@ -15,7 +15,7 @@ export interface FinishedReopening {
   /** How long the opening may last, */
   openForMs: number;
   /** but never longer than this after the event. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 export interface FinishedReopened {
@@ -31,7 +31,7 @@ export interface FinishedReopened {
  */
 export async function reopenFinishedDeliveries(
   client: pg.ClientBase,
-  { ids, status, finishedUntil, oneShots, openForMs, heldForMs }: FinishedReopening,
+  { ids, status, finishedUntil, oneShots, openForMs, holdLimitMs }: FinishedReopening,
 ): Promise<FinishedReopened> {
   if (ids.length === 0) return { opened: [], expired: 0 };
   const { min, max } = idBounds(ids);
@@ -61,7 +61,7 @@ export async function reopenFinishedDeliveries(
      )
      SELECT l.id, l.event_id, l.customer_id, l.endpoint_id, o.generation
        FROM locked l LEFT JOIN opened o ON o.id = l.id`,
-    [ids, min, max, status, finishedUntil, openForMs, heldForMs],
+    [ids, min, max, status, finishedUntil, openForMs, holdLimitMs],
   );
   const opened = rows.flatMap(({ id, event_id, customer_id, endpoint_id, generation }) =>
     generation === null

@@ -12,7 +12,7 @@ export interface ReplayDeps {
   queue: JobQueue;
   logger: Logger;
   /** No delivery is tried or held longer than this after its event. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 export type ReplayOutcome = ReopenOutcome['kind'];
@@ -38,8 +38,8 @@ export async function replayEvent(
   return finish(deps, eventId, await openEventToEndpoint(deps.pool, eventId, endpointId, optionsOf(deps)));
 }
 
-function optionsOf({ heldForMs }: ReplayDeps): ReopenOptions {
-  return { openForMs, heldForMs };
+function optionsOf({ holdLimitMs }: ReplayDeps): ReopenOptions {
+  return { openForMs, holdLimitMs };
 }
 
 async function finish(deps: ReplayDeps, replayed: string, outcome: ReopenOutcome): Promise<ReplayOutcome> {

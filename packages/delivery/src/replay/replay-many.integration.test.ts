@@ -5,7 +5,7 @@ import { startReceiver, type Receiver } from '@posthorn/testing';
 
 import { cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { addFinished } from '../test-support/add-finished.js';
@@ -28,7 +28,7 @@ let customers = 0;
 beforeAll(async () => {
   pipeline = await openPipeline();
   receiver = await startReceiver();
-  replays = createReplayStore({ ...pipeline.database, heldForMs: heldForMs(30) });
+  replays = createReplayStore({ ...pipeline.database, holdLimitMs: holdLimitMs(30) });
 });
 afterAll(async () => {
   await pipeline.close();
@@ -53,7 +53,7 @@ async function openWorld(endpointCount = 1) {
     },
   };
   const { pool } = pipeline.database;
-  const deps = { pool, queue, logger, heldForMs: heldForMs(30) };
+  const deps = { pool, queue, logger, holdLimitMs: holdLimitMs(30) };
   const runner = createReplayRunner({ ...deps, unfinishedMax: UNFINISHED_MAX });
   return { customerId, endpointIds, endpointId: endpointIds[0]!, jobs, deps, runner };
 }
@@ -182,7 +182,11 @@ describe('a bulk replay', () => {
     }
     receiver.respondWith(({ number }) => ({ status: number % 2 === 0 ? 500 : 200 }));
     const replay = await start(world);
-    const options = { openForMs: () => 3_600_000, heldForMs: heldForMs(30), unfinishedMax: UNFINISHED_MAX };
+    const options = {
+      openForMs: () => 3_600_000,
+      holdLimitMs: holdLimitMs(30),
+      unfinishedMax: UNFINISHED_MAX,
+    };
     const openPage = async (endpointId: string) => {
       const opened = await openReplayPage(pipeline.database.pool, replay.id, endpointId, options);
       await world.deps.queue.enqueue(
@@ -293,10 +297,10 @@ describe('a bulk replay', () => {
     const world = await openWorld();
     const { pool } = pipeline.database;
     await addFinished(pool, { ...world, count: 3 });
-    const brief = createReplayStore({ ...pipeline.database, heldForMs: 30_000 });
+    const brief = createReplayStore({ ...pipeline.database, holdLimitMs: 30_000 });
     expect(await brief.count(everythingOf(world.customerId))).toMatchObject({ matched: 0 });
     const replay = await start(world);
-    const runner = createReplayRunner({ ...world.deps, heldForMs: 30_000 });
+    const runner = createReplayRunner({ ...world.deps, holdLimitMs: 30_000 });
     expect(await finish(replay, { ...world, runner })).toMatchObject({ matched: 3, done: 0, failed: 3 });
   });
 
@@ -355,7 +359,7 @@ describe('a bulk replay', () => {
     const { pool, prisma } = pipeline.database;
     await addFinished(pool, { ...world, count: 3 });
     const asked = everythingOf(world.customerId);
-    const small = createReplayStore({ ...pipeline.database, heldForMs: heldForMs(30), readMax: 2 });
+    const small = createReplayStore({ ...pipeline.database, holdLimitMs: holdLimitMs(30), readMax: 2 });
     expect(await small.count(asked)).toMatchObject({ more: true });
     const outcomes = await Promise.all(
       Array.from({ length: 5 }, () => prisma.$transaction((tx) => replays.create(tx, asked))),

@@ -15,7 +15,7 @@ export interface ReplayRunnerDeps {
   queue: JobQueue;
   logger: Logger;
   /** No delivery is tried or held longer than this after its event. */
-  heldForMs: number;
+  holdLimitMs: number;
   /** At each endpoint a replay has at most this many unfinished deliveries. Default 50. */
   unfinishedMax?: number;
 }
@@ -34,7 +34,7 @@ export interface ReplayRunner {
  * waiting.
  */
 export function createReplayRunner(deps: ReplayRunnerDeps): ReplayRunner {
-  const { pool, queue, logger, heldForMs, unfinishedMax = 50 } = deps;
+  const { pool, queue, logger, holdLimitMs, unfinishedMax = 50 } = deps;
 
   return {
     async run(signal) {
@@ -61,7 +61,7 @@ export function createReplayRunner(deps: ReplayRunnerDeps): ReplayRunner {
       case 'room':
         for (const endpointId of review.endpointIds) {
           if (signal.aborted) return;
-          const options = { openForMs, heldForMs, unfinishedMax };
+          const options = { openForMs, holdLimitMs, unfinishedMax };
           await enqueueReopened({ queue, logger }, await openReplayPage(pool, replayId, endpointId, options));
         }
     }

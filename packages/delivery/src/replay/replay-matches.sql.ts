@@ -12,14 +12,14 @@ export interface ReplayMatches {
 
 /**
  * Counts what a replay made at `createdAt` covers: of endpoints that are there, and of events that are not older than
- * `heldForMs`. Reads at most `readMax` deliveries.
+ * `holdLimitMs`. Reads at most `readMax` deliveries.
  */
 export async function countReplayMatches(
   prisma: Pick<PrismaClient, '$queryRaw'>,
   filter: ReplayFilter,
-  { createdAt, heldForMs, readMax }: { createdAt: Date; heldForMs: number; readMax: number },
+  { createdAt, holdLimitMs, readMax }: { createdAt: Date; holdLimitMs: number; readMax: number },
 ): Promise<ReplayMatches> {
-  const oldest = new Date(createdAt.getTime() - heldForMs);
+  const oldest = new Date(createdAt.getTime() - holdLimitMs);
   const since = filter.since && filter.since > oldest ? filter.since : oldest;
   const candidates = candidatesOf(filter, replayRange({ ...filter, since }, createdAt));
   const { status, type } = filter;

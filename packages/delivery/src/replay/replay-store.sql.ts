@@ -62,21 +62,21 @@ export interface ReplayStoreDeps {
   prisma: PrismaClient;
   clock: Clock;
   /** No delivery is tried or held longer than this after its event. */
-  heldForMs: number;
+  holdLimitMs: number;
   readMax?: number;
 }
 
 export function createReplayStore(deps: ReplayStoreDeps): ReplayStore {
-  const { pool, prisma, clock, heldForMs, readMax = READ_MAX } = deps;
+  const { pool, prisma, clock, holdLimitMs, readMax = READ_MAX } = deps;
   return {
     count: (filter) =>
-      countReplayMatches(prisma, filter, { createdAt: new Date(clock.nowMs()), heldForMs, readMax }),
+      countReplayMatches(prisma, filter, { createdAt: new Date(clock.nowMs()), holdLimitMs, readMax }),
 
     async create(tx, filter) {
       const id = createUuidV7(clock.nowMs());
       const createdAt = await insert(tx, id, filter);
       if (!(createdAt instanceof Date)) return createdAt;
-      const matches = await countReplayMatches(tx, filter, { createdAt, heldForMs, readMax });
+      const matches = await countReplayMatches(tx, filter, { createdAt, holdLimitMs, readMax });
       if (matches.more) {
         await tx.replay.delete({ where: { id } });
         return { kind: 'too_many' };

@@ -13,14 +13,14 @@ export interface DeliveryToClose {
 }
 
 /**
- * Takes pending deliveries out of `pending` without an attempt: held (until `heldForMs` after their event), dead-lettered
+ * Takes pending deliveries out of `pending` without an attempt: held (until `holdLimitMs` after their event), dead-lettered
  * (expired) or cancelled; one that was delivered before its replay is delivered again. None is held whose endpoint is
  * enabled by now: nobody would release it soon. Returns the ids that were closed.
  */
 export async function closeDeliveries(
   pool: pg.Pool,
   deliveries: readonly DeliveryToClose[],
-  heldForMs: number,
+  holdLimitMs: number,
 ): Promise<Set<string>> {
   const ids = deliveries.map(({ id }) => id);
   const { min, max } = idBounds(ids);
@@ -53,7 +53,7 @@ export async function closeDeliveries(
       deliveries.map(({ reason }) => reason),
       min,
       max,
-      heldForMs,
+      holdLimitMs,
     ],
   });
   return new Set(rows.map(({ id }) => id));

@@ -6,8 +6,8 @@ import { cancelDelivery, cancelMatchingDeliveries } from '../cancel/cancel-deliv
 import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { expireHeld, expireParked } from '../hold/expire-deliveries.js';
-import { heldForMs } from '../hold/held-for.js';
-import { keepHeldLimit } from '../hold/keep-held-limit.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
+import { cancelHeldOverLimit } from '../hold/cancel-held-over-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { createHeldReconciler } from '../hold/reconcile-held-deliveries.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
@@ -27,7 +27,7 @@ beforeAll(async () => {
     pool: pipeline.database.pool,
     queue: { enqueue: () => Promise.resolve() },
     logger: createLogger({ level: 'silent', role: 'test' }),
-    heldForMs: heldForMs(30),
+    holdLimitMs: holdLimitMs(30),
   };
 });
 afterAll(async () => {
@@ -85,7 +85,7 @@ const endings: Record<string, Ending> = {
   }),
   'is held past the limit': end('cancelled', 'held_limit', async (world) => {
     await pause(world);
-    await keepHeldLimit({ ...deps, heldMax: 0 });
+    await cancelHeldOverLimit({ ...deps, heldMax: 0 });
   }),
   'is held, and expires': end('dead_lettered', 'expired', async (world) => {
     await pause(world);

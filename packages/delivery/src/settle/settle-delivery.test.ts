@@ -50,7 +50,7 @@ describe('settling while Postgres is away', () => {
     const settler = createDeliverySettler({
       ...database,
       logger,
-      heldForMs: 1,
+      holdLimitMs: 1,
     });
     const lock = new AbortController();
     const settling = Promise.all(Array.from({ length: 500 }, () => settler.settle(attempt, lock.signal)));

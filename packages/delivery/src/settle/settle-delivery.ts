@@ -45,14 +45,14 @@ export interface DeliverySettlerDeps {
   clock: Clock;
   logger: Logger;
   /** How long after its event a delivery may be held. */
-  heldForMs: number;
+  holdLimitMs: number;
 }
 
 export function createDeliverySettler({
   pool,
   clock,
   logger,
-  heldForMs,
+  holdLimitMs,
 }: DeliverySettlerDeps): DeliverySettler {
   const commit = createGroupCommit<AttemptToSettle, SettleOutcome>({
     commit: (attempts) => settleAttempts(pool, attempts),
@@ -66,7 +66,7 @@ export function createDeliverySettler({
 
   return {
     async settle(attempt, signal) {
-      for (let row = toRow(attempt, clock.nowMs(), heldForMs); ;) {
+      for (let row = toRow(attempt, clock.nowMs(), holdLimitMs); ;) {
         const asked = row;
         const outcome = await untilDone(() => commit(asked), signal);
         if (outcome === undefined) return { kind: 'given_up' };

@@ -33,7 +33,7 @@ import { createEndpointCache, type EndpointCache } from '../attempt/endpoint-cac
 import { createOneShotStore, type OneShotStore } from '../attempt/one-shot-store.sql.js';
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { eraseCustomer, type EraseCustomerOutcome } from '../erase/erase-customer.sql.js';
-import { heldForMs } from '../hold/held-for.js';
+import { holdLimitMs } from '../hold/hold-limit.js';
 import { createDeliverySettler } from '../settle/settle-delivery.js';
 
 /** The pipeline over a real database and a real sender; the queue's part is played by the test. */
@@ -77,11 +77,11 @@ export async function openPipeline(
     url: testDatabase.url, // Some tests lay in hundreds of thousands of rows by one statement.
     statementTimeoutMs: 300_000,
     poolMax: 14,
-    lookUpsMax: 4,
-    acceptingMax: 2,
+    keyLookupPoolMax: 4,
+    ingestPoolMax: 2,
     logger,
   });
-  const { pool, lookUps, accepting, prisma, clock } = database;
+  const { pool, keyLookupPool, ingestPool, prisma, clock } = database;
   await ensurePartitions(pool, { nowMs: Date.now() });
 
   const keyring = parseKeyring(generateKeyring());
@@ -106,7 +106,7 @@ export async function openPipeline(
   const openAcceptor = (deps: Partial<EventAcceptorDeps> = {}) => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     const acceptor = createEventAcceptor({
-      pool: accepting,
+      pool: ingestPool,
       largePool: pool,
       clock,
       routes,
@@ -121,7 +121,7 @@ export async function openPipeline(
   const openOneShotAcceptor = () => {
     const routes = createRouteCache((customerId) => endpointStore.readRoutes(customerId));
     return createOneShotAcceptor({
-      pool: accepting,
+      pool: ingestPool,
       clock,
       routes,
       oneShots: oneShotStore,
@@ -132,7 +132,7 @@ export async function openPipeline(
   };
   const { acceptor } = openAcceptor();
   const handle = createDeliveryAttempter({
-    pool: lookUps,
+    pool: keyLookupPool,
     clock,
     endpoints,
     oneShots: oneShotStore,
@@ -141,11 +141,11 @@ export async function openPipeline(
         ? options.wrapSend((request) => sender.send(request))
         : (request) => sender.send(request),
     },
-    settler: createDeliverySettler({ pool: lookUps, clock, logger, heldForMs: heldForMs(30) }),
+    settler: createDeliverySettler({ pool: keyLookupPool, clock, logger, holdLimitMs: holdLimitMs(30) }),
     logger,
     timeoutMs: 5_000,
     endpointMaxInFlight: 10,
-    heldForMs: heldForMs(30),
+    holdLimitMs: holdLimitMs(30),
   });
   const customerOf = new Map<string, string>();
 

@@ -11,7 +11,7 @@ import { deliveryResource } from './delivery-resource.js';
 import { findDelivery } from './find-delivery.js';
 import type { TakeTurn } from './take-turns.js';
 
-export interface DeliveryChangesDeps extends ReplayDeps {
+export interface DeliveryActionsDeps extends ReplayDeps {
   authentication: RequestHandler;
   customers: CustomerStore;
   endpoints: EndpointStore;
@@ -20,7 +20,7 @@ export interface DeliveryChangesDeps extends ReplayDeps {
   takeTurn: TakeTurn;
 }
 
-export function mountDeliveryChanges(router: Router, deps: DeliveryChangesDeps): void {
+export function mountDeliveryActions(router: Router, deps: DeliveryActionsDeps): void {
   const { authentication, pool, customers, endpoints, events, takeTurn } = deps;
 
   mountOperation(router, operations.cancelDeliveries, authentication, async ({ body, caller }) => {
@@ -100,6 +100,6 @@ function refuse(outcome: ReplayOutcome): void {
   }
 }
 
-async function current(deps: DeliveryChangesDeps, caller: Caller, id: string): Promise<DeliveryResource> {
+async function current(deps: DeliveryActionsDeps, caller: Caller, id: string): Promise<DeliveryResource> {
   return deliveryResource(await findDelivery(deps, caller, id));
 }

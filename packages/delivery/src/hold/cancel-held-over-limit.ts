@@ -7,7 +7,7 @@ import { findEndpointsPastHeldLimit, findHeldPastLimit } from './find-held-past-
 const HELD_MAX = 100_000;
 const BATCH = 1_000;
 
-export interface KeepHeldLimitDeps {
+export interface CancelHeldOverLimitDeps {
   pool: DatabasePool;
   logger: Logger;
   /** More than this many an endpoint does not hold. Default 100,000. */
@@ -18,11 +18,11 @@ export interface KeepHeldLimitDeps {
  * One pass: of what a paused or disabled endpoint holds past its limit, the newest are cancelled (`held_limit`). Accepting
  * does not count, so between two passes more can be held. Several processes may run it at once. Returns how many.
  */
-export async function keepHeldLimit({
+export async function cancelHeldOverLimit({
   pool,
   logger,
   heldMax = HELD_MAX,
-}: KeepHeldLimitDeps): Promise<number> {
+}: CancelHeldOverLimitDeps): Promise<number> {
   let cancelled = 0;
   for (const endpointId of await findEndpointsPastHeldLimit(pool, heldMax)) {
     for (;;) {
