@@ -85,6 +85,7 @@ export { byIndex, setLocal } from './connection-settings.js';
 export { isLocked } from './sql/is-locked.js';
 export { DAY_MS, isoDay, startOfDay } from './utc-day.js';
 export { byDay, type DayTables } from './sql/by-day.js';
+export { createDayStatement, createStatement } from './sql/statement.js';
 export { partitionName } from './partition-tables.js';
 export { Prisma, PrismaClient } from './generated/client.js';
 export { cutPage } from './stores/page.js';

@@ -47,7 +47,7 @@ export async function byDay<T, R>(
   const results = new Array<R>(items.length).fill(gone);
   const ends = await Promise.allSettled(
     Array.from(days, async ([dayMs, day]) => {
-      const found = await runUnlessDropped(() => run(tablesOf(dayMs), day.items));
+      const found = await runUnlessDropped(() => run(tablesOfDay(dayMs), day.items));
       found?.forEach((result, index) => (results[day.places[index] as number] = result));
     }),
   );
@@ -64,7 +64,7 @@ async function runUnlessDropped<R>(run: () => Promise<R>): Promise<R | undefined
   }
 }
 
-function tablesOf(dayMs: number): DayTables {
+export function tablesOfDay(dayMs: number): DayTables {
   return {
     event: partitionName('event', dayMs),
     oneShot: partitionName('one_shot', dayMs),
