@@ -1,5 +1,6 @@
 export { createUuidV7, decodeId, encodeId, firstUuidAt, lastUuidAt, uuidTimeMs } from './ids.js';
 export { deliveryIdOf } from './delivery-id.js';
+export type { DeliveryRef } from './delivery-ref.js';
 export {
   customerIdPattern,
   eventTypeLengthMax,

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { DeliveryRef } from '@posthorn/domain';
 import { startChildScript, startPrivateRedis, testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import type { LaneJob } from './delivery-job.js';
 import { laneJobId } from './lanes/lane-job.js';
 import { laneName } from './lanes/lane-name.js';
 import {
@@ -264,7 +264,7 @@ describe('the dispatcher, when something breaks', () => {
     const hold = gate();
     const running: string[] = [];
     let ran = 0;
-    const handle = async (job: LaneJob) => {
+    const handle = async (job: DeliveryRef) => {
       running.push(job.endpointId);
       await hold.opened;
       ran += 1;

@@ -1,6 +1,6 @@
-import type { EndpointHealth, RateLimit } from '@posthorn/domain';
+import type { EndpointHealth, RateLimit, DeliveryRef } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type { JobVerdict, LaneJob } from './delivery-job.js';
+import type { JobVerdict } from './delivery-job.js';
 import { defaultPrefix } from './prefix.js';
 
 /**
@@ -54,7 +54,7 @@ export interface DispatcherOptions {
    * throws anything else, the same job runs again after 1 to 5 s.
    */
   readonly handle: (
-    job: LaneJob,
+    job: DeliveryRef,
     signal: AbortSignal,
     waitForRateLimit: () => Promise<void>,
   ) => Promise<JobVerdict>;

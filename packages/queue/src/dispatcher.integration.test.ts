@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { encodeId } from '@posthorn/domain';
+import { encodeId, type DeliveryRef } from '@posthorn/domain';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import type { LaneJob } from './delivery-job.js';
 import {
   deliveryJob,
   gate,
@@ -28,7 +27,7 @@ describe('the dispatcher', () => {
     const jobs = Array.from({ length: 300 }, (_, i) =>
       deliveryJob({ customerId: `customer-${i % 20}`, generation: 1 + (i % 3) }),
     );
-    const handled: LaneJob[] = [];
+    const handled: DeliveryRef[] = [];
     await queue.dispatch({
       handle: async (job) => {
         handled.push(job);
@@ -37,7 +36,7 @@ describe('the dispatcher', () => {
     });
     await queue.producer.enqueue(jobs);
     await waitUntil(() => handled.length === jobs.length);
-    const byId = (a: LaneJob, b: LaneJob) => a.deliveryId.localeCompare(b.deliveryId);
+    const byId = (a: DeliveryRef, b: DeliveryRef) => a.deliveryId.localeCompare(b.deliveryId);
     expect(handled.sort(byId)).toEqual(jobs.map(({ delayMs: _, ...ids }) => ids).sort(byId));
   });
 

@@ -1,4 +1,4 @@
-export type { DeliveryJob, JobVerdict, LaneJob } from './delivery-job.js';
+export type { DeliveryJob, JobVerdict } from './delivery-job.js';
 export type { QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
 export { createQueueProducer } from './queue-producer.js';
 export type {

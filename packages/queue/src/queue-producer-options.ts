@@ -1,3 +1,4 @@
+import type { DeliveryRef } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import type { DeliveryJob } from './delivery-job.js';
 import type { LossMarker } from './ready-index/loss-marker.js';
@@ -34,7 +35,7 @@ export interface QueueProducer {
   /** Makes delayed jobs due now and adds those that the queue does not know; a job that waits or runs is left alone. */
   makeDueNow(jobs: readonly DeliveryJob[]): Promise<void>;
   /** How many jobs of an endpoint's lane wait to be fetched. */
-  waiting(endpoint: Pick<DeliveryJob, 'customerId' | 'endpointId'>): Promise<number>;
+  waiting(endpoint: Pick<DeliveryRef, 'customerId' | 'endpointId'>): Promise<number>;
   /**
    * Removes whatever the queue holds of a customer, also what is being sent. Its events have to be gone: what comes after
    * that finds nothing to send.

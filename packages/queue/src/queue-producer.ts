@@ -118,7 +118,7 @@ function announcementsOf(jobs: readonly DeliveryJob[], laneOf: LaneCache): Annou
     let due = customers.get(job.customerId);
     if (!due) customers.set(job.customerId, (due = new Map<string, number>()));
     const { lane } = laneOf(job);
-    due.set(lane, Math.min(due.get(lane) ?? Infinity, job.delayMs));
+    due.set(lane, Math.min(due.get(lane) ?? Infinity, job.delayMs ?? 0));
   }
   return Array.from(customers, ([customerId, due]) => ({ customerId, lanes: due }));
 }

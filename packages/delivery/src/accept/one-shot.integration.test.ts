@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createOneShotSecrets } from '@posthorn/database';
-import { oneShotLanesMax, oneShotType } from '@posthorn/domain';
-import type { LaneJob } from '@posthorn/queue';
+import { oneShotLanesMax, oneShotType, type DeliveryRef } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 import { Webhook } from 'standardwebhooks';
@@ -63,7 +62,7 @@ async function accept(given: Partial<OneShotToAccept> = {}): Promise<string> {
 const rowsOf = async (statement: string, ...values: unknown[]): Promise<Record<string, unknown>[]> =>
   (await pipeline.database.pool.query<Record<string, unknown>>(statement, values)).rows;
 
-async function jobOf(deliveryId: string): Promise<LaneJob> {
+async function jobOf(deliveryId: string): Promise<DeliveryRef> {
   const [row] = await rowsOf(
     'SELECT event_id, endpoint_id, generation FROM delivery WHERE id = $1',
     deliveryId,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { LaneJob } from '@posthorn/queue';
+import type { DeliveryRef } from '@posthorn/domain';
 import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 import { Webhook } from 'standardwebhooks';
@@ -20,9 +20,9 @@ let receiver: Receiver;
 let customers = 0;
 let customerId: string;
 let endpoint: { id: string; secret: string };
-const jobs: Omit<LaneJob, 'delayMs'>[] = [];
+const jobs: DeliveryRef[] = [];
 const queue = {
-  enqueue: (more: readonly LaneJob[]) => {
+  enqueue: (more: readonly DeliveryRef[]) => {
     jobs.push(...more);
     return Promise.resolve();
   },
@@ -50,7 +50,7 @@ async function send(): Promise<SentTest> {
 }
 
 /** What the worker says of its job. */
-const attempt = () => pipeline.handle(jobs.at(-1) as LaneJob, new AbortController().signal);
+const attempt = () => pipeline.handle(jobs.at(-1) as DeliveryRef, new AbortController().signal);
 const rowsOf = async (statement: string, ...values: unknown[]): Promise<Record<string, unknown>[]> =>
   (await pipeline.database.pool.query<Record<string, unknown>>(statement, values)).rows;
 const delivery = async ({ deliveryId }: SentTest) =>

@@ -7,8 +7,9 @@ import {
   type AttemptTrigger,
   type RecordedOutcome,
   type RetryPolicy,
+  type DeliveryRef,
 } from '@posthorn/domain';
-import type { JobVerdict, LaneJob } from '@posthorn/queue';
+import type { JobVerdict } from '@posthorn/queue';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import type { Sender } from '@posthorn/sender';
 
@@ -50,7 +51,7 @@ export interface DeliveryAttempterDeps {
 /** Makes the handler of a delivery's job: one attempt, or none where the delivery is no longer to be attempted. */
 export function createDeliveryAttempter(
   deps: DeliveryAttempterDeps,
-): (job: LaneJob, signal: AbortSignal, untilTurn?: () => Promise<void>) => Promise<JobVerdict> {
+): (job: DeliveryRef, signal: AbortSignal, untilTurn?: () => Promise<void>) => Promise<JobVerdict> {
   const {
     pool,
     clock,
@@ -66,7 +67,7 @@ export function createDeliveryAttempter(
   const disabler = createEndpointDisabler({ pool, endpoints, logger, holdLimitMs });
   const { aim } = createOneShotAim((eventIds) => oneShots.readForDelivery(eventIds));
 
-  const load = createGroupCommit<LaneJob, LoadedDelivery | undefined>({
+  const load = createGroupCommit<DeliveryRef, LoadedDelivery | undefined>({
     commit: (jobs) => loadDeliveries(pool, jobs),
     isRetryableRowByRow: () => false,
   });

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createQueueProducer, type DeliveryJob, type LaneJob, type QueueProducer } from '@posthorn/queue';
+import type { DeliveryRef } from '@posthorn/domain';
+import { createQueueProducer, type DeliveryJob, type QueueProducer } from '@posthorn/queue';
 import { createLogger } from '@posthorn/runtime';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 
@@ -63,7 +64,7 @@ const openSweep = (wrapped: Partial<SweepQueue> = {}) =>
 async function sweepAndSeeDelays() {
   const delays: number[] = [];
   const enqueue = (jobs: readonly DeliveryJob[]) => {
-    delays.push(...jobs.map(({ delayMs }) => delayMs));
+    delays.push(...jobs.map(({ delayMs = 0 }) => delayMs));
     return queue.enqueue(jobs);
   };
   return { result: await openSweep({ enqueue }).run(running), delays };
@@ -71,7 +72,7 @@ async function sweepAndSeeDelays() {
 const sweepOnce = (wrapped?: Partial<SweepQueue>) => openSweep(wrapped).run(running);
 
 /** Accepted deliveries that were due so long ago, of which the queue has not heard. */
-async function due(count: number, sinceMs = 5_000): Promise<LaneJob[]> {
+async function due(count: number, sinceMs = 5_000): Promise<DeliveryRef[]> {
   const eventIds = await Promise.all(
     Array.from({ length: count }, () => pipeline.accept({ customerId: 'acme' })),
   );
@@ -82,8 +83,8 @@ async function due(count: number, sinceMs = 5_000): Promise<LaneJob[]> {
   return eventIds.map((eventId) => pipeline.jobOf(eventId, endpointId));
 }
 
-const queued = (jobs: LaneJob[]): DeliveryJob[] => jobs.map((job) => ({ ...job, delayMs: 0 }));
-const missing = async (jobs: LaneJob[]) => (await queue.jobStates(queued(jobs))).missing;
+const queued = (jobs: DeliveryRef[]): DeliveryJob[] => jobs.map((job) => ({ ...job, delayMs: 0 }));
+const missing = async (jobs: DeliveryRef[]) => (await queue.jobStates(queued(jobs))).missing;
 
 /** As if that long had passed: everything that was written down lies so much further back. */
 async function letPass(ms: number): Promise<void> {

@@ -8,8 +8,8 @@ import {
   type EndpointSettings,
   type EndpointStore,
 } from '@posthorn/database';
-import { deliveryIdOf } from '@posthorn/domain';
-import type { DeliveryJob, LaneJob } from '@posthorn/queue';
+import { deliveryIdOf, type DeliveryRef } from '@posthorn/domain';
+import type { DeliveryJob } from '@posthorn/queue';
 import {
   createLogger,
   createSecretBox,
@@ -60,7 +60,7 @@ export interface OpenPipeline {
     settings: Partial<EndpointSettings> & { url: string },
   ): Promise<{ id: string; secret: string }>;
   accept(event: Partial<EventToAccept> & { customerId: string }): Promise<string>;
-  jobOf(eventId: string, endpointId: string): LaneJob;
+  jobOf(eventId: string, endpointId: string): DeliveryRef;
   delivery(eventId: string, endpointId: string): Promise<Record<string, unknown>>;
   attempts(eventId: string, endpointId: string): Promise<Record<string, unknown>[]>;
   erase(customerId: string, signal?: AbortSignal): Promise<EraseCustomerOutcome>;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { RateLimit } from '@posthorn/domain';
+import type { RateLimit, DeliveryRef } from '@posthorn/domain';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
-import type { JobVerdict, LaneJob } from '../delivery-job.js';
+import type { JobVerdict } from '../delivery-job.js';
 import type { HealthStore, StoredHealth } from '../dispatcher-options.js';
 import { laneName } from '../lanes/lane-name.js';
 import { deliveryJob, newId, queueUnderTest, type QueueUnderTest } from '../test-support/queue-under-test.js';
@@ -170,7 +170,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       health: { openUntilMs: Date.now() - 1, openings: 1, pausedUntilMs: null, draining: false, score: 50 },
     });
     const verdicts: JobVerdict[] = [{ kind: 'done' }, { kind: 'done' }, delivered];
-    const handled: LaneJob[] = [];
+    const handled: DeliveryRef[] = [];
     await queue.dispatch({
       health,
       handle: async (job) => {
@@ -248,7 +248,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
           customerRateLimit: { max: 10, perSeconds: 1 },
           endpointRateLimit: rateLimits[endpointId] ?? null,
         }),
-      handle: async ({ endpointId }: LaneJob, _: AbortSignal, waitForRateLimit: () => Promise<void>) => {
+      handle: async ({ endpointId }: DeliveryRef, _: AbortSignal, waitForRateLimit: () => Promise<void>) => {
         // What lies between takes longer for one than for the next.
         await new Promise((resolve) => setTimeout(resolve, 150 * Math.random()));
         await waitForRateLimit();

@@ -8,6 +8,7 @@ import {
   type QueueBaseOptions,
 } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { DeliveryRef } from '@posthorn/domain';
 import type { DeliveryJob } from '../delivery-job.js';
 import { laneJobId, laneJobName, laneJobOptions, type LaneJobData } from './lane-job.js';
 import { addJobs } from './lua/add-jobs.js';
@@ -37,12 +38,12 @@ export function createJobAdder(redis: Redis, prefix: string): JobAdder {
   const client = createIORedisClient(redis);
   let addTogether: ((args: readonly ScriptArgument[]) => Promise<unknown>) | undefined;
 
-  function addOne({ job, keys }: JobToAdd, nowMs: number): Promise<unknown> {
+  function addOne({ job, keys }: JobToAdd, delayMs: number, nowMs: number): Promise<unknown> {
     const json: JobJson = {
       ...emptyJob,
       id: laneJobId(job),
       data: dataOf(job),
-      opts: job.delayMs > 0 ? { ...laneJobOptions, delay: Math.ceil(job.delayMs) } : laneJobOptions,
+      opts: { ...laneJobOptions, delay: Math.ceil(delayMs) },
       timestamp: nowMs,
     };
     return backend.addJobToTransaction(client, json, json.id, {}, keys);
@@ -63,7 +64,8 @@ export function createJobAdder(redis: Redis, prefix: string): JobAdder {
       const sent: Promise<unknown>[] = [];
       let dueNow: JobToAdd[] = [];
       for (const job of jobs) {
-        if (job.job.delayMs > 0) sent.push(addOne(job, nowMs));
+        const { delayMs = 0 } = job.job;
+        if (delayMs > 0) sent.push(addOne(job, delayMs, nowMs));
         else if (dueNow.push(job) === JOBS_PER_SCRIPT) {
           sent.push(addSome(dueNow, nowMs));
           dueNow = [];
@@ -90,7 +92,7 @@ const emptyJob = {
   stalledCounter: 0,
 } as const;
 
-function dataOf({ deliveryId, eventId, endpointId, generation }: DeliveryJob): string {
+function dataOf({ deliveryId, eventId, endpointId, generation }: DeliveryRef): string {
   return JSON.stringify({ deliveryId, eventId, endpointId, generation } satisfies LaneJobData);
 }
 

@@ -1,6 +1,6 @@
 import { QueueKeys } from 'bullmq';
 import { LRUCache } from 'lru-cache';
-import type { DeliveryJob } from '../delivery-job.js';
+import type { DeliveryRef } from '@posthorn/domain';
 import { laneName } from './lane-name.js';
 
 const lanesCachedMax = 5000;
@@ -11,7 +11,7 @@ export function createLaneCache(prefix: string) {
   const cached = new LRUCache<string, { lane: string; keys: Record<string, string> }>({
     max: lanesCachedMax,
   });
-  return ({ customerId, endpointId }: Pick<DeliveryJob, 'customerId' | 'endpointId'>) => {
+  return ({ customerId, endpointId }: Pick<DeliveryRef, 'customerId' | 'endpointId'>) => {
     const id = `${customerId}/${endpointId}`;
     let entry = cached.get(id);
     if (!entry) {

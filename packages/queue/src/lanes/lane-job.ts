@@ -1,5 +1,5 @@
 import type { JobsOptions } from 'bullmq';
-import type { DeliveryJob } from '../delivery-job.js';
+import type { DeliveryRef } from '@posthorn/domain';
 
 export interface LaneJobData {
   readonly deliveryId: string;
@@ -27,6 +27,6 @@ export const laneJobOptions = {
 export function laneJobId({
   deliveryId,
   generation,
-}: Pick<DeliveryJob, 'deliveryId' | 'generation'>): string {
+}: Pick<DeliveryRef, 'deliveryId' | 'generation'>): string {
   return `${deliveryId}-${generation}`;
 }

@@ -1,8 +1,8 @@
 import { DelayedError, Worker, type Job, type RedisConnection } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { encodeId } from '@posthorn/domain';
+import { encodeId, type DeliveryRef } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
-import type { JobVerdict, LaneJob } from '../delivery-job.js';
+import type { JobVerdict } from '../delivery-job.js';
 import type { DispatcherOptions } from '../dispatcher-options.js';
 import type { SlotSupplier } from '../flow-control/slot-supplier.js';
 import { RetryLater } from '../retry-later.js';
@@ -135,7 +135,7 @@ export class Lane {
         await slot.finally(() => this.#queued.delete(lock.abort));
       }
       const { deliveryId, eventId, endpointId, generation } = job.data;
-      const laneJob: LaneJob = { customerId, deliveryId, eventId, endpointId, generation };
+      const laneJob: DeliveryRef = { customerId, deliveryId, eventId, endpointId, generation };
       verdict = await handle(laneJob, lock.signal, () => supplier.waitForRateLimit(permit, lock.signal));
       // A retry that is far away may wait in Postgres alone: then this job is over.
       if (verdict.kind === 'retry' && delayed.takes(verdict.delayMs)) throw new RetryLater(verdict.delayMs);
