@@ -88,7 +88,7 @@ describe('the dispatcher, when something breaks', () => {
     await queue.dispatch({
       handle: async () => {
         runs += 1;
-        // The lock goes, and the job is nobody's: what its worker's death looks like to all others.
+        // The lock goes, and the job has no owner: what its worker's death looks like to all others.
         if (runs <= 4) await queue.redis.del(`${key}:lock`);
         return done;
       },
@@ -157,7 +157,7 @@ describe('the dispatcher, when something breaks', () => {
     const busy = deliveryJob({ endpointId: busyLane });
     await queue.producer.enqueue([busy]);
     await waitUntil(() => first.length === 1);
-    // One of these is fetched and waits for the customer's only place.
+    // One of these is fetched and waits for the customer's only slot.
     const queued = [deliveryJob({ endpointId: queuedLane }), deliveryJob({ endpointId: queuedLane })];
     await queue.producer.enqueue(queued);
     await waitUntil(async () => (await activeIn(laneName('acme', queuedLane))) === 1);
@@ -279,7 +279,7 @@ describe('the dispatcher, when something breaks', () => {
     const clients = String(await queue.redis.client('LIST')).split('\n');
     const line = clients.find((client) => client.includes(`name=posthorn:announcements:${workerId} `))!;
     await queue.redis.client('KILL', 'ID', /id=(\d+)/.exec(line)![1]!);
-    // Announced while nobody listens: found by the owner when it subscribes again.
+    // Announced while no worker listens: found by the owner when it subscribes again.
     const otherLane = deliveryJob();
     await queue.producer.enqueue([deliveryJob({ endpointId }), otherLane]);
     await waitUntil(() => running.length === 3);
@@ -353,7 +353,7 @@ describe('the dispatcher, with a Redis of its own', () => {
     }
   });
 
-  it('goes on when Redis was restarted with its data', async () => {
+  it('continues when Redis was restarted with its data', async () => {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'queue-restart-'));
     let own = await startPrivateRedis({ dataDir, persistent: true });
     const queue = await queueUnderTest({ url: own.url, prefix: '{ph:0}' });
@@ -384,7 +384,7 @@ describe('the dispatcher, with a Redis of its own', () => {
     }
   });
 
-  it('goes on when Redis came back empty: it drops what it held and takes what is added again', async () => {
+  it('continues when Redis came back empty: it drops what it held and takes what is added again', async () => {
     const own = await startPrivateRedis();
     const queue = await queueUnderTest({ url: own.url, prefix: '{ph:0}' });
     try {

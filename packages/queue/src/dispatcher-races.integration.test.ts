@@ -65,7 +65,7 @@ describe('the dispatcher, between a question and its answer', () => {
       },
     });
     const [inClaim, afterClaim] = [deliveryJob(), deliveryJob()];
-    // One claim is asked at a time: this one will be answered after `inClaim` was added.
+    // One claim is sent at a time: this one will be answered after `inClaim` was added.
     proxy.requests.hold();
     await waitUntil(() => proxy.requests.held().includes(workerId));
     await queue.producer.enqueue([inClaim]);
@@ -114,7 +114,7 @@ describe('the dispatcher, between a question and its answer', () => {
     hold.open();
   });
 
-  it('keeps a customer that it released and claimed anew before it learned of either', async () => {
+  it('keeps a customer that it released and claimed again before it learned of either', async () => {
     const started: string[] = [];
     await queue.dispatch({
       redisUrl: proxy.url,
@@ -147,7 +147,7 @@ describe('the dispatcher, between a question and its answer', () => {
   });
 
   it('does not release a customer for which a lane opened while those before it were released', async () => {
-    // Nobody can open these lanes, so their customers are idle and stay leased: each round asks for the 200 that go into
+    // No worker can open these lanes, so their customers are idle and stay leased: each round takes the 200 that fit into
     // one script, and then for acme.
     const lane = 'of-nobody';
     const keys = queue.redis.pipeline();
@@ -184,7 +184,7 @@ describe('the dispatcher, between a question and its answer', () => {
     await queue.redis.srem(`${shared.prefix}:index:lanes:acme`, `acme/${lane}`);
     const [job, later] = [deliveryJob(), deliveryJob()];
     await queue.producer.enqueue([job]);
-    // Its lane has asked for the job, and Redis sees that before anything else of this round.
+    // Its lane has sent for the job, and Redis sees that before anything else of this round.
     await waitUntil(() => proxy.requests.held().includes(`${laneName('acme', job.endpointId)}:active`));
     proxy.requests.open();
     await waitUntil(() => started.length === 1);

@@ -40,7 +40,7 @@ describe('the dispatcher', () => {
     expect(handled.sort(byId)).toEqual(jobs.map(({ delayMs: _, ...ids }) => ids).sort(byId));
   });
 
-  it('takes up what was added before it started', async () => {
+  it('delivers what was added before it started', async () => {
     const jobs = [deliveryJob(), deliveryJob({ customerId: 'other' })];
     await queue.producer.enqueue(jobs);
     const handled: string[] = [];
@@ -76,7 +76,7 @@ describe('the dispatcher', () => {
     expect(runs).toBe(2);
   });
 
-  it('retries the same job natively after the delay the handler asked for, however often', async () => {
+  it('retries the same job natively after the delay that the handler returned, however often', async () => {
     const job = deliveryJob();
     const startedAt: number[] = [];
     const dispatcher = await queue.dispatch({
@@ -215,7 +215,7 @@ describe('the dispatcher', () => {
           });
           sent += 1;
           await queue.producer.enqueue([job]);
-          // Nothing else announces this lane: a lost wake-up would show as a job that nobody starts.
+          // Nothing else announces this lane: a lost wake-up would show as a job that never starts.
           await waitUntil(() => startedAt.has(job.deliveryId), { timeoutMs: 3_000, intervalMs: 1 });
           await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
         }
@@ -224,7 +224,7 @@ describe('the dispatcher', () => {
     expect(startedAt.size).toBe(sent);
   }, 120_000);
 
-  it('keeps a place for an endpoint whose sibling hangs, though that may have all its customer may', async () => {
+  it('keeps a slot for an endpoint whose sibling hangs, though that may have all its customer may', async () => {
     const [hanging, quick] = [newId(), newId()];
     const hangs = gate();
     let hangingNow = 0;
@@ -345,7 +345,7 @@ describe('the dispatcher', () => {
     await waitUntil(() => [...running.values()].reduce((sum, n) => sum + n, 0) === 11);
   });
 
-  it('tells how far its clock is from Redis’s', async () => {
+  it('reports how far its clock is from Redis’s', async () => {
     const dispatcher = await queue.dispatch({ handle: async () => done });
     await dispatcher.ping();
     expect(Math.abs(dispatcher.stats().clockSkewMs!)).toBeLessThan(1000);

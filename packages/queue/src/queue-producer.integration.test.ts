@@ -92,7 +92,7 @@ describe('the queue producer', () => {
     expect(await queue.redis.xlen(events!)).toBeLessThan(400);
   });
 
-  it('tells which jobs are missing, whatever the state of the others, over more than one call’s worth', async () => {
+  it('finds which jobs are missing, whatever the state of the others, over more than one call’s worth', async () => {
     const present = Array.from({ length: 1100 }, (_, n) =>
       deliveryJob({ customerId: `customer-${n % 50}`, delayMs: n % 2 === 0 ? 0 : 60_000 }),
     );
@@ -149,7 +149,7 @@ describe('the queue producer', () => {
 });
 
 describe('the queue producer, when Redis is away', () => {
-  it('refuses at once, and goes on by itself when Redis is back', async () => {
+  it('refuses at once, and recovers by itself when Redis is back', async () => {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'queue-producer-'));
     let own = await startPrivateRedis({ dataDir });
     const { url, port } = own;

@@ -38,7 +38,7 @@ export function connectPatient(
   return new Redis(redisUrl, {
     connectionName,
     maxRetriesPerRequest: null,
-    // With something asked and nothing heard for so long, the connection is taken for dead and made anew.
+    // Without an answer for this long, the connection is taken for dead and made again.
     socketTimeout: 10_000,
     connectTimeout: 5000,
     retryStrategy: reconnectDelayMs,

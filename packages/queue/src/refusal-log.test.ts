@@ -64,7 +64,7 @@ describe('the log of refusals', () => {
     expect(lines).toHaveLength(1);
   });
 
-  it('tells one code from another, also as a script of Redis 6 reports it', () => {
+  it('distinguishes codes, also as a script of Redis 6 reports them', () => {
     const { logger, lines } = refusalLog();
     logger.warn('lane.error', { error: readOnly });
     logger.warn('lane.error', {

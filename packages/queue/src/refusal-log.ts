@@ -27,16 +27,16 @@ export function createRefusalLog({ logger, nowMs = Date.now, quietMs = 3_000 }: 
     if (!refusal) return false;
     const { code, problem } = refusal;
     const now = nowMs();
-    let spell = refusing.get(code);
-    if (!spell) {
-      spell = { sinceMs: now, lastMs: now, loggedAtMs: -Infinity, refused: 0 };
-      refusing.set(code, spell);
+    let episode = refusing.get(code);
+    if (!episode) {
+      episode = { sinceMs: now, lastMs: now, loggedAtMs: -Infinity, refused: 0 };
+      refusing.set(code, episode);
     }
-    spell.refused += 1;
-    spell.lastMs = now;
-    if (now - spell.loggedAtMs < everyMs) return true;
-    spell.loggedAtMs = now;
-    logger.warn('queue.redis_refuses', { code, problem, ...figuresOf(spell, now) });
+    episode.refused += 1;
+    episode.lastMs = now;
+    if (now - episode.loggedAtMs < everyMs) return true;
+    episode.loggedAtMs = now;
+    logger.warn('queue.redis_refuses', { code, problem, ...figuresOf(episode, now) });
     return true;
   }
 
@@ -52,10 +52,10 @@ export function createRefusalLog({ logger, nowMs = Date.now, quietMs = 3_000 }: 
     /** A write succeeded just now. One alone ends nothing: a Redis that is nearly full takes some and refuses others. */
     noteWrite(): void {
       const now = nowMs();
-      for (const [code, spell] of refusing) {
-        if (now - spell.lastMs < quietMs) continue;
+      for (const [code, episode] of refusing) {
+        if (now - episode.lastMs < quietMs) continue;
         refusing.delete(code);
-        logger.info('queue.redis_recovered', { code, ...figuresOf(spell, now) });
+        logger.info('queue.redis_recovered', { code, ...figuresOf(episode, now) });
       }
     },
   };

@@ -36,7 +36,7 @@ describe('a circuit breaker', () => {
     expect(single.mayStart(0)).toBe(true);
   });
 
-  it('allows more to an endpoint that does not answer when it is told to, up to what the endpoint may have', () => {
+  it('allows more to an endpoint that does not answer when its limit is raised, up to what the endpoint may have', () => {
     const breaker = new CircuitBreaker(middle, 10);
     expect(breaker.waitsFor).toBeNull();
     const started: number[] = [];
@@ -49,7 +49,7 @@ describe('a circuit breaker', () => {
     }
     expect(raises).toEqual([1, 2, 4, 2]);
     expect(started).toHaveLength(10);
-    // None has succeeded: those that fail give up their places, until the breaker opens.
+    // None has succeeded: those that fail give up their slots, until the breaker opens.
     for (const each of started.slice(0, 4)) breaker.end(each, 'failure', 0);
     expect(breaker.mayStart(0)).toBe(false);
     expect(breaker.waitsFor).toBe('more');
@@ -70,7 +70,7 @@ describe('a circuit breaker', () => {
     succeedsWith(breaker, 2);
   });
 
-  it('allows what it is told the endpoint may have now', () => {
+  it('allows what the endpoint may have by its changed limit', () => {
     const breaker = new CircuitBreaker(middle, 10);
     succeedsWith(breaker, 1);
     breaker.full = 2;
@@ -222,7 +222,7 @@ describe('a circuit breaker', () => {
     }
   });
 
-  it('gives the probe’s place to the next when nothing was sent, and waits as long again after a 429', () => {
+  it('gives the probe’s slot to the next when nothing was sent, and waits as long again after a 429', () => {
     const breaker = opened();
     expect(attempt(breaker, 'none', 5000)).toBeNull();
     expect(breaker.mayStart(5000)).toBe(true);
@@ -268,7 +268,7 @@ describe('a circuit breaker', () => {
     expect(breaker.mayStart(5000)).toBe(false);
   });
 
-  it('goes on as it was stored', () => {
+  it('continues as it was stored', () => {
     const breaker = new CircuitBreaker(middle, full, { openUntilMs: 9000, openings: 3 });
     expect(breaker.mayStart(8999)).toBe(false);
     expect(attempt(breaker, 'failure', 9000)).toBe('opened');

@@ -5,7 +5,7 @@ import { SlowStart } from './slow-start.js';
 
 /** docs/concepts/limits-and-breaker.md says these to users. */
 export const breakerFigures = {
-  /** The first `openingsOfRun` times a half-open breaker has a probe for each so many failures in a row that look dead. */
+  /** The first `openingsOfRun` times a half-open breaker has one probe per this many failures in a row that look dead. */
   runPerProbe: 10,
   openingsOfRun: 3,
   /** When it opens again so soon after it closed, half as many may be under way afterwards. */
@@ -26,7 +26,7 @@ export const breakerFigures = {
 export class CircuitBreaker {
   #openUntilMs: number | null;
   #openings: number;
-  /** Of the half-open breaker: so many may fail, one after another, before it opens again. */
+  /** How many probes of the half-open breaker may fail, one after another, before it opens again. */
   #probesLeft = 1;
   readonly #run = new FailureRun();
   readonly #limit: ConcurrencyLimit;
@@ -67,7 +67,7 @@ export class CircuitBreaker {
     return { openUntilMs: this.#openUntilMs, openings: this.#openings };
   }
 
-  /** Whether nothing would be lost by starting anew: closed, without failures or a recovery to remember. */
+  /** Whether a new breaker would be the same: closed, without failures or a recovery to remember. */
   get pristine(): boolean {
     return (
       this.#openUntilMs === null &&

@@ -2,22 +2,22 @@
 const concurrencyFigures = {
   /** Below this share of failures in a round a lowered limit rises; above it the limit is in question. */
   failureShare: 0.1,
-  /** A round takes so long at least, and has so many outcomes, */
+  /** A round takes at least this long, and has at least this many outcomes, */
   roundMsMin: 20_000,
   outcomesMin: 30,
-  /** goes on until this many succeeded, */
+  /** lasts until this many succeeded, */
   successesMin: 20,
-  /** but not beyond so many outcomes. */
+  /** but has no more outcomes than this. */
   outcomesMax: 200,
   /** Half as many at once is kept when they deliver this share or more of what was delivered before in the same time; */
   lessIsEnough: 0.85,
-  /** when so many standard deviations are missing from that, the trial ends before its round: it costs half of what is sent; */
+  /** when this many standard deviations are missing from that, the trial ends before its round: it costs half of what is sent; */
   missing: 1.2,
   /** twice as many, when they deliver this many times as much. */
   moreHelps: 1.3,
-  /** Before the first trial so many rounds pass; */
+  /** Rounds before the first trial; */
   restFirst: 2,
-  /** after one that did not help so many, and twice as many each time */
+  /** after one that did not help, and twice as many each time */
   restMin: 8,
   /** up to this. */
   restMax: 32,

@@ -17,7 +17,7 @@ afterEach(async () => {
   await shared.drop();
 });
 
-it('takes places from a customer that keeps the CPU busy while others have work, and gives them back after', async () => {
+it('takes slots from a customer that keeps the CPU busy while others have work, and gives them back after', async () => {
   const endpointId = newId();
   let running = 0;
   /** How many of the flood were under way at its last starts, the newest last. */

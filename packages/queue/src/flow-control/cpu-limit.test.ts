@@ -29,7 +29,7 @@ describe('the CPU limit', () => {
     expect(quiet.map(({ cpuLimit }) => cpuLimit)).toEqual([Infinity, Infinity, Infinity]);
   });
 
-  it('counts anew each time', () => {
+  it('counts from zero each time', () => {
     const flood = customer(400);
     limitByCpuUse([flood, customer(1)], 0.5);
     expect(flood.starts).toBe(0);
@@ -59,7 +59,7 @@ describe('the CPU limit', () => {
     expect([slowed, hanging, flood].map(({ cpuLimit }) => cpuLimit)).toEqual([3, 3, 2]);
   });
 
-  it('gives back a quarter at a time, up to the limits, once there is room or nobody else', () => {
+  it('gives back a quarter at a time, up to the limits, once there is room or no other customer', () => {
     const flood = customer(100, 2, 2);
     const seen: number[] = [];
     for (const [utilization, others] of [

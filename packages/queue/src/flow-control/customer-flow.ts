@@ -112,7 +112,7 @@ export class CustomerFlow implements SlotHolder, CpuLimited, GateOwner {
     this.#context.slots.give(this);
   }
 
-  /** The budget is split once for all lanes that changed in one turn of the event loop. */
+  /** The budget is split once for all lanes that changed at the same time. */
   demandChanged(): void {
     if (this.#splitting) return;
     this.#splitting = true;

@@ -28,7 +28,7 @@ describe('the pace of a customer', () => {
     return self;
   };
 
-  it('lets lanes take turns, and wakes one per start however many wait', async () => {
+  it('grants starts to lanes one after another, and wakes one per start however many wait', async () => {
     pace.setLimit({ max: 50, perSeconds: 1 }, Date.now());
     const lanes = Array.from({ length: 20 }, (_, n) => lane(String(n)));
     for (const each of lanes) each.tryStart();
@@ -41,7 +41,7 @@ describe('the pace of a customer', () => {
     expect(wakes).toBe(starts.length - 1);
   });
 
-  it('passes over a lane that does not take its turn', async () => {
+  it('passes over a lane that does not use its start', async () => {
     pace.setLimit({ max: 20, perSeconds: 1 }, Date.now());
     const seen: string[] = [];
     const busy: RateLimitedLane = { onGranted: () => undefined };
@@ -55,7 +55,7 @@ describe('the pace of a customer', () => {
     expect(seen).toEqual(['gone', 'next']);
   });
 
-  it('goes on after what another owner sent in between, under the limit it had before', () => {
+  it('continues after what another owner sent in between, under the limit it had before', () => {
     const limit = { max: 1, perSeconds: 60 };
     const any: RateLimitedLane = { onGranted: () => undefined };
     pace.setLimit(limit, 0);

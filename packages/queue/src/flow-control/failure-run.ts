@@ -1,10 +1,10 @@
 /** docs/concepts/limits-and-breaker.md says these to users. */
 const failureRunFigures = {
-  /** So many failures in a row look dead where no failure is remembered, */
+  /** Failures in a row that look dead where no failure is remembered, */
   atLeast: 5,
-  /** and never more than so many. */
+  /** and the most that it may take. */
   atMost: 60,
-  /** Between: as many as an endpoint that fails as often as before has in a row with this probability. */
+  /** Between the two: as many as an endpoint that fails as often as before has in a row with this probability. */
   chance: 1e-8,
   /** Outcomes that are remembered; older ones weigh less and less. */
   memory: 30,

@@ -67,7 +67,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     expect(kept.has(good)).toBe(false);
   });
 
-  it('is taken over shut, and hands its customer over without waiting for it to open', async () => {
+  it('is taken over closed, and its customer is released without waiting for it to open', async () => {
     const endpointId = newId();
     const { kept, health } = keeper();
     let first = 0;
@@ -88,13 +88,13 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     await waitUntil(() => startedAtMs.length === 1, { timeoutMs: 30_000 });
     expect(startedAtMs[0]).toBeGreaterThanOrEqual(openUntilMs);
     await waitUntil(() => kept.get(endpointId)?.health.openings === 2);
-    // One probe, and shut again for longer; nothing is lost.
+    // One probe, and closed again for longer; nothing is lost.
     expect(startedAtMs).toHaveLength(1);
     expect((await waiting(endpointId)) + first + 1).toBe(50);
     expect(taker.stats().customers).toBe(1);
   }, 40_000);
 
-  it('lets everything through again after one success, on a ramp, and has the backlog brought forward', async () => {
+  it('lets everything through again after one success, on a ramp, and has the backlog made due', async () => {
     const endpointId = newId();
     const { kept, drains, health } = keeper();
     kept.set(endpointId, {
@@ -128,7 +128,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     await waitUntil(() => kept.get(endpointId)?.health.draining === false);
   });
 
-  /** A dispatcher that goes on with a backlog an earlier owner left. */
+  /** A dispatcher that continues with a backlog an earlier owner left. */
   async function ownerOfDraining() {
     const endpointId = newId();
     const { kept, drains, health } = keeper();
@@ -144,14 +144,14 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     return { endpointId, kept, drains, owner };
   }
 
-  it('goes on bringing a backlog forward that an earlier owner left', async () => {
+  it('continues to make a backlog due that an earlier owner left', async () => {
     const { endpointId, kept, drains, owner } = await ownerOfDraining();
     await owner.stop({ deadlineMs: 1000 });
     expect(drains[0]?.aborted).toBe(true);
     expect(kept.get(endpointId)?.health.draining).toBe(true);
   });
 
-  it('leaves a backlog that is not brought forward yet to the next owner when its customer is released idle', async () => {
+  it('leaves a backlog that is not due yet to the next owner when its customer is released idle', async () => {
     const { endpointId, kept, drains, owner } = await ownerOfDraining();
     await waitUntil(() => owner.stats().released === 1);
     expect(drains[0]?.aborted).toBe(true);
@@ -194,7 +194,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
       laneLimits: () => Promise.resolve({ ...limits, healthEpoch }),
       handle: async ({ endpointId }) => {
         if (endpointId === bad) bads += 1;
-        // Keeps the customer busy, so that its lease goes on.
+        // Keeps the customer busy, so that its lease lasts.
         else if (!stop.value)
           return { kind: 'retry', delayMs: 50, healthSignal: { kind: 'success', pauseMs: 0 } };
         return endpointId === bad && healthEpoch === 0 ? failed : delivered;
@@ -203,7 +203,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     await queue.producer.enqueue([...jobsFor(bad, 5), ...jobsFor(other, 1)]);
     await waitUntil(() => kept.get(bad)?.health.openUntilMs);
     expect(bads).toBe(5);
-    // Forgotten where it is kept: only the owner knows now.
+    // Forgotten where it is stored: only the owner knows now.
     kept.delete(bad);
     await queue.producer.enqueue(jobsFor(bad, 3));
     await waitUntil(async () => (await waiting(bad)) === 3);
@@ -213,7 +213,7 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     stop.value = true;
   });
 
-  it('shuts for as long as an answer asks, for all deliveries of the endpoint', async () => {
+  it('closes for as long as a response requests, for all deliveries of the endpoint', async () => {
     const endpointId = newId();
     const { kept, health } = keeper();
     const startedAtMs: number[] = [];

@@ -46,13 +46,13 @@ describe('the gate of a lane', () => {
     expect(gate.reserve(Date.now())).toBeNull();
     expect(gate.availableAtMs(Date.now())).toBe(Infinity);
     await waitUntil(() => permits.length === 10);
-    // Those that fail without one that succeeds leave their places empty.
+    // Those that fail without one that succeeds leave their slots empty.
     gate.onAvailable = () => undefined;
     for (const permit of permits.splice(0, 4)) gate.release(permit, signalOf('failure'));
     expect(gate.reserve(Date.now())).toBeNull();
   });
 
-  it('keeps nobody waiting for a first send after a failure while there is room in the process', () => {
+  it('does not wait for a first send after a failure while there is room in the process', () => {
     const { gate } = gateWith();
     gate.release(reserved(gate), signalOf('failure'));
     gate.release(reserved(gate), signalOf('failure'));
@@ -67,7 +67,7 @@ describe('the gate of a lane', () => {
     expect([reserved(gate), reserved(gate)]).toHaveLength(2);
   });
 
-  it('shuts when the breaker opens, tells it at once and goes on as it was saved', () => {
+  it('closes when the breaker opens, saves that at once and continues as it was saved', () => {
     const { gate, saved } = gateWith();
     fail(gate, 5);
     expect(gate.reserve(Date.now())).toBeNull();
@@ -80,7 +80,7 @@ describe('the gate of a lane', () => {
     expect(taken.availableAtMs(Date.now())).toBe(last?.health.openUntilMs);
   });
 
-  it('has one probe, gives its place back when nothing was fetched or sent, and drains when it succeeds', async () => {
+  it('has one probe, gives its slot back when nothing was fetched or sent, and drains when it succeeds', async () => {
     const { gate, saved, endDrain } = gateWith({
       ...HEALTHY,
       openUntilMs: Date.now() - 1,
@@ -108,7 +108,7 @@ describe('the gate of a lane', () => {
     expect(gate.health.draining).toBe(false);
   });
 
-  it('is shut for as long as the endpoint asks, also when another delivery asks for less', () => {
+  it('is closed for as long as the endpoint requests, also when another delivery gets a shorter pause', () => {
     const { gate, saved } = gateWith();
     gate.release(reserved(gate), signalOf('success'));
     const [one, other] = [reserved(gate), reserved(gate)];

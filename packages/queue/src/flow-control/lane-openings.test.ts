@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { LaneOpenings } from './lane-openings.js';
 
 describe('the openings of lanes', () => {
-  /** Lanes by number; each is open when it is told to be. */
+  /** Lanes by number; the test opens each. */
   function lanes(openings: LaneOpenings) {
     const begun: number[] = [];
     const ends = new Map<number, () => void>();
@@ -26,7 +26,7 @@ describe('the openings of lanes', () => {
     };
   }
 
-  it('opens fifty at once, and then the longest waiting and the newest in turn', async () => {
+  it('opens fifty at once, and then the longest waiting and the newest alternately', async () => {
     const { begun, add, isOpen } = lanes(new LaneOpenings());
     for (let n = 0; n < 100; n++) add(n);
     expect(begun).toEqual(Array.from({ length: 50 }, (_, n) => n));

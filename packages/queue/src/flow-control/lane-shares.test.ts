@@ -16,7 +16,7 @@ describe('the shares of a customer’s lanes', () => {
     expect(laneShares(20, [busy(2), busy(20), busy(20)])).toEqual([2, 9, 9]);
   });
 
-  it('keep one place free for the next job of idle lanes', () => {
+  it('keep one slot free for the next job of idle lanes', () => {
     expect(laneShares(10, [idle(10), busy(10)])).toEqual([1, 9]);
     expect(laneShares(10, [idle(10), busy(20), busy(20), idle(5)])).toEqual([1, 5, 4, 1]);
     expect(laneShares(20, [idle(10), busy(10)])).toEqual([1, 10]);
@@ -35,7 +35,7 @@ describe('the shares of a customer’s lanes', () => {
         });
         const sum = busyShares.reduce((total, share) => total + share, 0);
         expect(sum).toBeLessThanOrEqual(Math.max(budget, busyShares.length));
-        // Nothing but the place of idle lanes is left unused while a lane could take it.
+        // Nothing but the slot of idle lanes is left unused while a lane could take it.
         const kept = busyShares.length < lanes.length ? 1 : 0;
         const couldTake = lanes.some((lane, i) => lane.busy && shares[i]! < lane.endpointMax);
         if (couldTake) expect(sum).toBeGreaterThanOrEqual(budget - kept);

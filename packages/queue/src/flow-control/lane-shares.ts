@@ -5,8 +5,8 @@ export interface LaneDemand {
 }
 
 /**
- * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; what one cannot use goes to the
- * others. Every lane gets at least 1. As long as one is idle, a slot is kept free for its next job, so that it need not
+ * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; the others get what one
+ * cannot use. Every lane gets at least 1. As long as one is idle, a slot is kept free for its next job, so that it need not
  * wait until an endpoint that hangs gives one back; when there are more busy lanes than budget, the customer's slots decide
  * which sends next.
  */

@@ -15,7 +15,7 @@ describe('a pacer', () => {
     expect(startedAtMs.length).toBe(20);
   });
 
-  it('saves nothing up while nobody asks', () => {
+  it('saves nothing up while no start is wanted', () => {
     const pacer = new Pacer({ max: 10, perSeconds: 1 }, 0, 0);
     pacer.start(0);
     pacer.start(60_000);
@@ -33,7 +33,7 @@ describe('a pacer', () => {
     expect(pacer.nextMs).toBe(third);
   });
 
-  it('goes on where another process stopped, but never waits for more than one interval', () => {
+  it('continues where another process stopped, but never waits for more than one interval', () => {
     expect(new Pacer({ max: 1, perSeconds: 10 }, 7000, 1000).nextMs).toBe(7000);
     expect(new Pacer({ max: 1, perSeconds: 10 }, 999_999, 1000).nextMs).toBe(11_030);
   });

@@ -37,7 +37,7 @@ describe('the slow start of lanes', () => {
     expect(performance.now() - startedMs).toBeGreaterThanOrEqual(8 * slowStartFigures.patienceMs - 10);
   });
 
-  it('lets a hundred lanes grow in turn, and no faster together than the process may start', async () => {
+  it('raises a hundred lanes one after another, and no faster together than the process may start', async () => {
     const lanes = Array.from({ length: 100 }, (_, n) => hanging(String(n), 4));
     const startedMs = performance.now();
     for (const lane of lanes) scheduler.waitForMore(lane, Date.now());

@@ -36,7 +36,7 @@ export class SlowStartScheduler {
   #room = startsPerTick;
   #roomForMore = startsPerTick;
 
-  /** `utilization`: how much of the time since it was last asked the event loop worked, 0 to 1. */
+  /** `utilization`: how much of the time since its last call the event loop worked, 0 to 1. */
   constructor(private readonly utilization: () => number) {}
 
   /** One start for a lane with nothing under way, if there is room at once. */

@@ -130,7 +130,7 @@ describe('slow start, in the dispatcher', () => {
     expect(handled.indexOf('late')).toBeLessThan(customers / 2);
   });
 
-  it('goes on after failures that do not open the breaker', async () => {
+  it('continues after failures that do not open the breaker', async () => {
     const endpointId = newId();
     let attempts = 0;
     await queue.dispatch({

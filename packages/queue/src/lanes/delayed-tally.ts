@@ -1,6 +1,6 @@
 import type { Logger } from '@posthorn/runtime';
 
-/** A retry further away than this needs no place in Redis: the sweep looks ahead and brings it in time. */
+/** A retry further away than this need not be in Redis: the sweep looks ahead and enqueues it in time. */
 const farRetryMs = 15 * 60_000;
 /** Delayed jobs of one customer; beyond them a far retry waits in Postgres only. */
 export const delayedMaxDefault = 10_000;
@@ -16,7 +16,7 @@ export interface DelayedTallyOptions {
 /**
  * How many jobs of a customer are delayed in Redis, as its owner knows: counted there when it has its first far retry, plus
  * what the owner has added since. So it is too high at times, never too low for what passes here; at the limit it is
- * counted anew, every 30 s at most. A customer without far retries costs nothing.
+ * counted again, every 30 s at most. A customer without far retries costs nothing.
  */
 export class DelayedTally {
   readonly #options: DelayedTallyOptions;

@@ -33,7 +33,7 @@ export interface JobAdder {
 
 /** Must not wait for Redis: nothing of BullMQ's that awaits its client is called. Everything is BullMQ's own scripts. */
 export function createJobAdder(redis: Redis, prefix: string): JobAdder {
-  const bullScript = tellScript(redis, 'addStandardJob');
+  const bullScript = captureScript(redis, 'addStandardJob');
   const backend = addingBackend(redis, prefix);
   const client = createIORedisClient(redis);
   let addTogether: ((args: readonly ScriptArgument[]) => Promise<unknown>) | undefined;
@@ -97,7 +97,7 @@ function dataOf({ deliveryId, eventId, endpointId, generation }: DeliveryRef): s
 }
 
 /** The text of a script that BullMQ is about to register on the connection. */
-function tellScript(redis: Redis, script: string): () => string {
+function captureScript(redis: Redis, script: string): () => string {
   const define = redis.defineCommand.bind(redis);
   let text: string | undefined;
   redis.defineCommand = (name, definition) => {

@@ -19,7 +19,7 @@ export const lockLost = new DOMException('The lock of the job was lost', 'AbortE
 /**
  * Keeps the locks of all jobs that run in this process, with one timer instead of one per lane. BullMQ's own renewal says
  * when a lock is lost, but not when Redis cannot be reached: here a lock that was not confirmed in time counts as lost, so
- * that nothing goes on sending under a lock that another worker may hold by now.
+ * that nothing is sent any longer under a lock that another worker may hold by now.
  */
 export function createJobLocks({ lockMs, logger }: { lockMs: number; logger: Logger }) {
   const held = new Map<LockKeeper, Map<string, HeldLock>>();

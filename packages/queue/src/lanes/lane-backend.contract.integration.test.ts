@@ -364,7 +364,7 @@ function unlimited(): SlotSupplier {
   };
 }
 
-/** How many commands this connection was asked to send since. */
+/** How many commands this connection has sent since. */
 function countCommands(redis: Redis): () => number {
   let count = 0;
   const send = redis.sendCommand.bind(redis);

@@ -93,7 +93,7 @@ export class LaneBackend extends RedisQueueBackend {
         clearTimeout(this.#timer);
         resolve(result);
       };
-      // Without a delayed job the Worker asks to wait for its drainDelay: there is nothing to wake up for then.
+      // Without a delayed job the Worker waits for its drainDelay: there is nothing to wake up for then.
       this.#workerDueAtMs =
         timeoutSeconds >= drainDelaySeconds ? Infinity : Date.now() + timeoutSeconds * 1000;
       this.#endOrProlongWait();
@@ -251,7 +251,7 @@ export class LaneBackend extends RedisQueueBackend {
   }
 }
 
-/** How long a Worker with an empty lane asks to wait; longer than BullMQ ever waits for a delayed job (10 s). */
+/** How long a Worker with an empty lane waits; longer than BullMQ ever waits for a delayed job (10 s). */
 export const drainDelaySeconds = 3600;
 
 export function laneBackendFactory(connection: RedisConnection): BackendFactory<LaneBackend> {

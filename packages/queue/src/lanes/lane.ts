@@ -111,7 +111,7 @@ export class Lane {
     await closed;
     this.#backend.noteLooked();
     this.#parts.supplier.close();
-    // It writes the lane's meta hash anew, which must not happen after the lane's leftovers were removed.
+    // It writes the lane's meta hash, which must not happen after the lane's leftovers were removed.
     await this.#stalledCheck;
   }
 

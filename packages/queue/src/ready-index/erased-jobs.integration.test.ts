@@ -28,7 +28,7 @@ describe('erasing a customer from the queue', () => {
     (await queue.redis.zscore(`${shared.prefix}:index:ready`, customerId)) !== null ||
     (await queue.redis.hexists(`${shared.prefix}:index:owner`, customerId)) === 1;
 
-  it('removes all its jobs and lanes, however many, and nobody else’s', async () => {
+  it('removes all its jobs and lanes, however many, and no other customer’s', async () => {
     const [one, other] = [newId(), newId()];
     const jobs = Array.from({ length: 2_600 }, (_, i) =>
       deliveryJob({

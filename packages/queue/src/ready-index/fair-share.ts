@@ -16,7 +16,7 @@ export function isOverShare(load: number, workers: readonly WorkerLoad[]): boole
 
 /**
  * Which of a worker's customers go to whom, the largest first: each to the worker with the least, as long as that one
- * does not end up with more than is left here. Nobody therefore has a reason to give one back, and a customer that is
+ * does not end up with more than is left here. So no worker has a reason to give one back, and a customer that is
  * most of the load stays. Several workers above their share fill the room of the others in proportion.
  */
 export function planHandOvers(
@@ -56,6 +56,6 @@ function fairShare(workers: readonly WorkerLoad[]): number {
 
 const tolerance = 0.15;
 const surplusMin = 2;
-// Less than this comes and goes: it is released when idle, and claimed by a worker that has room.
+// Less than this is short-lived: the customer is released when idle, and claimed by a worker that has room.
 const worthIt = 0.2;
 const roundMax = 500;

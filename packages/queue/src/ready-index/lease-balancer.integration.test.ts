@@ -28,7 +28,7 @@ describe('workers that share the load', () => {
     await shared.drop();
   });
 
-  /** Adds jobs for the customers in turn until it is ended: 100 each second on a machine that is quick enough. */
+  /** Adds jobs for one customer after another until it is ended: 100 each second on a machine that is quick enough. */
   function steadyTraffic(customers: readonly { customerId: string; endpointId: string }[]) {
     const jobs: DeliveryJob[] = [];
     const ended = new AbortController();

@@ -61,7 +61,7 @@ describe('the load of a customer', () => {
     expect(briefMsOf([])).toBe(1000);
   });
 
-  it('begins anew for a customer that was given away', () => {
+  it('begins again for a customer that was given away', () => {
     const meter = createLoadMeter();
     perSecond(meter, 10, 0, 5000);
     expect(meter.sample(5000)[0]?.measuredForMs).toBe(5000);

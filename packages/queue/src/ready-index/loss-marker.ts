@@ -6,13 +6,13 @@ import { defineScript } from '../script.js';
 export interface LossMarker {
   /**
    * Leaves a new value in Redis. `lost` unless Redis still held the `known` one, on the same run of the same server:
-   * emptied, restarted, another node in its place, or put back to an earlier state. The caller keeps the new value, once
+   * emptied, restarted, another node instead of it, or put back to an earlier state. The caller keeps the new value, once
    * what was lost is being looked for; until it has, every call says `lost`.
    */
   renew(known: string | null): Promise<{ marker: string; lost: boolean }>;
 }
 
-/** Tells whether the Redis of one shard may have forgotten jobs since it was last asked. */
+/** Detects that the Redis of one shard may have lost jobs since the last call. */
 export function createLossMarker(redis: Redis, prefix: string): LossMarker {
   const run = defineScript(redis, 'posthorn:renewMarker', 1, renewMarker);
   return {

@@ -55,7 +55,7 @@ describe('the ready index', () => {
     expect(await claim('w2')).toMatchObject({ customers: [] });
   });
 
-  it('claims nobody who is not due, and writes the right time for one that only seemed to be', async () => {
+  it('claims no customer that is not due, and writes the right time for one that only seemed to be', async () => {
     await redis.zadd(key('delayed'), (Date.now() + 20_000) * 4096, 'd-1');
     await announce();
     const { customers, nextDueInMs } = await claim();
@@ -76,7 +76,7 @@ describe('the ready index', () => {
     expect(await score()).toBeGreaterThan(59_000);
   });
 
-  it('tells an owner what was announced and leaves its lease alone, whether or not it listens', async () => {
+  it('passes an announcement to the owner and leaves its lease alone, whether or not it listens', async () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim('w1')).customers;
@@ -91,7 +91,7 @@ describe('the ready index', () => {
     expect(await index.renew('w1', 60_000, [lease!])).toEqual([]);
   });
 
-  it('wakes everybody once per call for customers that nobody owns, and only when one is due sooner', async () => {
+  it('wakes all workers once per call for customers without an owner, and only when one is due sooner', async () => {
     await index.announce(
       ['a', 'b', 'c'].map((customerId, n) => ({
         customerId,
@@ -147,7 +147,7 @@ describe('the ready index', () => {
     expect((await claim()).customers).toMatchObject([{ lanes: [{ lane, dueInMs: 0, active: 1 }] }]);
   });
 
-  it('hands over what is due at once when asked to release in any case', async () => {
+  it('releases what is due at once in the mode always', async () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim()).customers;
@@ -177,7 +177,7 @@ describe('the ready index', () => {
     expect(await score()).toBeLessThanOrEqual(5000);
   });
 
-  it('offers a customer to one worker: it is told, others are told when that ends, and only it can claim before', async () => {
+  it('offers a customer to one worker: it gets a message, the others when the offer ends, and only it can claim before', async () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim('w2')).customers;
@@ -194,7 +194,7 @@ describe('the ready index', () => {
     expect((await claim('w3')).customers).toEqual([]);
     const asked = { leaseMs: 60_000, limit: 100, offered: ['acme', 'nobody'] };
     expect((await index.claim('w3', asked)).customers).toEqual([]);
-    // What comes meanwhile is told to the one who will have the customer, and ends no offer.
+    // What is announced meanwhile reaches the worker that will have the customer, and ends no offer.
     await announce({ 'acme/ep_2': 0 });
     await waitUntil(() => heard.length >= 3);
     expect(heard[2]).toEqual([ownerChannel(shared.prefix, 'w1'), 'acme/ep_2 0']);

@@ -1,6 +1,6 @@
 /**
- * Runs `run` when it is time: at once, or at the earliest moment that was asked for. One run at a time; what is asked for
- * meanwhile comes after it. `run` gives the ms until it wants to run again.
+ * Runs `run` when it is time: at once, or at the earliest moment that `wakeIn` was called for. One run at a time; a wake-up
+ * that comes meanwhile is due after it. `run` gives the ms until it wants to run again.
  */
 export function createWakeLoop(run: () => Promise<number>) {
   let timer: NodeJS.Timeout | undefined;

@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /**
- * A TCP proxy in front of Redis that can hold back what one named connection asks or is answered, to put an event exactly
+ * A TCP proxy in front of Redis that can hold back the requests or replies of one named connection, to put an event exactly
  * between the two.
  */
 export async function redisProxy(url: string, connectionName: string) {

@@ -41,7 +41,7 @@ export class DueQueue<T> {
     this.#heap.sort((one, other) => one.dueMs - other.dueMs || one.added - other.added);
   }
 
-  /** Puts it where the first one was, and down to its place. */
+  /** Puts it where the first one was, and moves it down to where it belongs. */
   #sink(entry: Entry<T>): void {
     for (let at = 0; ;) {
       const [left, right] = [this.#heap[2 * at + 1], this.#heap[2 * at + 2]];

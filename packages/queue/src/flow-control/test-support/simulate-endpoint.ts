@@ -3,7 +3,7 @@ import { type RetryPolicy, retryDelayMs } from '@posthorn/domain';
 import { DueQueue } from './due-queue.js';
 
 export interface SimulatedEndpoint {
-  /** How a send ends that begins at a time, with so many under way beside it. */
+  /** How a send ends that begins at a time, with this many under way beside it. */
   answer(atMs: number, underway: number): { ok: boolean; tookMs: number };
   maxInFlight: number;
   policy: RetryPolicy;
@@ -27,7 +27,7 @@ interface Send {
   failedBefore: number;
 }
 
-/** After so long without an answer time allows more, as the slow start of lanes does. */
+/** After this long without an answer time allows more, as the slow start of lanes does. */
 const PATIENCE_MS = 200;
 
 /** One endpoint's lane on a clock of its own: limits and breaker as workers use them, nothing else takes time. */

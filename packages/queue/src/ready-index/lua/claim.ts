@@ -4,7 +4,7 @@ import { laneDue } from './lane-due.js';
 /**
  * ARGV: prefix, worker id, lease ms, how many at most, then customers that were offered to this worker. Takes these, and
  * the customers that are due, also those whose lease ended.
- * A customer that turns out not to be due only gets its right time. Fencing numbers come from the clock, so that they
+ * A customer that is not due after all only gets its right time. Fencing numbers come from the clock, so that they
  * grow even over the loss of everything in Redis, and leave no key.
  * Gives {now, ms until the next customer is due or nil, {customer, fencing number, lanes}, …}.
  */

@@ -1,7 +1,7 @@
 /**
  * What BullMQ's own keys say about a lane. A lane with an active job is never forgotten: it is due when the job's lock
- * ends, because then the job has lost its worker. A lane paused by hand is looked at again every 5 s: nobody announces
- * its end. A lane that holds nothing loses its leftover keys at once, except a meta hash with settings in it.
+ * ends, because then the job has lost its worker. A lane paused by hand is looked at again every 5 s: its end is
+ * not announced. A lane that holds nothing loses its leftover keys at once, except a meta hash with settings in it.
  */
 export const laneDue = `
 local function dueOf(lane)

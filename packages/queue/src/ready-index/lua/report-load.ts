@@ -2,7 +2,7 @@ import { head } from './head.js';
 
 /**
  * ARGV: prefix, worker id, load, ms for which it counts. Notes what the worker carries and gives what all that are alive
- * do, flat: worker id, load. Workers that have not reported for that long are forgotten; the hash goes with the last.
+ * do, flat: worker id, load. Workers that have not reported for that long are forgotten; the hash expires with the last.
  */
 export const reportLoad = `${head}
 local loads, worker, keep = prefix .. ':index:loads', ARGV[2], tonumber(ARGV[4])
