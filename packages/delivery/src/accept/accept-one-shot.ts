@@ -151,7 +151,6 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
     const id = createUuidV7(acceptedAtMs);
     const deliveryId = deliveryIdOf(id, laneId);
     const openMs = openForMs(retryPolicy);
-    const delivery = { id: deliveryId, endpointId: laneId, status: 'pending', reason: null } as const;
     return {
       id,
       deliveryId,
@@ -162,7 +161,18 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
       occurredAtMs: acceptedAtMs,
       acceptedAtMs,
       body: payloadSource,
-      deliveries: [{ ...delivery, expiresAtMs: acceptedAtMs + openMs }],
+      deliveries: [
+        {
+          customerId,
+          endpointId: laneId,
+          eventId: id,
+          deliveryId,
+          generation: 1,
+          status: 'pending',
+          reason: null,
+          expiresAtMs: acceptedAtMs + openMs,
+        },
+      ],
       url,
       headersSealed: oneShots.sealHeaders(id, headers),
       retryPolicy,

@@ -40,14 +40,17 @@ export function eventRowOf(
 }
 
 export function deliveryOf(
-  { id, acceptedAtMs }: Pick<EventRow, 'id' | 'acceptedAtMs'>,
+  { id, customerId, acceptedAtMs }: Pick<EventRow, 'id' | 'customerId' | 'acceptedAtMs'>,
   route: Route,
   heldMs: number,
 ): DeliveryToInsert {
   const status = openingStatus(route);
   return {
-    id: deliveryIdOf(id, route.id),
+    customerId,
     endpointId: route.id,
+    eventId: id,
+    deliveryId: deliveryIdOf(id, route.id),
+    generation: 1,
     status,
     reason: status === 'held' ? `endpoint_${route.status}` : null,
     expiresAtMs: acceptedAtMs + (status === 'held' ? heldMs : route.openForMs),

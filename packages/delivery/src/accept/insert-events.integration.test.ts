@@ -41,7 +41,7 @@ describe('insertEvents', () => {
       [event.id],
     );
     expect(deliveries.rows).toEqual([
-      { id: event.deliveries[0]?.id, status: 'pending', generation: 1, attempts: 0 },
+      { id: event.deliveries[0]?.deliveryId, status: 'pending', generation: 1, attempts: 0 },
     ]);
   });
 
@@ -53,7 +53,7 @@ describe('insertEvents', () => {
         `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, next_attempt_at, created_at, expires_at)
          SELECT $1::uuid, event_id, endpoint_id, customer_id, type, status, next_attempt_at, created_at, expires_at
            FROM delivery WHERE id = $1`,
-        [event.deliveries[0]?.id],
+        [event.deliveries[0]?.deliveryId],
       ),
     ).rejects.toThrow(/duplicate key/);
     await expect(
@@ -61,7 +61,7 @@ describe('insertEvents', () => {
         `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, next_attempt_at, created_at, expires_at)
          SELECT $2::uuid, event_id, endpoint_id, customer_id, type, status, next_attempt_at, created_at, expires_at
            FROM delivery WHERE id = $1`,
-        [event.deliveries[0]?.id, createUuidV7(Date.now())],
+        [event.deliveries[0]?.deliveryId, createUuidV7(Date.now())],
       ),
     ).rejects.toThrow(/violates check constraint/);
   });

@@ -1,12 +1,11 @@
 import { DAY_MS, isoDay, inTransaction } from '@posthorn/database';
+import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
 /** Longer than any accept statement may run, so that whoever claimed a key before midnight has committed by then. */
 const MIDNIGHT_OVERLAP_MS = 60_000;
 
-export interface DeliveryToInsert {
-  id: string;
-  endpointId: string;
+export interface DeliveryToInsert extends DeliveryRef {
   status: 'pending' | 'held';
   /** Why it is held; null while pending. */
   reason: string | null;
@@ -169,7 +168,7 @@ function parameters(
     ]);
     for (const delivery of event.deliveries) {
       push(deliveries, [
-        delivery.id,
+        delivery.deliveryId,
         event.id,
         delivery.endpointId,
         event.customerId,

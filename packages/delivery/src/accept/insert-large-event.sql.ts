@@ -109,7 +109,7 @@ async function insertPiece(
       customerId,
       type,
       acceptedAtMs,
-      piece.map((delivery) => delivery.id),
+      piece.map(({ deliveryId }) => deliveryId),
       piece.map(({ endpointId }) => endpointId),
       piece.map(({ status }) => status),
       piece.map(({ reason }) => reason),

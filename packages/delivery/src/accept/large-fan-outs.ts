@@ -152,7 +152,7 @@ export function createLargeFanOuts({
       },
     );
     if (outcome === 'accepted')
-      enqueuer.enqueueInPieces(row, deliveriesInPieces(row, reached, heldMs, PIECE_MAX), leaveRoom);
+      enqueuer.enqueueInPieces(deliveriesInPieces(row, reached, heldMs, PIECE_MAX), leaveRoom);
     return outcome;
   }
 

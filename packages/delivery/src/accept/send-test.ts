@@ -2,8 +2,7 @@ import type { DatabasePool, DatabaseClock } from '@posthorn/database';
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, testType } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 
-import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
-import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
+import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { insertTest } from './insert-test.sql.js';
 
 /** A test whose endpoint's lane stays shut (breaker, rate limit) is not sent after this. */
@@ -49,6 +48,6 @@ export async function sendTest(
     body,
   });
   if (!there) return null;
-  await enqueueReopened(deps, [{ id: deliveryId, eventId, customerId, endpointId, generation: 1 }]);
+  await enqueueReopened(deps, [{ deliveryId, eventId, customerId, endpointId, generation: 1 }]);
   return { eventId, deliveryId };
 }

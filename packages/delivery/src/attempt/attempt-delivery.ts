@@ -161,7 +161,7 @@ export function createDeliveryAttempter(
 
   function logAttempt(delivery: LoadedDelivery, outcome: AttemptOutcome, step: string): void {
     const fields = {
-      deliveryId: delivery.id,
+      deliveryId: delivery.deliveryId,
       eventId: delivery.eventId,
       endpointId: delivery.endpointId,
       customerId: delivery.customerId,
@@ -194,7 +194,7 @@ function signalOf(
 
 /** Why a pending delivery gets no attempt now, if so: its endpoint takes none but tests, or its time is over. */
 function closeInstead(
-  { id, generation, expiresAtMs, test }: LoadedDelivery,
+  { deliveryId: id, generation, expiresAtMs, test }: LoadedDelivery,
   target: DeliveryTarget | undefined,
   nowMs: number,
 ): DeliveryToClose | undefined {

@@ -17,7 +17,7 @@ export function buildRequest(delivery: LoadedDelivery, target: ReadyTarget, nowM
     'content-type': 'application/json',
     ...signRequest(target.signing, {
       // Of a one-shot its sender knows the delivery: there is one, and its id is what the request was answered with.
-      id: target.oneShots ? encodeId('dlv', delivery.id) : encodeId('evt', delivery.eventId),
+      id: target.oneShots ? encodeId('dlv', delivery.deliveryId) : encodeId('evt', delivery.eventId),
       timestampSeconds: Math.floor(nowMs / 1000),
       body: delivery.body,
       secrets: liveSecrets(target, nowMs),

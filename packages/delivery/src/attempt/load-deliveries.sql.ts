@@ -1,15 +1,10 @@
 import { byDay, type DayTables } from '@posthorn/database';
-import type { DeliveryStatus } from '@posthorn/domain';
+import type { DeliveryRef, DeliveryStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
 /** A delivery as an attempt needs it, read anew for every attempt and never cached. */
-export interface LoadedDelivery {
-  id: string;
-  eventId: string;
-  endpointId: string;
-  customerId: string;
+export interface LoadedDelivery extends DeliveryRef {
   status: DeliveryStatus;
-  generation: number;
   attempts: number;
   attemptsBefore: number;
   /** `attempts` when someone last asked for a replay; null when nobody did. */
@@ -66,7 +61,7 @@ export function loadDeliveries(
 
 function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
   return {
-    id: row.id,
+    deliveryId: row.id,
     eventId: row.event_id,
     endpointId: row.endpoint_id,
     customerId: row.customer_id,

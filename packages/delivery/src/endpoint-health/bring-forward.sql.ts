@@ -1,10 +1,9 @@
 import { idBounds, isLocked } from '@posthorn/database';
+import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
-import type { DueDelivery } from '../sweep/find-due-deliveries.sql.js';
-
 export interface BroughtForward {
-  deliveries: Omit<DueDelivery, 'nextAttemptAtMs'>[];
+  deliveries: DeliveryRef[];
   /** Where the page ended; null when there is nothing after it. */
   after: string | null;
 }
@@ -37,7 +36,7 @@ export async function bringForward(
   const ended = scanned < SCANNED_ROWS && (ids?.length ?? 0) < limit;
   if (ids === null) return { deliveries: [], after: ended ? null : last };
   const { min, max } = idBounds(ids);
-  const { rows } = await pool.query<Omit<DueDelivery, 'nextAttemptAtMs'>>({
+  const { rows } = await pool.query<DeliveryRef>({
     name: 'bring_forward',
     text: `
       WITH locked AS MATERIALIZED (
@@ -46,7 +45,7 @@ export async function bringForward(
       )
       UPDATE delivery d SET next_attempt_at = now(), waiting_for = NULL
        WHERE ${isLocked('d', ['$2', '$3'], "status = 'pending' AND next_attempt_at > now()")}
-      RETURNING d.id, d.event_id AS "eventId", d.endpoint_id AS "endpointId", d.customer_id AS "customerId", d.generation`,
+      RETURNING d.id AS "deliveryId", d.event_id AS "eventId", d.endpoint_id AS "endpointId", d.customer_id AS "customerId", d.generation`,
     values: [ids, min, max],
   });
   return { deliveries: rows, after: ended ? null : ids.length < limit ? last : max };

@@ -117,8 +117,7 @@ export function createEndpointRecovery({
     after: string,
   ): Promise<{ jobs: DeliveryJob[]; after: string | null }> {
     const page: BroughtForward = await bringForward(pool, { endpointId, after, limit: PAGE_ROWS });
-    const jobs = page.deliveries.map(({ id, ...ids }) => ({ ...ids, deliveryId: id, delayMs: 0 }));
-    return { jobs, after: page.after };
+    return { jobs: page.deliveries, after: page.after };
   }
 
   /** While Postgres or Redis is away it waits. What is due in Postgres and still delayed in the queue the sweep finds. */

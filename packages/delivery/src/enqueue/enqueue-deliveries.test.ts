@@ -11,7 +11,9 @@ const logger = createLogger({ level: 'silent', role: 'test' });
 const event = {
   id: 'event',
   customerId: 'acme',
-  deliveries: [{ id: 'delivery', endpointId: 'endpoint', status: 'pending', reason: null, expiresAtMs: 0 }],
+  deliveries: [
+    { deliveryId: 'delivery', endpointId: 'endpoint', status: 'pending', reason: null, expiresAtMs: 0 },
+  ],
 } as unknown as EventToInsert;
 
 describe('handing accepted events to the queue', () => {
@@ -54,7 +56,7 @@ describe('handing accepted events to the queue', () => {
         yield event.deliveries;
       }
     };
-    for (let n = 0; n < 10; n += 1) enqueuer.enqueueInPieces(event, pieces());
+    for (let n = 0; n < 10; n += 1) enqueuer.enqueueInPieces(pieces());
     expect(made).toEqual([1, 1]);
     answers[0]!.answer();
     await turn();

@@ -1,20 +1,19 @@
-import type { DeliveryJob } from '@posthorn/queue';
+import type { DeliveryRef } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 
-import type { DeliveryToInsert, EventToInsert } from '../accept/insert-events.sql.js';
+import type { DeliveryToInsert } from '../accept/insert-events.sql.js';
 
 /** What the enqueuer needs of the queue. */
 export interface JobQueue {
-  enqueue(jobs: readonly DeliveryJob[]): Promise<void>;
+  enqueue(deliveries: readonly DeliveryRef[]): Promise<void>;
 }
 
 export interface DeliveryEnqueuer {
   /** Hands the pending deliveries of freshly committed events to the queue, without making anyone wait. */
-  enqueueAccepted(events: readonly EventToInsert[]): void;
+  enqueueAccepted(events: readonly { deliveries: readonly DeliveryToInsert[] }[]): void;
   /** The same for one event with many deliveries: a piece is made and handed over when the one before it is there. */
   enqueueInPieces(
-    event: Pick<EventToInsert, 'id' | 'customerId'>,
     pieces: Iterable<DeliveryToInsert[]>,
     /** Awaited after each, with what it took. */
     betweenPieces?: (tookMs: number) => Promise<void>,
@@ -39,24 +38,24 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
   let inPieces = 0;
   let failing = false;
 
-  const enqueue = async (jobs: DeliveryJob[]): Promise<boolean> => {
-    jobsUnderway += jobs.length;
+  const enqueue = async (pending: readonly DeliveryRef[]): Promise<boolean> => {
+    jobsUnderway += pending.length;
     try {
-      await queue.enqueue(jobs);
+      await queue.enqueue(pending);
       if (failing) logger.info('queue.enqueue_recovered');
       failing = false;
       return true;
     } catch (error) {
-      if (!failing) logger.warn('queue.enqueue_failed', { error, deliveries: jobs.length, leftTo: 'sweep' });
+      if (!failing)
+        logger.warn('queue.enqueue_failed', { error, deliveries: pending.length, left_to: 'sweep' });
       failing = true;
       return false;
     } finally {
-      jobsUnderway -= jobs.length;
+      jobsUnderway -= pending.length;
     }
   };
 
   const enqueueEach = async (
-    event: Pick<EventToInsert, 'id' | 'customerId'>,
     pieces: Iterable<DeliveryToInsert[]>,
     betweenPieces: (tookMs: number) => Promise<void>,
   ): Promise<void> => {
@@ -64,7 +63,7 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
     try {
       for (const deliveries of pieces) {
         const startedMs = performance.now();
-        if (!(await enqueue(toJobs({ ...event, deliveries })))) break;
+        if (!(await enqueue(deliveries.filter(isPending)))) break;
         await betweenPieces(performance.now() - startedMs);
       }
     } finally {
@@ -79,12 +78,12 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
 
   return {
     enqueueAccepted(events) {
-      const jobs = events.flatMap(toJobs);
-      if (jobs.length === 0 || underway.size >= BATCHES_MAX || jobsUnderway >= JOBS_MAX) return;
-      keepUntilDone(enqueue(jobs));
+      const pending = events.flatMap(({ deliveries }) => deliveries.filter(isPending));
+      if (pending.length === 0 || underway.size >= BATCHES_MAX || jobsUnderway >= JOBS_MAX) return;
+      keepUntilDone(enqueue(pending));
     },
-    enqueueInPieces(event, pieces, betweenPieces = () => turnOfTheLoop()) {
-      if (inPieces < IN_PIECES_MAX) keepUntilDone(enqueueEach(event, pieces, betweenPieces));
+    enqueueInPieces(pieces, betweenPieces = () => turnOfTheLoop()) {
+      if (inPieces < IN_PIECES_MAX) keepUntilDone(enqueueEach(pieces, betweenPieces));
     },
     async close() {
       await Promise.all(underway);
@@ -92,15 +91,19 @@ export function createDeliveryEnqueuer(queue: JobQueue, logger: Logger): Deliver
   };
 }
 
-function toJobs({
-  id: eventId,
-  customerId,
-  deliveries,
-}: Pick<EventToInsert, 'id' | 'customerId' | 'deliveries'>): DeliveryJob[] {
-  const jobs: DeliveryJob[] = [];
-  for (const { id, endpointId, status } of deliveries) {
-    if (status !== 'pending') continue;
-    jobs.push({ customerId, endpointId, deliveryId: id, eventId, generation: 1, delayMs: 0 });
+/** For what was opened again: waits for the queue. Failing costs latency only, here as well. */
+export async function enqueueReopened(
+  { queue, logger }: { queue: JobQueue; logger: Logger },
+  deliveries: readonly DeliveryRef[],
+): Promise<void> {
+  if (deliveries.length === 0) return;
+  try {
+    await queue.enqueue(deliveries);
+  } catch (error) {
+    logger.warn('queue.enqueue_failed', { error, deliveries: deliveries.length, left_to: 'sweep' });
   }
-  return jobs;
+}
+
+function isPending({ status }: DeliveryToInsert): boolean {
+  return status === 'pending';
 }

@@ -1,4 +1,5 @@
 import { idBounds, isLocked } from '@posthorn/database';
+import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
 export interface HeldRelease {
@@ -8,14 +9,6 @@ export interface HeldRelease {
   openForMs: number;
   /** but never longer than this after its event. */
   holdLimitMs: number;
-}
-
-export interface ReleasedDelivery {
-  id: string;
-  eventId: string;
-  customerId: string;
-  endpointId: string;
-  generation: number;
 }
 
 const CANCELS = '((d.created_at < e.held_cancel_before) IS TRUE)';
@@ -30,7 +23,7 @@ const CANCELS = '((d.created_at < e.held_cancel_before) IS TRUE)';
 export async function releaseHeldDeliveries(
   pool: pg.Pool,
   { endpointId, ids, openForMs, holdLimitMs }: HeldRelease,
-): Promise<ReleasedDelivery[]> {
+): Promise<DeliveryRef[]> {
   const { min, max } = idBounds(ids);
   const { rows } = await pool.query<{
     id: string;
@@ -65,7 +58,7 @@ export async function releaseHeldDeliveries(
   return rows
     .filter(({ status }) => status === 'pending')
     .map((row) => ({
-      id: row.id,
+      deliveryId: row.id,
       eventId: row.event_id,
       customerId: row.customer_id,
       endpointId,

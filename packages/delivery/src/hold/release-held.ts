@@ -4,8 +4,7 @@ import type { Logger } from '@posthorn/runtime';
 
 import { openForMs } from '../accept/open-for.js';
 import { findUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
-import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
-import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
+import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { releaseHeldDeliveries } from './release-held-deliveries.sql.js';
 
 const BATCH = 1_000;

@@ -75,7 +75,7 @@ describe('the hot statements over many partitions', () => {
         await rowsRead(async () => {
           await loadDeliveries(
             pool,
-            spread.map((event) => ({ deliveryId: event.deliveries[0]!.id, eventId: event.id })),
+            spread.map((event) => ({ deliveryId: event.deliveries[0]!.deliveryId, eventId: event.id })),
           );
         }),
       );
@@ -96,7 +96,7 @@ describe('the hot statements over many partitions', () => {
           closeDeliveries(
             pool,
             others.map((event) => ({
-              id: event.deliveries[0]!.id,
+              id: event.deliveries[0]!.deliveryId,
               generation: 1,
               status: 'cancelled',
               reason: 'test',
@@ -138,7 +138,7 @@ describe('the hot statements over many partitions', () => {
     // The day after tomorrow: nothing is there yet.
     const atMs = Date.now() + 2 * DAY_MS;
     const settled = async (events: EventToInsert[]) => {
-      const wanted = events.map((event) => ({ deliveryId: event.deliveries[0]!.id }));
+      const wanted = events.map((event) => ({ deliveryId: event.deliveries[0]!.deliveryId }));
       expect((await loadDeliveries(pool, wanted)).map((delivery) => delivery?.attempts)).toEqual(
         events.map(() => 0),
       );
@@ -168,7 +168,7 @@ describe('the hot statements over many partitions', () => {
       `UPDATE delivery SET status = 'dead_lettered', reason = 'test', next_attempt_at = NULL, waiting_for = NULL,
          finished_at = now() - interval '1 hour'
         WHERE id = ANY ($1)`,
-      [byDay.flatMap((events) => events.slice(100, 110)).map(({ deliveries }) => deliveries[0]!.id)],
+      [byDay.flatMap((events) => events.slice(100, 110)).map(({ deliveries }) => deliveries[0]!.deliveryId)],
     );
     await pool.query(
       "INSERT INTO endpoint (id, customer_id, url, event_types) VALUES ($1, 'acme', 'x', '{*}')",
@@ -210,7 +210,7 @@ describe('the hot statements over many partitions', () => {
   });
 
   it('count what a cancellation would cancel without reading more than that, however much there is beside it', async () => {
-    const ids = byDay.map((events) => events[300]!.deliveries[0]!.id);
+    const ids = byDay.map((events) => events[300]!.deliveries[0]!.deliveryId);
     await pool.query(
       `UPDATE delivery SET status = 'held', reason = 'test', next_attempt_at = NULL, waiting_for = NULL WHERE id = ANY ($1)`,
       [ids],
@@ -371,7 +371,7 @@ function rowsRead(work: () => Promise<unknown>, on = pool): Promise<number> {
 
 function attemptOf(event: EventToInsert): AttemptToSettle {
   return {
-    deliveryId: event.deliveries[0]!.id,
+    deliveryId: event.deliveries[0]!.deliveryId,
     generation: 1,
     number: 1,
     dueAtMs: null,

@@ -32,7 +32,7 @@ export function openEventToEndpoint(
     if (target.status !== 'enabled') return { kind: 'held' };
     return {
       kind: 'opened',
-      delivery: { id: deliveryId, eventId, endpointId, customerId: target.customerId, generation: 1 },
+      delivery: { deliveryId, eventId, endpointId, customerId: target.customerId, generation: 1 },
     };
   });
 }

@@ -1,8 +1,7 @@
 import { inTransaction } from '@posthorn/database';
-import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
+import type { DeliveryRef, EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
 import { findDeliveriesToReplay, type ReplayFilter } from './find-deliveries-to-replay.sql.js';
 import type { ReopenOptions } from './reopen-delivery.sql.js';
 import { reopenFinishedDeliveries } from './reopen-finished-deliveries.sql.js';
@@ -22,7 +21,7 @@ export function openReplayPage(
   replayId: string,
   endpointId: string,
   options: ReplayPageOptions,
-): Promise<ReleasedDelivery[]> {
+): Promise<DeliveryRef[]> {
   return inTransaction(pool, async (client) => {
     const replay = await lockRunning(client, replayId);
     if (!replay) return [];
@@ -103,7 +102,7 @@ async function moveLane(
   client: pg.ClientBase,
   replayId: string,
   endpointId: string,
-  page: { opened: readonly ReleasedDelivery[]; expired: number; afterId: string },
+  page: { opened: readonly DeliveryRef[]; expired: number; afterId: string },
 ): Promise<void> {
   await client.query(
     `WITH before AS (
@@ -116,7 +115,7 @@ async function moveLane(
      )
      UPDATE replay_lane SET taken = taken + cardinality($3::uuid[]) + $4, matched = matched + late, after_id = $5
        FROM before WHERE replay_id = $1 AND endpoint_id = $2`,
-    [replayId, endpointId, page.opened.map(({ id }) => id), page.expired, page.afterId],
+    [replayId, endpointId, page.opened.map(({ deliveryId }) => deliveryId), page.expired, page.afterId],
   );
 }
 

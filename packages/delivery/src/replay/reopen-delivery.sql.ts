@@ -1,13 +1,13 @@
 import { inTransaction } from '@posthorn/database';
 import {
   isFinished,
+  type DeliveryRef,
   type DeliveryStatus,
   type EndpointStatus,
   type RetryPolicyInput,
 } from '@posthorn/domain';
 import type pg from 'pg';
 
-import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
 import { openForSql } from './open-for-sql.sql.js';
 
 export interface ReopenOptions {
@@ -23,7 +23,7 @@ export interface ReopenOptions {
  * `one_shot`: the event goes to its own URL only. `test`: it was made to be sent once.
  */
 export type ReopenOutcome =
-  | { kind: 'opened'; delivery: ReleasedDelivery }
+  | { kind: 'opened'; delivery: DeliveryRef }
   | { kind: 'held' }
   | { kind: 'due' }
   | { kind: 'endpoint_deleted' }
@@ -143,7 +143,7 @@ async function open(
   from: DeliveryStatus,
   endpoint: LockedEndpoint,
   { openForMs, holdLimitMs }: { openForMs: number; holdLimitMs: number },
-): Promise<ReleasedDelivery> {
+): Promise<DeliveryRef> {
   const { rows } = await client.query<{
     event_id: string;
     customer_id: string;
@@ -165,7 +165,7 @@ async function open(
   const [row] = rows;
   if (!row) throw new Error('A locked delivery cannot be gone');
   return {
-    id: deliveryId,
+    deliveryId,
     eventId: row.event_id,
     customerId: row.customer_id,
     endpointId: row.endpoint_id,

@@ -1,8 +1,7 @@
 import { idBounds, isLocked } from '@posthorn/database';
-import type { ReplayableStatus } from '@posthorn/domain';
+import type { DeliveryRef, ReplayableStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-import type { ReleasedDelivery } from '../hold/release-held-deliveries.sql.js';
 import { openForSql } from './open-for-sql.sql.js';
 
 export interface FinishedReopening {
@@ -19,7 +18,7 @@ export interface FinishedReopening {
 }
 
 export interface FinishedReopened {
-  opened: ReleasedDelivery[];
+  opened: DeliveryRef[];
   /** Those too old to be sent again. */
   expired: number;
 }
@@ -66,7 +65,7 @@ export async function reopenFinishedDeliveries(
   const opened = rows.flatMap(({ id, event_id, customer_id, endpoint_id, generation }) =>
     generation === null
       ? []
-      : [{ id, eventId: event_id, customerId: customer_id, endpointId: endpoint_id, generation }],
+      : [{ deliveryId: id, eventId: event_id, customerId: customer_id, endpointId: endpoint_id, generation }],
   );
   return { opened, expired: rows.length - opened.length };
 }

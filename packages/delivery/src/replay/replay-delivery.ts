@@ -2,8 +2,7 @@ import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
 import { openForMs } from '../accept/open-for.js';
-import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
-import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
+import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { openEventToEndpoint } from './open-event-to-endpoint.sql.js';
 import { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './reopen-delivery.sql.js';
 
@@ -44,8 +43,8 @@ function optionsOf({ holdLimitMs }: ReplayDeps): ReopenOptions {
 
 async function finish(deps: ReplayDeps, replayed: string, outcome: ReopenOutcome): Promise<ReplayOutcome> {
   if (outcome.kind === 'opened') {
-    const { id, generation } = outcome.delivery;
-    deps.logger.info('delivery.replayed', { replayed, deliveryId: id, generation });
+    const { deliveryId, generation } = outcome.delivery;
+    deps.logger.info('delivery.replayed', { replayed, deliveryId, generation });
     await enqueueReopened(deps, [outcome.delivery]);
   }
   return outcome.kind;

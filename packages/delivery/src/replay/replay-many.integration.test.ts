@@ -189,9 +189,7 @@ describe('a bulk replay', () => {
     };
     const openPage = async (endpointId: string) => {
       const opened = await openReplayPage(pipeline.database.pool, replay.id, endpointId, options);
-      await world.deps.queue.enqueue(
-        opened.map(({ id, ...job }) => ({ ...job, deliveryId: id, delayMs: 0 })),
-      );
+      await world.deps.queue.enqueue(opened);
     };
     const runner = {
       run: async () => {

@@ -2,8 +2,7 @@ import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
 import { openForMs } from '../accept/open-for.js';
-import type { JobQueue } from '../enqueue/enqueue-deliveries.js';
-import { enqueueReopened } from '../enqueue/enqueue-reopened.js';
+import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { findReplaysUnderway } from './find-replays-underway.sql.js';
 import { openReplayPage } from './open-replay-page.sql.js';
 import { reviewReplay } from './review-replay.sql.js';

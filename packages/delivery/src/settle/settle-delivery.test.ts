@@ -20,7 +20,7 @@ const outcome: RecordedOutcome = {
 
 const attempt: AttemptToRecord = {
   delivery: {
-    id: '019a0000-0000-7000-8000-000000000001',
+    deliveryId: '019a0000-0000-7000-8000-000000000001',
     eventId: '019a0000-0000-7000-8000-000000000002',
     endpointId: '019a0000-0000-7000-8000-000000000003',
     customerId: 'acme',

@@ -122,7 +122,7 @@ function toRow(
   heldMs: number,
 ): AttemptToSettle {
   return {
-    deliveryId: delivery.id,
+    deliveryId: delivery.deliveryId,
     generation: delivery.generation,
     number: delivery.attempts + 1,
     dueAtMs: delivery.nextAttemptAtMs,
@@ -139,7 +139,7 @@ function toRow(
     address: outcome.address,
     resent: outcome.resent,
     startedAtMs: outcome.startedAt.getTime(),
-    next: toNext(step, nowMs, uuidTimeMs(delivery.id) + heldMs),
+    next: toNext(step, nowMs, uuidTimeMs(delivery.deliveryId) + heldMs),
   };
 }
 

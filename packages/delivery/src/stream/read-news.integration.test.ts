@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ensurePartitions } from '@posthorn/database';
-import { createUuidV7, deliveryIdOf } from '@posthorn/domain';
 import { countRowsRead, createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import pg from 'pg';
 
 import { insertEvents } from '../accept/insert-events.sql.js';
 import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { forgetClosings } from '../settle/note-closings.sql.js';
+import { eventToInsert } from '../test-support/event-to-insert.js';
 import type { News, NewsPlace } from './news.js';
 import { readNews } from './read-news.sql.js';
 
@@ -45,27 +45,12 @@ async function read(): Promise<News> {
 const kinds = ({ items }: News) => items.map(({ kind }) => kind);
 
 async function make(customerId: string, count = 1): Promise<string[]> {
-  const events = Array.from({ length: count }, () => {
-    const acceptedAtMs = Date.now();
-    const id = createUuidV7(acceptedAtMs);
-    const delivery = { id: deliveryIdOf(id, ENDPOINT), endpointId: ENDPOINT, status: 'pending' } as const;
-    return {
-      id,
-      customerId,
-      type: 'a.b',
-      externalId: null,
-      occurredAtMs: acceptedAtMs,
-      acceptedAtMs,
-      body: '{}',
-      endpointsVersion: 0,
-      deliveries: [{ ...delivery, reason: null, expiresAtMs: acceptedAtMs + DAY_MS }],
-      keyHashes: [],
-      requestHash: null,
-    };
-  });
+  const events = Array.from({ length: count }, () =>
+    eventToInsert({ endpointId: ENDPOINT, customerId, type: 'a.b' }),
+  );
   for (let from = 0; from < events.length; from += 500)
     await insertEvents(pool, events.slice(from, from + 500), DAY_MS);
-  return events.map(({ deliveries }) => deliveries[0]!.id);
+  return events.map(({ deliveries }) => deliveries[0]!.deliveryId);
 }
 
 const attempt = (ids: readonly string[], { each = 1, settledIn = null as string | null } = {}) =>

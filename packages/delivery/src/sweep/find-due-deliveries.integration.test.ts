@@ -67,8 +67,8 @@ describe('the walk over due deliveries', () => {
       expect(page).toHaveLength(PAGE);
       const times = page.map(({ nextAttemptAtMs }) => nextAttemptAtMs);
       expect(times).toEqual([...times].sort((a, b) => a - b));
-      seen.push(...page.map(({ id }) => id));
-      const { nextAttemptAtMs, id } = page[PAGE - 1]!;
+      seen.push(...page.map(({ deliveryId }) => deliveryId));
+      const { nextAttemptAtMs, deliveryId: id } = page[PAGE - 1]!;
       cursor = { nextAttemptAtMs, id };
     }
     expect(new Set(seen).size).toBe(EXECUTIONS * PAGE);

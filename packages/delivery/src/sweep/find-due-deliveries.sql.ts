@@ -1,11 +1,7 @@
+import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
-export interface DueDelivery {
-  id: string;
-  eventId: string;
-  endpointId: string;
-  customerId: string;
-  generation: number;
+export interface DueDelivery extends DeliveryRef {
   nextAttemptAtMs: number;
 }
 
@@ -42,7 +38,7 @@ export async function findDueDeliveries(
     values: [after.nextAttemptAtMs, after.id, untilMs, limit],
   });
   return rows.map((row) => ({
-    id: row.id,
+    deliveryId: row.id,
     eventId: row.event_id,
     endpointId: row.endpoint_id,
     customerId: row.customer_id,

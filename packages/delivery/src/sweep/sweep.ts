@@ -179,7 +179,7 @@ export function createSweep({
           moveTo(state, name, cursorAt(untilMs));
           return { ended: true };
         }
-        moveTo(state, name, { nextAttemptAtMs: last.nextAttemptAtMs, id: last.id });
+        moveTo(state, name, { nextAttemptAtMs: last.nextAttemptAtMs, id: last.deliveryId });
         await saveSweepState(client, shard, state);
         if (!changed && !result.lost) await pause(pauseFactor * (performance.now() - beganMs), signal);
       }
@@ -223,13 +223,6 @@ function moveTo(state: SweepState, name: Walk, cursor: DueCursor): void {
   else state[name] = cursor;
 }
 
-function toJob(delivery: DueDelivery, nowMs: number): DeliveryJob {
-  return {
-    customerId: delivery.customerId,
-    endpointId: delivery.endpointId,
-    deliveryId: delivery.id,
-    eventId: delivery.eventId,
-    generation: delivery.generation,
-    delayMs: Math.max(0, delivery.nextAttemptAtMs - nowMs),
-  };
+function toJob({ nextAttemptAtMs, ...delivery }: DueDelivery, nowMs: number): DeliveryJob {
+  return { ...delivery, delayMs: Math.max(0, nextAttemptAtMs - nowMs) };
 }

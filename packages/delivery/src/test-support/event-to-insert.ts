@@ -23,8 +23,11 @@ export function eventToInsert({ endpointId, ...given }: EventOptions): EventToIn
     endpointsVersion: 0,
     deliveries: [
       {
-        id: deliveryIdOf(id, endpointId),
+        customerId: given.customerId ?? 'acme',
         endpointId,
+        eventId: id,
+        deliveryId: deliveryIdOf(id, endpointId),
+        generation: 1,
         status: 'pending',
         reason: null,
         expiresAtMs: acceptedAtMs + DAY_MS,
