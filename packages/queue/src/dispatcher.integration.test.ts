@@ -298,6 +298,27 @@ describe('the dispatcher', () => {
     expect(laneMax).toBe(6);
   });
 
+  it('never has more in flight than the customer may, when more of its endpoints are busy than that', async () => {
+    const endpoints = Array.from({ length: 6 }, () => newId());
+    let [inFlight, most, finished] = [0, 0, 0];
+    await queue.producer.enqueue(
+      endpoints.flatMap((endpointId) => Array.from({ length: 10 }, () => deliveryJob({ endpointId }))),
+    );
+    await queue.dispatch({
+      laneLimits: async () => ({ customerMaxInFlight: 2, endpointMaxInFlight: 6 }),
+      handle: async () => {
+        inFlight += 1;
+        most = Math.max(most, inFlight);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inFlight -= 1;
+        finished += 1;
+        return done;
+      },
+    });
+    await waitUntil(() => finished === 60);
+    expect(most).toBe(2);
+  });
+
   it('follows a changed limit while jobs run', async () => {
     const endpointId = newId();
     let endpointMaxInFlight = 1;

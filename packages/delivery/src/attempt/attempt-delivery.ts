@@ -51,7 +51,7 @@ export interface DeliveryAttempterDeps {
 /** Makes the handler of a delivery's job: one attempt, or none where the delivery is no longer to be attempted. */
 export function createDeliveryAttempter(
   deps: DeliveryAttempterDeps,
-): (job: DeliveryRef, signal: AbortSignal, untilTurn?: () => Promise<void>) => Promise<JobVerdict> {
+): (job: DeliveryRef, signal: AbortSignal, waitForRateLimit?: () => Promise<void>) => Promise<JobVerdict> {
   const {
     pool,
     clock,
@@ -79,7 +79,7 @@ export function createDeliveryAttempter(
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 
-  return async function attemptDelivery(job, signal, untilTurn) {
+  return async function attemptDelivery(job, signal, waitForRateLimit) {
     const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
     if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
     // Whoever can write to Redis can put a delivery into any lane; Postgres says where it goes.
@@ -94,7 +94,7 @@ export function createDeliveryAttempter(
     if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
 
     const target = endpoint.oneShots ? await aim(endpoint, delivery.eventId) : endpoint;
-    await untilTurn?.();
+    await waitForRateLimit?.();
     const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
     const outcome = await send(delivery, target, headers, signal);
     // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.

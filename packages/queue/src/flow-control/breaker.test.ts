@@ -60,7 +60,7 @@ describe('a circuit breaker', () => {
     expect(breaker.waitsFor).toBeNull();
   });
 
-  it('waits for leave to begin again when all that it had under way have failed, and takes a success as leave', () => {
+  it('waits for permission to begin again when all that it had under way have failed, and takes a success as permission', () => {
     const breaker = new CircuitBreaker(middle, 10);
     attempt(breaker, 'failure', 0);
     expect(breaker.mayStart(0)).toBe(false);

@@ -27,6 +27,7 @@ const concurrencyFigures = {
  * How many sends an endpoint that fails in part may have under way: as many as its settings allow, unless fewer deliver as
  * much. Whether its failures come from too many at once cannot be seen from them, so it is tried out: half as many for a
  * round. Where that delivers half as much, failures have nothing to do with it; where it delivers as much, fewer is better.
+ * Needed by flaky-endpoint.test.ts.
  */
 export class ConcurrencyLimit {
   #limit: number;

@@ -25,6 +25,7 @@ const leastInFlight = 2;
  * has hardly a pause, and others have something due, a customer that begins more than twice what they do gets a quarter fewer
  * in flight, down to 2; with room again, or once it begins no more than they do, a quarter more, up to its limits. Sends that
  * hang cost no CPU, and are not counted. A customer that is alone, or among equals, keeps its limits and full speed.
+ * Needed by cpu-limit.integration.test.ts.
  */
 export function limitByCpuUse(customers: Iterable<CpuLimited>, utilization: number): void {
   /** What each began, of those that began anything. */

@@ -13,6 +13,7 @@ const grantMs = 50;
 /**
  * The rate limit of a customer, shared by its lanes: starts are granted in the order in which they began to wait, so that
  * none is left out, and one start wakes one lane however many wait.
+ * Needed by lane-gate.integration.test.ts ("fetches no more than the rate limit of a customer lets through").
  */
 export class CustomerPace {
   #limit: RateLimit | null = null;

@@ -6,6 +6,8 @@ export interface SlotHolder {
 /**
  * Which sends may begin: at most `slotsMax` of a customer and `max` in the process, first come first served within a customer.
  * The process's cap never refuses a customer's first send, so that no customer waits for the others' endpoints.
+ * Needed by dispatcher.integration.test.ts ("never has more in flight than the customer may", "refuses no customer its first
+ * send when the process is full").
  */
 export function createInFlightSlots<H extends SlotHolder>(max: number) {
   const used = new Map<H, number>();

@@ -233,6 +233,29 @@ describe('the gate of an endpoint, in the dispatcher', () => {
     expect(pausedUntilMs - (startedAtMs[0] ?? 0)).toBeGreaterThanOrEqual(1500);
   });
 
+  it.each([
+    ['an endpoint', 'endpointRateLimit'],
+    ['a customer', 'customerRateLimit'],
+  ] as const)('fetches no more than the rate limit of %s lets through', async (_of, limit) => {
+    const endpointId = newId();
+    let [sent, fetched, most] = [0, 0, 0];
+    await queue.dispatch({
+      laneLimits: async () => ({ ...limits, [limit]: { max: 10, perSeconds: 1 } }),
+      handle: async (_job, _signal, waitForRateLimit) => {
+        fetched += 1;
+        most = Math.max(most, fetched - sent);
+        await waitForRateLimit();
+        sent += 1;
+        return delivered;
+      },
+    });
+    await queue.producer.enqueue(jobsFor(endpointId, 20));
+    // Slow start is over by then.
+    await waitUntil(() => sent >= 12);
+    expect(most).toBeLessThanOrEqual(2);
+    expect(await waiting(endpointId)).toBeGreaterThanOrEqual(5);
+  });
+
   it('paces an endpoint and a customer, also over a take-over', async () => {
     const [slow, free, once] = [newId(), newId(), newId()] as const;
     const startedAtMs: Record<string, number[]> = { [slow]: [], [free]: [], [once]: [] };

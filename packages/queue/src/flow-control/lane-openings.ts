@@ -11,6 +11,7 @@ const atOnceMax = 50;
  * Lanes open some at a time. A worker that takes over a thousand customers opens a thousand lanes: a second of work, and
  * which of them are in a hurry is not known. So the longest waiting and the newest alternate: what comes due meanwhile is
  * soon served, and no lane waits for ever.
+ * Needed by slow-start.integration.test.ts ("opens the lane of the customer that comes last").
  */
 export class LaneOpenings {
   readonly #waiting: Opening[] = [];

@@ -8,7 +8,7 @@ export interface LaneDemand {
  * Splits a customer's in-flight budget over its busy lanes, none above its endpoint's cap; the others get what one
  * cannot use. Every lane gets at least 1. As long as one is idle, a slot is kept free for its next job, so that it need not
  * wait until an endpoint that hangs gives one back; when there are more busy lanes than budget, the customer's slots decide
- * which sends next.
+ * which sends next. Needed by dispatcher.integration.test.ts ("keeps a slot for an endpoint whose sibling hangs").
  */
 export function laneShares(customerMax: number, lanes: readonly LaneDemand[]): number[] {
   const shares = lanes.map(() => 1);

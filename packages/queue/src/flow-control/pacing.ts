@@ -51,6 +51,8 @@ export class Pacer {
  * which is paced as well (the fetch pacer), so that what has to wait is not fetched at all. Between the two lie Redis and
  * Postgres, which take longer for one than for the next: sends that would come too near to each other wait a little.
  * Fetching is slower by a hair, so that they do not wait for ever after a pause of either.
+ * Needed by lane-gate.integration.test.ts: the fetch pacer by "fetches no more than the rate limit of an endpoint", the send
+ * pacer by "paces an endpoint and a customer".
  */
 export class Pace {
   readonly fetch: Pacer;

@@ -26,6 +26,7 @@ const [freeUntil, busyFrom] = [0.2, 0.7];
  * Sends to endpoints that have not answered yet, or have failed, beyond the first of each lane. Endpoints that answer let
  * their lanes have more under way by their successes; here the others get what they may have, one lane within a second or
  * two, and a thousand whose endpoints all hang one after another, so that there is room between them in the event loop.
+ * Needed by slow-start.integration.test.ts ("starts no more sends a second to endpoints that hang").
  */
 export class SlowStartScheduler {
   /** Lanes with nothing under way come before those with something. */

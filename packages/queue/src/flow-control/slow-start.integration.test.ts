@@ -106,7 +106,31 @@ describe('slow start, in the dispatcher', () => {
     hold.open();
   }, 120_000);
 
-  it('opens the lane of who comes last before most of those that wait to be opened', async () => {
+  it('starts no more sends a second to endpoints that hang than the process may, over all lanes together', async () => {
+    const customers = 60;
+    const perCustomer = 20;
+    const hold = gate();
+    const startedAtMs: number[] = [];
+    await queue.dispatch({
+      laneLimits: () =>
+        Promise.resolve({ customerMaxInFlight: perCustomer, endpointMaxInFlight: perCustomer }),
+      handle: async () => {
+        startedAtMs.push(performance.now());
+        await hold.opened;
+        return delivered;
+      },
+    });
+    const jobs = Array.from({ length: customers }, (_, n) => jobsFor(newId(), perCustomer, `hanging-${n}`));
+    await queue.producer.enqueue(jobs.flat());
+    await waitUntil(() => startedAtMs.length === customers * perCustomer, { timeoutMs: 60_000 });
+    // The first of each lane has started at once.
+    const seconds = (startedAtMs.at(-1)! - startedAtMs[0]!) / 1000;
+    const raised = customers * (perCustomer - 1);
+    expect(raised / seconds).toBeLessThan(slowStartFigures.startsPerSecond * 1.1);
+    hold.open();
+  }, 120_000);
+
+  it('opens the lane of the customer that comes last before most of those that wait to be opened', async () => {
     const customers = 300;
     const hold = gate();
     const handled: string[] = [];

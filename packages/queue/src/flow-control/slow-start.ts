@@ -4,6 +4,8 @@
  *
  * `opening`: its lane has just opened. A failure takes its slot away, and a lane that waits for long may be allowed more.
  * `recovery`: its breaker has just closed. A failure begins with one again, and only successes allow more.
+ *
+ * Needed by slow-start.integration.test.ts and breaker.test.ts ("starts slowly after closing").
  */
 export class SlowStart {
   #allowed = 1;

@@ -17,6 +17,7 @@ export interface DelayedTallyOptions {
  * How many jobs of a customer are delayed in Redis, as its owner knows: counted there when it has its first far retry, plus
  * what the owner has added since. So it is too high at times, never too low for what passes here; at the limit it is
  * counted again, every 30 s at most. A customer without far retries costs nothing.
+ * Needed by far-retries.integration.test.ts.
  */
 export class DelayedTally {
   readonly #options: DelayedTallyOptions;

@@ -58,7 +58,7 @@ describe('a lane', () => {
     await lane.close();
     lane.checkStalled();
     const index = createReadyIndex(redis, shared.prefix);
-    expect(await index.park([{ customerId: 'acme', lane: name }])).toEqual([null]);
+    expect(await index.closeLanes([{ customerId: 'acme', lane: name }])).toEqual([null]);
     // Longer than a stalled check takes.
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await redis.keys(`${shared.prefix}*`)).toEqual([]);

@@ -21,7 +21,7 @@ export interface LeaseBalancerOptions {
 /**
  * Evens out the load of the workers. Each reports what it carries; one with more than its share ends leases of customers
  * whose sends are brief, waits for the sends in flight, and offers them to workers with room. Between two rounds the
- * measurements settle.
+ * measurements settle. Needed by lease-balancer.integration.test.ts ("give a newcomer its part at once").
  */
 export class LeaseBalancer {
   handedOver = 0;

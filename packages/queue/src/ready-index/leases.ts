@@ -69,7 +69,7 @@ export class Leases {
     }
   }
 
-  /** Opens and closes lanes, parks those that have closed, and releases customers without work. */
+  /** Opens and closes lanes, reads when those that have closed are due, and releases customers without work. */
   async tick(): Promise<void> {
     const nowMs = Date.now();
     const idle: CustomerLease[] = [];
@@ -82,7 +82,7 @@ export class Leases {
       if (lease.isIdle) idle.push(lease);
       else for (const lane of lease.takeClosed()) closed.push({ lease, customerId: lease.customerId, lane });
     }
-    await this.#park(closed);
+    await this.#closeLanes(closed);
     for (const some of chunks(idle)) {
       // Since they were found idle, an announcement may have opened a lane of theirs.
       const stillIdle = some.filter((lease) => lease.isIdle && lease.isActive);
@@ -138,9 +138,9 @@ export class Leases {
     }
   }
 
-  async #park(closed: readonly ClosedLane[]): Promise<void> {
+  async #closeLanes(closed: readonly ClosedLane[]): Promise<void> {
     for (const some of chunks(closed)) {
-      const due = await this.#options.index.park(some).catch((error: unknown) => {
+      const due = await this.#options.index.closeLanes(some).catch((error: unknown) => {
         // Whether they hold anything is not known: they open again, and look.
         for (const { lease, lane } of some) lease.onAnnouncement(lane, 0);
         throw error;

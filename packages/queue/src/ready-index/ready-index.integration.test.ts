@@ -158,7 +158,7 @@ describe('the ready index', () => {
   it('parks a closed lane: its next due time, or its leftovers are gone', async () => {
     await announce({ [lane]: 0, 'acme/ep_2': 0 });
     await redis.zadd(key('delayed'), (Date.now() + 60_000) * 4096, 'd-1');
-    const [due, nothing] = await index.park([
+    const [due, nothing] = await index.closeLanes([
       { customerId: 'acme', lane },
       { customerId: 'acme', lane: 'acme/ep_2' },
     ]);

@@ -7,7 +7,7 @@ import { countDelayed } from './lua/count-delayed.js';
 import { eraseCustomer } from './lua/erase-customer.js';
 import { existingJobs } from './lua/existing-jobs.js';
 import { liveLanes } from './lua/live-lanes.js';
-import { park } from './lua/park.js';
+import { closeLanes } from './lua/close-lanes.js';
 import { readLanes } from './lua/read-lanes.js';
 import { release } from './lua/release.js';
 import { renew } from './lua/renew.js';
@@ -72,7 +72,7 @@ export interface ReadyIndex {
   renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]>;
   release(workerId: string, options: ReleaseOptions, leases: readonly Lease[]): Promise<ReleaseResult[]>;
   /** Per lane the ms until it is due, or null when it holds nothing. */
-  park(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
+  closeLanes(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
   readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
   countActive(lanes: readonly string[]): Promise<number[]>;
   /** Delayed jobs of the customer, in all its lanes. */
@@ -124,7 +124,7 @@ function defineScripts(redis: Redis, prefix: string) {
     claim: define('claim', claim),
     renew: define('renew', renew),
     release: define('release', release),
-    park: define('park', park),
+    closeLanes: define('closeLanes', closeLanes),
     reportLoad: define('reportLoad', reportLoad),
     withdrawLoad: define('withdrawLoad', withdrawLoad),
     readLanes: define('readLanes', readLanes),
@@ -175,9 +175,9 @@ function leaseCalls(scripts: Scripts): Omit<ReadyIndex, LookCalls> {
       const replies = (await scripts.release(args)) as ('released' | 'not ours' | LaneStateReply)[];
       return replies.map((reply) => (typeof reply === 'string' ? reply : { kept: laneStates(reply) }));
     },
-    async park(lanes) {
+    async closeLanes(lanes) {
       const args = lanes.flatMap(({ customerId, lane }) => [customerId, lane]);
-      return (await scripts.park(args)) as (number | null)[];
+      return (await scripts.closeLanes(args)) as (number | null)[];
     },
     async readLanes(customerIds) {
       return ((await scripts.readLanes(customerIds)) as LaneStateReply[]).map(laneStates);

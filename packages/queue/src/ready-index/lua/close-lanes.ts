@@ -5,7 +5,7 @@ import { laneDue } from './lane-due.js';
  * ARGV: prefix, then pairs customer, lane: lanes that were closed while their customer stays leased.
  * Gives per lane the ms until it is due, nil when it holds nothing and its leftovers are gone.
  */
-export const park = `${head}${laneDue}
+export const closeLanes = `${head}${laneDue}
 local reply = {}
 for at = 2, #ARGV, 2 do
   local due = dueOf(ARGV[at + 1])
