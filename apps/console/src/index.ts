@@ -1,2 +1,1 @@
-export { createConsoleRouter, type ConsoleRouterDeps } from './console-router.js';
-export { createQueueBoard, type QueueBoard, type QueueBoardDeps } from './queue-board.js';
+export { startConsole, type Console, type StartConsoleDeps } from './start-console.js';

@@ -1,1 +1,1 @@
-export { createWorker, type Worker } from './worker.js';
+export { startWorker, type StartWorkerDeps } from './start-worker.js';

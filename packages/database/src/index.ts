@@ -1,4 +1,4 @@
-export { openChangeFeed, type ChangeFeed, type ChangeKind } from './change-feed.js';
+export { openChangeFeed, type ChangeFeed, type ChangeFeedOptions, type ChangeKind } from './change-feed.js';
 export { openDatabase, type Database, type Transaction } from './database.js';
 export type { DatabaseClock } from './database-clock.js';
 export { dropOldPartitions, withAllDaysAttached } from './drop-partitions.js';

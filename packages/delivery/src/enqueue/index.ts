@@ -1,1 +1,1 @@
-export { createDeliveryEnqueuer } from './enqueue-deliveries.js';
+export { createDeliveryEnqueuer, type JobQueue } from './enqueue-deliveries.js';

@@ -48,7 +48,7 @@ const ATTEMPTS_EVERY_MS = 5_000;
 const ERASURES_EVERY_MS = 10_000;
 const NOTICES_EVERY_MS = 2_000;
 
-export interface PassSettings {
+export interface MaintenanceSettings {
   queuePrefix: string;
   sweepIntervalMs: number;
   sweepGraceMs: number;
@@ -61,7 +61,7 @@ export interface PassSettings {
   failingDisableSeconds: number;
 }
 
-export interface PassDeps {
+export interface MaintenanceDeps {
   database: Database;
   endpoints: EndpointCache;
   routes: RouteCache;
@@ -69,17 +69,17 @@ export interface PassDeps {
   /** Goes on with endpoints whose owner died while their backlog was brought forward. */
   recovery: { resumeLeft(): Promise<void> };
   logger: Logger;
-  settings: PassSettings;
+  settings: MaintenanceSettings;
 }
 
-export interface Passes {
+export interface MaintenanceTasks {
   start(): void;
-  /** Cuts short what can be, and resolves when every pass under way has ended. */
+  /** Cuts short what can be, and resolves when every task that runs has ended. */
   stop(): Promise<void>;
 }
 
-/** What every worker does from time to time. Each pass may run in several processes at once, or makes sure that it does not. */
-export function createPasses({
+/** What every worker does at an interval. A task may run in several processes at once, or makes sure that it does not. */
+export function createMaintenanceTasks({
   database,
   endpoints,
   routes,
@@ -87,7 +87,7 @@ export function createPasses({
   recovery,
   logger,
   settings,
-}: PassDeps): Passes {
+}: MaintenanceDeps): MaintenanceTasks {
   const { pool, clock } = database;
   const { retentionDays, idempotencyWindowHours } = settings;
   const heldMs = holdLimitMs(retentionDays);
@@ -154,8 +154,8 @@ export function createPasses({
 
   return {
     start() {
-      const every = (intervalMs: number, name: string, pass: () => Promise<unknown>) =>
-        runEvery(intervalMs, name, pass, logger);
+      const every = (intervalMs: number, name: string, task: () => Promise<unknown>) =>
+        runEvery(intervalMs, name, task, logger);
       const tasks = [
         every(PARTITIONS_EVERY_MS, 'partitions', keepPartitions),
         every(STATISTICS_EVERY_MS, 'statistics of partitions', keepStatistics),
