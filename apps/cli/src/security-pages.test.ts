@@ -10,7 +10,7 @@ import {
 const root = path.resolve(import.meta.dirname, '../../..');
 const pages = ['docs/threat-model.md', 'docs/security-tests.md'];
 const textOf = (page: string) => readFileSync(path.join(root, page), 'utf8');
-const testFiles = ['apps', 'packages'].flatMap((folder) =>
+const testFiles = ['apps', 'packages', 'tests'].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.test.ts') && !file.includes('node_modules'),
   ),
