@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { openDataFolder, type DataFolder } from './data-folder.js';
 import { stopLeftoverServer } from './leftover-server.js';
-import { redisEnvironment, redisProgram, type RedisProgram } from './redis-program.js';
+import { findRedis } from './find-redis.js';
+import { redisEnvironment, type RedisProgram } from './redis-program.js';
 import { startServer, type ServerProcess } from './server-process.js';
 import { startOnFreePort } from './start-on-free-port.js';
 
@@ -41,7 +42,7 @@ export interface PrivateRedis {
 export async function startPrivateRedis(options: PrivateRedisOptions = {}): Promise<PrivateRedis> {
   const folder = await openDataFolder(options.dataDir, 'redis');
   try {
-    const program = await redisProgram(folder.runAs);
+    const program = await findRedis(folder.runAs);
     await stopLeftoverServer({
       folder: folder.serverFolder,
       pidFile: path.join(folder.serverFolder, 'redis.pid'),

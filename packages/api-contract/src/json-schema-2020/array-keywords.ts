@@ -1,4 +1,4 @@
-import type { KeywordContext } from './compile-schema.js';
+import type { KeywordContext } from './keyword-context.js';
 import type { Check, Evaluated, Evaluation } from './evaluation.js';
 import { canonicalJson } from './json-equal.js';
 

@@ -1,4 +1,4 @@
-import type { KeywordContext } from './compile-schema.js';
+import type { KeywordContext } from './keyword-context.js';
 import type { Check } from './evaluation.js';
 
 /** Keywords that apply other schemas to the same value. */

@@ -2,6 +2,7 @@ import { arrayChecks } from './array-keywords.js';
 import { branchChecks } from './branch-keywords.js';
 import { type Check, Evaluated } from './evaluation.js';
 import { formatCheck } from './formats.js';
+import type { KeywordContext } from './keyword-context.js';
 import { objectChecks } from './object-keywords.js';
 import { type Located, noSchema, Registry, type Resource } from './registry.js';
 import { type LinearPattern } from '../linear-pattern.js';
@@ -12,17 +13,6 @@ export interface CompileOptions {
   readonly pattern: (source: string) => LinearPattern;
   /** What the meta-schema finds wrong with a schema; null when it is one. */
   readonly problemOf: (schema: unknown) => string | null;
-}
-
-/** What the keywords of one schema are compiled with. */
-export interface KeywordContext {
-  readonly schema: Readonly<Record<string, unknown>>;
-  /** The check of a schema that stands in this one. */
-  readonly check: (schema: unknown) => Check;
-  /** The checks of a keyword's map of schemas. */
-  readonly checks: (map: unknown) => Map<string, Check>;
-  readonly pattern: (source: string) => LinearPattern;
-  readonly format: typeof formatCheck;
 }
 
 /**

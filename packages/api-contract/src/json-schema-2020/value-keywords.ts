@@ -1,4 +1,4 @@
-import type { KeywordContext } from './compile-schema.js';
+import type { KeywordContext } from './keyword-context.js';
 import type { Check, Evaluation } from './evaluation.js';
 import { jsonEqual } from './json-equal.js';
 import { multipleOf } from './multiple-of.js';

@@ -5,7 +5,7 @@ import { createLogger } from '@posthorn/runtime';
 import { startReceiver, type Receiver } from '@posthorn/testing';
 import { Webhook } from 'standardwebhooks';
 
-import type { OneShotStatus } from '../attempt/one-shot-store.sql.js';
+import type { OneShotStatus } from '../attempt/one-shot-status.sql.js';
 import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
 import { createReplayRunner } from '../replay/replay-many.js';

@@ -1,7 +1,21 @@
 import type { PrismaClient } from '@posthorn/database';
-import { firstUuidAt, lastUuidAt, uuidTimeMs } from '@posthorn/domain';
+import { type DeliveryStatus, firstUuidAt, lastUuidAt, uuidTimeMs } from '@posthorn/domain';
 
-import type { OneShotStatus } from './one-shot-store.sql.js';
+export interface OneShotStatus {
+  deliveryId: string;
+  customerId: string;
+  url: string;
+  status: DeliveryStatus;
+  /** Why it ended, or is held. */
+  reason: string | null;
+  attempts: number;
+  lastAttemptAt: Date | null;
+  nextAttemptAt: Date | null;
+  /** Also of one that was delivered and is being replayed. */
+  deliveredAt: Date | null;
+  /** Of the last attempt, if it failed. */
+  lastError: { code: string; message: string } | null;
+}
 
 /** One look-up in each table: an event and its delivery share their millisecond, so their partition. */
 export async function readOneShotStatus(

@@ -1,10 +1,10 @@
 import { type PrismaClient, openOneShotHeaders, sealOneShotHeaders } from '@posthorn/database';
-import type { DeliveryStatus, RetryPolicyInput } from '@posthorn/domain';
+import type { RetryPolicyInput } from '@posthorn/domain';
 import type { Clock, SecretBox } from '@posthorn/runtime';
 import type pg from 'pg';
 
 import { findOneShots, type StoredOneShot } from './find-one-shots.sql.js';
-import { readOneShotStatus } from './one-shot-status.sql.js';
+import { type OneShotStatus, readOneShotStatus } from './one-shot-status.sql.js';
 import { createOneShotLanes, type OneShotLanes } from './prepare-one-shot-lanes.sql.js';
 
 /** Where a one-shot goes, its headers opened. */
@@ -17,22 +17,6 @@ export interface OneShotTarget {
 /** One whose headers do not open (a key is missing) must not stop the others of its batch. */
 export type OneShotForDelivery =
   { kind: 'ready'; target: OneShotTarget } | { kind: 'unreadable'; error: unknown };
-
-export interface OneShotStatus {
-  deliveryId: string;
-  customerId: string;
-  url: string;
-  status: DeliveryStatus;
-  /** Why it ended, or is held. */
-  reason: string | null;
-  attempts: number;
-  lastAttemptAt: Date | null;
-  nextAttemptAt: Date | null;
-  /** Also of one that was delivered and is being replayed. */
-  deliveredAt: Date | null;
-  /** Of the last attempt, if it failed. */
-  lastError: { code: string; message: string } | null;
-}
 
 export interface OneShotStore extends OneShotLanes {
   /** As they are to be stored; null when there are none. */

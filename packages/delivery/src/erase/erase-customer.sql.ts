@@ -7,6 +7,7 @@ import { eraseHistory, eraseSettings } from './erase-rows.sql.js';
 import { inTurn } from './erasure-turns.sql.js';
 import {
   beginErasure,
+  type EraseCustomerOutcome,
   type Erasure,
   type ErasedCounts,
   ErasureOver,
@@ -23,23 +24,6 @@ export interface EraseCustomerDeps {
   /** Cuts it short: it rejects with the signal's reason, and is to be gone on with. */
   signal?: AbortSignal;
 }
-
-/** What an erasure removed, over all its runs. */
-export interface ErasureReceipt {
-  customerId: string;
-  erasedAt: Date;
-  removed: ErasedCounts;
-}
-
-/**
- * `underway`: another process, or another request, is at it, or waits for its turn. `busy`: this process has as many
- * under way and waiting as it may.
- */
-export type EraseCustomerOutcome =
-  | { kind: 'erased'; receipt: ErasureReceipt }
-  | { kind: 'underway' }
-  | { kind: 'busy' }
-  | { kind: 'not_found' };
 
 /**
  * Removes a customer and everything of it. The tombstone comes first: from its commit on nothing more is accepted and

@@ -4,7 +4,8 @@ import { waitUntil } from '@posthorn/testing';
 import type pg from 'pg';
 
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { eraseCustomer, type EraseCustomerOutcome } from './erase-customer.sql.js';
+import { eraseCustomer } from './erase-customer.sql.js';
+import type { EraseCustomerOutcome } from './erasure.sql.js';
 import { finishErasures } from './finish-erasures.js';
 
 const ALL = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { createGroupCommit, type GroupCommit, GroupCommitOverloaded } from '@posthorn/runtime';
 import type pg from 'pg';
 
-import type { EraseCustomerOutcome } from './erase-customer.sql.js';
+import type { EraseCustomerOutcome } from './erasure.sql.js';
 
 /** Each holds a connection, for minutes when its customer is large; the others are for everybody else. */
 const atOnceMax = 2;

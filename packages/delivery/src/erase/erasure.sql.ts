@@ -118,3 +118,20 @@ function sum(one: Partial<ErasedCounts>, other: Partial<ErasedCounts>): ErasedCo
   const counts = erasedKinds.map((kind) => [kind, (one[kind] ?? 0) + (other[kind] ?? 0)]);
   return Object.fromEntries(counts) as ErasedCounts;
 }
+
+/** What an erasure removed, over all its runs. */
+export interface ErasureReceipt {
+  customerId: string;
+  erasedAt: Date;
+  removed: ErasedCounts;
+}
+
+/**
+ * `underway`: another process, or another request, is at it, or waits for its turn. `busy`: this process has as many
+ * under way and waiting as it may.
+ */
+export type EraseCustomerOutcome =
+  | { kind: 'erased'; receipt: ErasureReceipt }
+  | { kind: 'underway' }
+  | { kind: 'busy' }
+  | { kind: 'not_found' };

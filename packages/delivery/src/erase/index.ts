@@ -1,2 +1,3 @@
-export { eraseCustomer, type EraseCustomerDeps, type ErasureReceipt } from './erase-customer.sql.js';
+export { eraseCustomer, type EraseCustomerDeps } from './erase-customer.sql.js';
+export type { ErasureReceipt } from './erasure.sql.js';
 export { finishErasures } from './finish-erasures.js';

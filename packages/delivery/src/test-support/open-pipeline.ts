@@ -32,7 +32,8 @@ import { createDeliveryAttempter } from '../attempt/attempt-delivery.js';
 import { createEndpointCache, type EndpointCache } from '../attempt/endpoint-cache.js';
 import { createOneShotStore, type OneShotStore } from '../attempt/one-shot-store.sql.js';
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
-import { eraseCustomer, type EraseCustomerOutcome } from '../erase/erase-customer.sql.js';
+import { eraseCustomer } from '../erase/erase-customer.sql.js';
+import type { EraseCustomerOutcome } from '../erase/erasure.sql.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { createDeliverySettler } from '../settle/settle-delivery.js';
 

@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RetryLater } from '../retry-later.js';
-import type { LaneGate } from './lane-gate.js';
 import type { Permit } from './slot-supplier.js';
+
+interface RateLimitedGate {
+  sendsAtMs(permit: Permit): number;
+  noteSend(nowMs: number): void;
+}
 
 /** A job that waits here uses one of its lane's slots. */
 const waitMaxMs = 1_000;
@@ -11,7 +15,7 @@ const waitMaxMs = 1_000;
  * when that is far off: its limit was lowered after it was fetched.
  */
 export async function waitForRateLimit(
-  gate: Pick<LaneGate, 'sendsAtMs' | 'noteSend'>,
+  gate: RateLimitedGate,
   permit: Permit,
   signal: AbortSignal,
 ): Promise<void> {
