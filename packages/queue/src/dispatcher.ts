@@ -15,7 +15,7 @@ import { createClaimLoop } from './ready-index/claim-loop.js';
 import { LeaseBalancer } from './ready-index/lease-balancer.js';
 import { Leases } from './ready-index/leases.js';
 import { createLoadMeter, measured } from './ready-index/load-meter.js';
-import { createReadyIndex, ownerChannel, wakeChannel } from './ready-index/ready-index.js';
+import { ReadyIndex, ownerChannel, wakeChannel } from './ready-index/ready-index.js';
 import { connectPatient, logConnection } from './redis-connections.js';
 import { createRefusalLog } from './refusal-log.js';
 import { repeatTask } from './repeated-task.js';
@@ -106,7 +106,7 @@ function createParts(settings: Settings, redis: Redis, logger: Logger) {
   const { workerId, prefix, leaseMs, balanceMs, jobLockMs } = settings;
   const connection = new RedisConnection(redis, { shared: true, blocking: false });
   connection.on('error', () => undefined);
-  const index = createReadyIndex(redis, prefix);
+  const index = new ReadyIndex(redis, prefix);
   const slots = createInFlightSlots<SlotHolder>(settings.inFlightMax);
   const locks = createJobLocks({ lockMs: jobLockMs, logger });
   const slowStart = new SlowStartScheduler(createLoopMeter());

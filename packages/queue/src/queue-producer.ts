@@ -9,7 +9,7 @@ import { promoteJobs } from './lanes/promote-jobs.js';
 import { defaultPrefix } from './prefix.js';
 import type { JobStates, QueueProducer, QueueProducerOptions } from './queue-producer-options.js';
 import { createLossMarker } from './ready-index/loss-marker.js';
-import { createReadyIndex, type Announcement, type ReadyIndex } from './ready-index/ready-index.js';
+import { ReadyIndex, type Announcement } from './ready-index/ready-index.js';
 import { connectFailFast } from './redis-connections.js';
 
 /**
@@ -20,7 +20,7 @@ export function createQueueProducer(options: QueueProducerOptions): QueueProduce
   const { redisUrl, prefix = defaultPrefix, logger, commandTimeoutMs = 500 } = options;
   const redis = connectFailFast(redisUrl, connectionName, commandTimeoutMs);
   logOutages(redis, logger);
-  const index = createReadyIndex(redis, prefix);
+  const index = new ReadyIndex(redis, prefix);
   const lossMarker = createLossMarker(redis, prefix);
   const adder = createJobAdder(redis, prefix);
   const laneOf = createLaneCache(prefix);

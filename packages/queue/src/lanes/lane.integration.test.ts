@@ -7,7 +7,7 @@ import { Lane } from './lane.js';
 import { SlowStartScheduler } from '../flow-control/slow-start-scheduler.js';
 import { gateUnderTest } from '../flow-control/test-support/gate-under-test.js';
 import { DelayedTally } from './delayed-tally.js';
-import { createReadyIndex } from '../ready-index/ready-index.js';
+import { ReadyIndex } from '../ready-index/ready-index.js';
 import { recordingLogger } from '../test-support/queue-under-test.js';
 
 describe('a lane', () => {
@@ -57,7 +57,7 @@ describe('a lane', () => {
     lane.checkStalled();
     await lane.close();
     lane.checkStalled();
-    const index = createReadyIndex(redis, shared.prefix);
+    const index = new ReadyIndex(redis, shared.prefix);
     expect(await index.closeLanes([{ customerId: 'acme', lane: name }])).toEqual([null]);
     // Longer than a stalled check takes.
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -2,7 +2,7 @@ import { Queue, RedisConnection } from 'bullmq';
 
 import { laneBackendFactory } from './lane-backend.js';
 import { defaultPrefix } from '../prefix.js';
-import { createReadyIndex } from '../ready-index/ready-index.js';
+import { ReadyIndex } from '../ready-index/ready-index.js';
 import { connectToLook } from '../redis-connections.js';
 
 export interface LiveLanesOptions {
@@ -38,7 +38,7 @@ export function openLiveLanes({
   redis.on('error', () => undefined);
   const connection = new RedisConnection(redis, { shared: true, blocking: false, skipWaitingForReady: true });
   connection.on('error', () => undefined);
-  const index = createReadyIndex(redis, prefix);
+  const index = new ReadyIndex(redis, prefix);
   let known = new Map<string, Queue>();
 
   function open(lane: string): Queue {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 import { Redis } from 'ioredis';
-import { createReadyIndex, ownerChannel, wakeChannel, type ReadyIndex } from './ready-index.js';
+import { ReadyIndex, ownerChannel, wakeChannel } from './ready-index.js';
 
 const lane = 'acme/ep_1';
 
@@ -16,7 +16,7 @@ describe('the ready index', () => {
     shared = testRedis();
     redis = new Redis(shared.url);
     listener = new Redis(shared.url);
-    index = createReadyIndex(redis, shared.prefix);
+    index = new ReadyIndex(redis, shared.prefix);
     heard = [];
     listener.on('message', (channel: string, message: string) => heard.push([channel, message]));
     await listener.subscribe(wakeChannel(shared.prefix), ownerChannel(shared.prefix, 'w1'));

@@ -58,39 +58,6 @@ export type ReleaseResult = 'released' | 'not ours' | { readonly kept: readonly 
 
 export type JobState = 'missing' | 'there' | 'delayed';
 
-export interface ReadyIndex {
-  announce(announcements: readonly Announcement[]): Promise<number>;
-  /**
-   * The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). `offered`
-   * are customers that were offered to this worker; they do not count towards the limit.
-   */
-  claim(
-    workerId: string,
-    options: { leaseMs: number; limit: number; offered?: readonly string[] },
-  ): Promise<{ customers: ClaimedCustomer[]; nextDueInMs: number | null; redisNowMs: number }>;
-  /** The customers whose lease is another worker's by now. */
-  renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]>;
-  release(workerId: string, options: ReleaseOptions, leases: readonly Lease[]): Promise<ReleaseResult[]>;
-  /** Per lane the ms until it is due, or null when it holds nothing. */
-  closeLanes(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]>;
-  readLanes(customerIds: readonly string[]): Promise<LaneState[][]>;
-  countActive(lanes: readonly string[]): Promise<number[]>;
-  /** Delayed jobs of the customer, in all its lanes. */
-  countDelayed(customerId: string): Promise<number>;
-  /** Removes `jobsMax` of the customer's jobs, and lanes that hold no more; whether there are more. */
-  eraseCustomer(customerId: string, jobsMax: number): Promise<boolean>;
-  /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
-  liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }>;
-  /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
-  reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]>;
-  /** This worker stops: it gets nothing more. */
-  withdrawLoad(workerId: string): Promise<void>;
-  /** Of each job whether it exists, and whether it is delayed until later than now. */
-  existing(jobs: readonly { lane: string; jobId: string }[]): Promise<JobState[]>;
-  /** Redis's clock, in ms. */
-  nowMs(): Promise<number>;
-}
-
 /** Where announcements of customers without an owner go; the message is the ms until the first is due. */
 export function wakeChannel(prefix: string): string {
   return `${prefix}:index:wake`;
@@ -106,12 +73,121 @@ export function ownerChannel(prefix: string, workerId: string): string {
  * script call (`claim` and the others that take many should be given some hundred at most: Redis does nothing else
  * while a script runs).
  */
-export function createReadyIndex(redis: Redis, prefix: string): ReadyIndex {
-  const scripts = defineScripts(redis, prefix);
-  return { ...leaseCalls(scripts), ...lookCalls(redis, scripts) };
-}
+export class ReadyIndex {
+  readonly #redis: Redis;
+  readonly #scripts: ReturnType<typeof defineScripts>;
 
-type Scripts = ReturnType<typeof defineScripts>;
+  constructor(redis: Redis, prefix: string) {
+    this.#redis = redis;
+    this.#scripts = defineScripts(redis, prefix);
+  }
+
+  async announce(announcements: readonly Announcement[]): Promise<number> {
+    const args: ScriptArgument[] = [laneEventsMax];
+    for (const { customerId, lanes } of announcements) {
+      args.push(customerId, lanes.size);
+      for (const [lane, dueInMs] of lanes) args.push(lane, Math.max(0, Math.round(dueInMs)));
+    }
+    return (await this.#scripts.announce(args)) as number;
+  }
+
+  /**
+   * The customers that are due, now leased to `workerId`, and the ms until the next one is due (null: none). `offered`
+   * are customers that were offered to this worker; they do not count towards the limit.
+   */
+  async claim(
+    workerId: string,
+    { leaseMs, limit, offered = [] }: { leaseMs: number; limit: number; offered?: readonly string[] },
+  ): Promise<{ customers: ClaimedCustomer[]; nextDueInMs: number | null; redisNowMs: number }> {
+    const [redisNowMs, nextDueInMs, ...claimed] = (await this.#scripts.claim([
+      workerId,
+      leaseMs,
+      limit,
+      ...offered,
+    ])) as [number, number | null, ...[string, string, LaneStateReply][]];
+    return {
+      redisNowMs,
+      nextDueInMs,
+      customers: claimed.map(([customerId, fence, lanes]) => ({
+        customerId,
+        fence,
+        lanes: laneStates(lanes),
+      })),
+    };
+  }
+
+  /** The customers whose lease is another worker's by now. */
+  async renew(workerId: string, leaseMs: number, leases: readonly Lease[]): Promise<string[]> {
+    return (await this.#scripts.renew([workerId, leaseMs, ...flat(leases)])) as string[];
+  }
+
+  async release(
+    workerId: string,
+    { mode, dueSoonMs, offer }: ReleaseOptions,
+    leases: readonly Lease[],
+  ): Promise<ReleaseResult[]> {
+    const { toWorkerId = '', forMs = 0 } = offer ?? {};
+    const args = [workerId, mode, dueSoonMs, toWorkerId, forMs, ...flat(leases)];
+    const replies = (await this.#scripts.release(args)) as ('released' | 'not ours' | LaneStateReply)[];
+    return replies.map((reply) => (typeof reply === 'string' ? reply : { kept: laneStates(reply) }));
+  }
+
+  /** Per lane the ms until it is due, or null when it holds nothing. */
+  async closeLanes(lanes: readonly { customerId: string; lane: string }[]): Promise<(number | null)[]> {
+    const args = lanes.flatMap(({ customerId, lane }) => [customerId, lane]);
+    return (await this.#scripts.closeLanes(args)) as (number | null)[];
+  }
+
+  async readLanes(customerIds: readonly string[]): Promise<LaneState[][]> {
+    return ((await this.#scripts.readLanes(customerIds)) as LaneStateReply[]).map(laneStates);
+  }
+
+  async countActive(lanes: readonly string[]): Promise<number[]> {
+    return (await this.#scripts.countActive(lanes)) as number[];
+  }
+
+  /** Delayed jobs of the customer, in all its lanes. */
+  async countDelayed(customerId: string): Promise<number> {
+    return (await this.#scripts.countDelayed([customerId])) as number;
+  }
+
+  /** Removes `jobsMax` of the customer's jobs, and lanes that hold no more; whether there are more. */
+  async eraseCustomer(customerId: string, jobsMax: number): Promise<boolean> {
+    return (await this.#scripts.eraseCustomer([customerId, jobsMax])) === 1;
+  }
+
+  /** Names of lanes that hold something, of the customers that are due first, and how many customers there are. */
+  async liveLanes(limit: number): Promise<{ lanes: string[]; customers: number }> {
+    const [lanes, customers] = (await this.#scripts.liveLanes([limit])) as [string[], number];
+    return { lanes, customers };
+  }
+
+  /** Notes this worker's load; gives that of all that reported within `aliveMs`, this one among them. */
+  async reportLoad(workerId: string, load: number, aliveMs: number): Promise<WorkerLoad[]> {
+    const reply = (await this.#scripts.reportLoad([workerId, load.toFixed(2), aliveMs])) as string[];
+    const loads: WorkerLoad[] = [];
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      loads.push({ workerId: reply[i] ?? '', load: Number(reply[i + 1]) });
+    }
+    return loads;
+  }
+
+  /** This worker stops: it gets nothing more. */
+  async withdrawLoad(workerId: string): Promise<void> {
+    await this.#scripts.withdrawLoad([workerId]);
+  }
+
+  /** Of each job whether it exists, and whether it is delayed until later than now. */
+  async existing(jobs: readonly { lane: string; jobId: string }[]): Promise<JobState[]> {
+    return (await this.#scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as JobState[];
+  }
+
+  /** Redis's clock, in ms. */
+  async nowMs(): Promise<number> {
+    const [seconds, micros] = await this.#redis.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+}
 
 function defineScripts(redis: Redis, prefix: string) {
   const keys = [`${prefix}:index:ready`, `${prefix}:index:owner`];
@@ -133,91 +209,6 @@ function defineScripts(redis: Redis, prefix: string) {
     eraseCustomer: define('eraseCustomer', eraseCustomer),
     liveLanes: define('liveLanes', liveLanes),
     existing: define('existing', existingJobs),
-  };
-}
-
-type LookCalls = 'countActive' | 'countDelayed' | 'eraseCustomer' | 'liveLanes' | 'existing' | 'nowMs';
-
-/** What changes who owns which customer, or when it is due. */
-function leaseCalls(scripts: Scripts): Omit<ReadyIndex, LookCalls> {
-  return {
-    async announce(announcements) {
-      const args: ScriptArgument[] = [laneEventsMax];
-      for (const { customerId, lanes } of announcements) {
-        args.push(customerId, lanes.size);
-        for (const [lane, dueInMs] of lanes) args.push(lane, Math.max(0, Math.round(dueInMs)));
-      }
-      return (await scripts.announce(args)) as number;
-    },
-    async claim(workerId, { leaseMs, limit, offered = [] }) {
-      const [redisNowMs, nextDueInMs, ...claimed] = (await scripts.claim([
-        workerId,
-        leaseMs,
-        limit,
-        ...offered,
-      ])) as [number, number | null, ...[string, string, LaneStateReply][]];
-      return {
-        redisNowMs,
-        nextDueInMs,
-        customers: claimed.map(([customerId, fence, lanes]) => ({
-          customerId,
-          fence,
-          lanes: laneStates(lanes),
-        })),
-      };
-    },
-    async renew(workerId, leaseMs, leases) {
-      return (await scripts.renew([workerId, leaseMs, ...flat(leases)])) as string[];
-    },
-    async release(workerId, { mode, dueSoonMs, offer }, leases) {
-      const { toWorkerId = '', forMs = 0 } = offer ?? {};
-      const args = [workerId, mode, dueSoonMs, toWorkerId, forMs, ...flat(leases)];
-      const replies = (await scripts.release(args)) as ('released' | 'not ours' | LaneStateReply)[];
-      return replies.map((reply) => (typeof reply === 'string' ? reply : { kept: laneStates(reply) }));
-    },
-    async closeLanes(lanes) {
-      const args = lanes.flatMap(({ customerId, lane }) => [customerId, lane]);
-      return (await scripts.closeLanes(args)) as (number | null)[];
-    },
-    async readLanes(customerIds) {
-      return ((await scripts.readLanes(customerIds)) as LaneStateReply[]).map(laneStates);
-    },
-    async reportLoad(workerId, load, aliveMs) {
-      const reply = (await scripts.reportLoad([workerId, load.toFixed(2), aliveMs])) as string[];
-      const loads: WorkerLoad[] = [];
-      for (let i = 0; i + 1 < reply.length; i += 2) {
-        loads.push({ workerId: reply[i] ?? '', load: Number(reply[i + 1]) });
-      }
-      return loads;
-    },
-    async withdrawLoad(workerId) {
-      await scripts.withdrawLoad([workerId]);
-    },
-  };
-}
-
-function lookCalls(redis: Redis, scripts: Scripts): Pick<ReadyIndex, LookCalls> {
-  return {
-    async countActive(lanes) {
-      return (await scripts.countActive(lanes)) as number[];
-    },
-    async countDelayed(customerId) {
-      return (await scripts.countDelayed([customerId])) as number;
-    },
-    async eraseCustomer(customerId, jobsMax) {
-      return (await scripts.eraseCustomer([customerId, jobsMax])) === 1;
-    },
-    async liveLanes(limit) {
-      const [lanes, customers] = (await scripts.liveLanes([limit])) as [string[], number];
-      return { lanes, customers };
-    },
-    async existing(jobs) {
-      return (await scripts.existing(jobs.flatMap(({ lane, jobId }) => [lane, jobId]))) as JobState[];
-    },
-    async nowMs() {
-      const [seconds, micros] = await redis.time();
-      return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
-    },
   };
 }
 
