@@ -5,7 +5,7 @@ import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { createCustomerShares } from './customer-shares.js';
-import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './event-row.js';
+import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './build-rows.js';
 import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
 import { keyHashesOf, requestHashOf } from './idempotency.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';

@@ -10,7 +10,7 @@ import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.
 import { keyHashesOf, oneShotHashOf } from './idempotency.js';
 import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
-import { openForMs } from './open-for.js';
+import { openForMs } from './delivery-lifetime.js';
 import type { RouteCache } from './route-cache.js';
 
 const HOUR_MS = 3_600_000;

@@ -2,7 +2,7 @@ import type { ChangeKind, CustomerRoutes } from '@posthorn/database';
 import { type Audience, type EndpointStatus, fanOut } from '@posthorn/domain';
 
 import { createLoadingCache } from './loading-cache.js';
-import { openForMs } from './open-for.js';
+import { openForMs } from './delivery-lifetime.js';
 
 const CUSTOMERS_MAX = 50_000;
 /** Of all customers together: some 200 bytes each. */

@@ -16,7 +16,7 @@ import type { Sender } from '@posthorn/sender';
 import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
 import { closeDeliveries, type DeliveryToClose } from '../settle/close-deliveries.sql.js';
 import type { DeliverySettler, SettledStep } from '../settle/settle-delivery.js';
-import { createOneShotAim } from './aim-one-shot.js';
+import { createOneShotAim } from './resolve-one-shot-target.js';
 import { buildRequest } from './build-request.js';
 import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
 import { loadDeliveries, type LoadedDelivery } from './load-deliveries.sql.js';

@@ -1,7 +1,7 @@
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
-import { openForMs } from '../accept/open-for.js';
+import { openForMs } from '../accept/delivery-lifetime.js';
 import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { findReplaysUnderway } from './find-replays-underway.sql.js';
 import { openReplayPage } from './open-replay-page.sql.js';
