@@ -5,7 +5,7 @@ import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { createCustomerShares } from './customer-shares.js';
-import { deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './build-rows.js';
+import { buildDeliveryRow, buildEventRow, type ClaimedKeys, type EventRow } from './build-rows.js';
 import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
 import { keyHashesOf, requestHashOf } from './idempotency.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
@@ -206,10 +206,10 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
       return large.insert(event, keys, weight);
     groupedAtMs = performance.now();
     try {
-      const row = eventRowOf(event, keys, table.endpointsVersion, clock.nowMs());
+      const row = buildEventRow(event, keys, table.endpointsVersion, clock.nowMs());
       const outcome = await insert({
         ...row,
-        deliveries: reached.map((route) => deliveryOf(row, route, heldMs)),
+        deliveries: reached.map((route) => buildDeliveryRow(row, route, heldMs)),
       });
       return { outcome, row, deliveries };
     } finally {

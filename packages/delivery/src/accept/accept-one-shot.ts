@@ -10,7 +10,7 @@ import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.
 import { keyHashesOf, oneShotHashOf } from './idempotency.js';
 import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
-import { openForMs } from './delivery-lifetime.js';
+import { deliveryLifetimeMs } from './delivery-lifetime.js';
 import type { RouteCache } from './route-cache.js';
 
 const HOUR_MS = 3_600_000;
@@ -150,7 +150,7 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
     const acceptedAtMs = clock.nowMs();
     const id = createUuidV7(acceptedAtMs);
     const deliveryId = deliveryIdOf(id, laneId);
-    const openMs = openForMs(retryPolicy);
+    const openMs = deliveryLifetimeMs(retryPolicy);
     return {
       id,
       deliveryId,
@@ -176,7 +176,7 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
       url,
       headersSealed: oneShots.sealHeaders(id, headers),
       retryPolicy,
-      openForMs: openMs,
+      deliveryLifetimeMs: openMs,
     };
   }
 

@@ -12,7 +12,7 @@ export interface ClaimedKeys {
   requestHash: Buffer | null;
 }
 
-export function eventRowOf(
+export function buildEventRow(
   event: EventToAccept,
   { keyHashes, requestHash }: ClaimedKeys,
   endpointsVersion: number,
@@ -39,7 +39,7 @@ export function eventRowOf(
   };
 }
 
-export function deliveryOf(
+export function buildDeliveryRow(
   { id, customerId, acceptedAtMs }: Pick<EventRow, 'id' | 'customerId' | 'acceptedAtMs'>,
   route: Route,
   heldMs: number,
@@ -53,18 +53,18 @@ export function deliveryOf(
     generation: 1,
     status,
     reason: status === 'held' ? `endpoint_${route.status}` : null,
-    expiresAtMs: acceptedAtMs + (status === 'held' ? heldMs : route.openForMs),
+    expiresAtMs: acceptedAtMs + (status === 'held' ? heldMs : route.deliveryLifetimeMs),
   };
 }
 
 /** The deliveries of an event some at a time, so that never more than those are in memory. */
-export function* deliveriesInPieces(
+export function* buildDeliveryRowsInPieces(
   event: EventRow,
   routes: readonly Route[],
   heldMs: number,
   pieceMax: number,
 ): Generator<DeliveryToInsert[]> {
   for (let from = 0; from < routes.length; from += pieceMax) {
-    yield routes.slice(from, from + pieceMax).map((route) => deliveryOf(event, route, heldMs));
+    yield routes.slice(from, from + pieceMax).map((route) => buildDeliveryRow(event, route, heldMs));
   }
 }

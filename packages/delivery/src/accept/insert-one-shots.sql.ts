@@ -12,7 +12,7 @@ export interface OneShotToInsert extends EventToInsert {
   url: string;
   headersSealed: Uint8Array | null;
   retryPolicy: RetryPolicyInput | null;
-  openForMs: number;
+  deliveryLifetimeMs: number;
 }
 
 /** `unknown_lane`: the lane is gone, with its customer; one of the same id may have been made since. */
@@ -67,7 +67,7 @@ async function insertTargets(client: pg.PoolClient, oneShots: readonly OneShotTo
       oneShots.map(({ url }) => url),
       oneShots.map(({ headersSealed }) => headersSealed && Buffer.from(headersSealed)),
       oneShots.map(({ retryPolicy }) => retryPolicy && JSON.stringify(retryPolicy)),
-      oneShots.map(({ openForMs }) => openForMs),
+      oneShots.map(({ deliveryLifetimeMs }) => deliveryLifetimeMs),
     ],
   });
 }

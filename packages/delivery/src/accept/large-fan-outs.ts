@@ -4,7 +4,13 @@ import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import type { EventToAccept } from './accept-event.js';
-import { deliveriesInPieces, deliveryOf, eventRowOf, type ClaimedKeys, type EventRow } from './build-rows.js';
+import {
+  buildDeliveryRowsInPieces,
+  buildDeliveryRow,
+  buildEventRow,
+  type ClaimedKeys,
+  type EventRow,
+} from './build-rows.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
 import { insertLargeEvent } from './insert-large-event.sql.js';
 import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
@@ -118,7 +124,7 @@ export function createLargeFanOuts({
     const { customerId, type, audience = 'registered' } = event;
     const table = await routes.get(customerId);
     if (table && !table.isQuick(audience, type)) await pauseLoop();
-    const row = eventRowOf(event, keys, table?.endpointsVersion ?? 0, clock.nowMs());
+    const row = buildEventRow(event, keys, table?.endpointsVersion ?? 0, clock.nowMs());
     if (!table) return { outcome: 'unknown_customer', row, deliveries: 0 };
     const reached = table.reached(audience, type);
     const outcome =
@@ -126,7 +132,7 @@ export function createLargeFanOuts({
         ? await insertInPieces(row, reached)
         : await insertTogether({
             ...row,
-            deliveries: reached.map((route) => deliveryOf(row, route, heldMs)),
+            deliveries: reached.map((route) => buildDeliveryRow(row, route, heldMs)),
           });
     return { outcome, row, deliveries: reached.length };
   }
@@ -142,7 +148,7 @@ export function createLargeFanOuts({
       pool,
       { ...row, deliveryCount: reached.length },
       {
-        pieces: deliveriesInPieces(row, reached, heldMs, PIECE_MAX),
+        pieces: buildDeliveryRowsInPieces(row, reached, heldMs, PIECE_MAX),
         idempotencyWindowMs,
         async betweenPieces(tookMs) {
           if (performance.now() > untilMs)
@@ -152,7 +158,7 @@ export function createLargeFanOuts({
       },
     );
     if (outcome === 'accepted')
-      enqueuer.enqueueInPieces(deliveriesInPieces(row, reached, heldMs, PIECE_MAX), leaveRoom);
+      enqueuer.enqueueInPieces(buildDeliveryRowsInPieces(row, reached, heldMs, PIECE_MAX), leaveRoom);
     return outcome;
   }
 

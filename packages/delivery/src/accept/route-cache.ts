@@ -2,7 +2,7 @@ import type { ChangeKind, CustomerRoutes } from '@posthorn/database';
 import { type Audience, type EndpointStatus, fanOut } from '@posthorn/domain';
 
 import { createLoadingCache } from './loading-cache.js';
-import { openForMs } from './delivery-lifetime.js';
+import { deliveryLifetimeMs } from './delivery-lifetime.js';
 
 const CUSTOMERS_MAX = 50_000;
 /** Of all customers together: some 200 bytes each. */
@@ -21,7 +21,7 @@ export interface Route {
   status: EndpointStatus;
   eventTypes: string[];
   /** How long after it opened a delivery to it expires. */
-  openForMs: number;
+  deliveryLifetimeMs: number;
 }
 
 export interface RoutingTable {
@@ -72,7 +72,7 @@ function routingTable({ endpointsVersion, endpoints }: CustomerRoutes): RoutingT
     kind,
     status,
     eventTypes,
-    openForMs: openForMs(retryPolicy),
+    deliveryLifetimeMs: deliveryLifetimeMs(retryPolicy),
   }));
   const remembered = new Map<string, readonly Route[]>();
   let rememberedRoutes = 0;

@@ -6,7 +6,7 @@ export interface HeldRelease {
   endpointId: string;
   ids: readonly string[];
   /** A released one may be tried this long from now, */
-  openForMs: number;
+  deliveryLifetimeMs: number;
   /** but never longer than this after its event. */
   holdLimitMs: number;
 }
@@ -22,7 +22,7 @@ const CANCELS = '((d.created_at < e.held_cancel_before) IS TRUE)';
  */
 export async function releaseHeldDeliveries(
   pool: pg.Pool,
-  { endpointId, ids, openForMs, holdLimitMs }: HeldRelease,
+  { endpointId, ids, deliveryLifetimeMs, holdLimitMs }: HeldRelease,
 ): Promise<DeliveryRef[]> {
   const { min, max } = idBounds(ids);
   const { rows } = await pool.query<{
@@ -53,7 +53,7 @@ export async function releaseHeldDeliveries(
        FROM (SELECT held_cancel_before FROM enabled) e
       WHERE ${isLocked('d', ['$3', '$4'])}
      RETURNING d.id, d.event_id, d.customer_id, d.generation, d.status`,
-    [endpointId, ids, min, max, openForMs, holdLimitMs],
+    [endpointId, ids, min, max, deliveryLifetimeMs, holdLimitMs],
   );
   return rows
     .filter(({ status }) => status === 'pending')

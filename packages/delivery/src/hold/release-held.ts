@@ -2,7 +2,7 @@ import type { DatabasePool } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 
-import { openForMs } from '../accept/delivery-lifetime.js';
+import { deliveryLifetimeMs } from '../accept/delivery-lifetime.js';
 import { findUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
 import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { releaseHeldDeliveries } from './release-held-deliveries.sql.js';
@@ -41,7 +41,7 @@ export async function releaseHeld(
     const deliveries = await releaseHeldDeliveries(pool, {
       endpointId: endpoint.id,
       ids,
-      openForMs: openForMs(endpoint.retryPolicy),
+      deliveryLifetimeMs: deliveryLifetimeMs(endpoint.retryPolicy),
       holdLimitMs,
     });
     await enqueueReopened({ queue, logger }, deliveries);

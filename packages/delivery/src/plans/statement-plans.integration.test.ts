@@ -189,7 +189,7 @@ describe('the hot statements over many partitions', () => {
     });
     // An index entry, its row, and what the first updates left behind in the index.
     expect(counted).toBeLessThan(10 * DAYS * 6);
-    const page = { openForMs: () => DAY_MS, holdLimitMs: 60 * DAY_MS, unfinishedMax: 20 };
+    const page = { deliveryLifetimeMs: () => DAY_MS, holdLimitMs: 60 * DAY_MS, unfinishedMax: 20 };
     for (let execution = 0; execution < EXECUTIONS; execution += 1) {
       const read = {
         page: await rowsRead(async () => {

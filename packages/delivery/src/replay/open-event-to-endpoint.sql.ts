@@ -24,7 +24,7 @@ export function openEventToEndpoint(
     if (target.deleted) return { kind: 'endpoint_deleted' };
     if (target.expired) return { kind: 'expired' };
     const made = await insertDelivery(client, deliveryId, eventId, endpointId, target.status, {
-      openForMs: options.openForMs(target.retryPolicy),
+      deliveryLifetimeMs: options.deliveryLifetimeMs(target.retryPolicy),
       holdLimitMs: options.holdLimitMs,
     });
     if (!made) return reopen(client, deliveryId, options);
@@ -74,7 +74,7 @@ async function insertDelivery(
   eventId: string,
   endpointId: string,
   endpointStatus: EndpointStatus,
-  { openForMs, holdLimitMs }: { openForMs: number; holdLimitMs: number },
+  { deliveryLifetimeMs, holdLimitMs }: { deliveryLifetimeMs: number; holdLimitMs: number },
 ): Promise<boolean> {
   const { rowCount } = await client.query(
     `INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, next_attempt_at, created_at,
@@ -89,7 +89,7 @@ async function insertDelivery(
             0
        FROM event v WHERE v.id = $2
      ON CONFLICT (id) DO NOTHING`,
-    [deliveryId, eventId, endpointId, endpointStatus, openForMs, holdLimitMs],
+    [deliveryId, eventId, endpointId, endpointStatus, deliveryLifetimeMs, holdLimitMs],
   );
   return rowCount === 1;
 }

@@ -44,7 +44,7 @@ export function openReplayPage(
       status: replay.status,
       finishedUntil: createdAt,
       oneShots: endpoint.oneShots,
-      openForMs: options.openForMs(endpoint.retryPolicy),
+      deliveryLifetimeMs: options.deliveryLifetimeMs(endpoint.retryPolicy),
       holdLimitMs: options.holdLimitMs,
     });
     await moveLane(client, replayId, endpointId, { opened, expired, afterId: ids.at(-1) ?? lane.afterId });

@@ -8,11 +8,11 @@ import {
 } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { openForSql } from './open-for-sql.sql.js';
+import { deliveryLifetimeSql } from './delivery-lifetime.sql.js';
 
 export interface ReopenOptions {
   /** How long an opening under this policy may last. */
-  openForMs(policy: RetryPolicyInput | null): number;
+  deliveryLifetimeMs(policy: RetryPolicyInput | null): number;
   /** No delivery is tried or held longer than this after its event. */
   holdLimitMs: number;
 }
@@ -49,7 +49,7 @@ export function reopenDelivery(
 export async function reopen(
   client: pg.PoolClient,
   deliveryId: string,
-  { openForMs, holdLimitMs }: ReopenOptions,
+  { deliveryLifetimeMs, holdLimitMs }: ReopenOptions,
 ): Promise<ReopenOutcome> {
   const endpoint = await lockEndpointOf(client, deliveryId);
   if (!endpoint) return { kind: 'not_found' };
@@ -68,7 +68,7 @@ export async function reopen(
   }
   if (current.status === 'pending' && !current.waiting) return { kind: 'due' };
   const delivery = await open(client, deliveryId, current.status, endpoint, {
-    openForMs: openForMs(endpoint.retryPolicy),
+    deliveryLifetimeMs: deliveryLifetimeMs(endpoint.retryPolicy),
     holdLimitMs,
   });
   return { kind: 'opened', delivery };
@@ -142,7 +142,7 @@ async function open(
   deliveryId: string,
   from: DeliveryStatus,
   endpoint: LockedEndpoint,
-  { openForMs, holdLimitMs }: { openForMs: number; holdLimitMs: number },
+  { deliveryLifetimeMs, holdLimitMs }: { deliveryLifetimeMs: number; holdLimitMs: number },
 ): Promise<DeliveryRef> {
   const { rows } = await client.query<{
     event_id: string;
@@ -156,11 +156,11 @@ async function open(
             delivered_at = CASE WHEN status = 'delivered' THEN COALESCE(delivered_at, finished_at) ELSE delivered_at END,
             attempts_before = CASE WHEN $2 THEN attempts ELSE attempts_before END,
             expires_at = CASE WHEN status = 'pending' THEN expires_at
-                              ELSE LEAST(now() + ${openForSql(endpoint, '$3', 'event_id')} * interval '1 millisecond',
+                              ELSE LEAST(now() + ${deliveryLifetimeSql(endpoint, '$3', 'event_id')} * interval '1 millisecond',
                                          created_at + $4::bigint * interval '1 millisecond') END
       WHERE id = $1
      RETURNING event_id, customer_id, endpoint_id, generation`,
-    [deliveryId, isFinished(from), openForMs, holdLimitMs],
+    [deliveryId, isFinished(from), deliveryLifetimeMs, holdLimitMs],
   );
   const [row] = rows;
   if (!row) throw new Error('A locked delivery cannot be gone');

@@ -2,7 +2,7 @@ import { idBounds, isLocked } from '@posthorn/database';
 import type { DeliveryRef, ReplayableStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { openForSql } from './open-for-sql.sql.js';
+import { deliveryLifetimeSql } from './delivery-lifetime.sql.js';
 
 export interface FinishedReopening {
   ids: readonly string[];
@@ -12,7 +12,7 @@ export interface FinishedReopening {
   /** Their endpoint is a lane of one-shots. */
   oneShots: boolean;
   /** How long the opening may last, */
-  openForMs: number;
+  deliveryLifetimeMs: number;
   /** but never longer than this after the event. */
   holdLimitMs: number;
 }
@@ -30,7 +30,7 @@ export interface FinishedReopened {
  */
 export async function reopenFinishedDeliveries(
   client: pg.ClientBase,
-  { ids, status, finishedUntil, oneShots, openForMs, holdLimitMs }: FinishedReopening,
+  { ids, status, finishedUntil, oneShots, deliveryLifetimeMs, holdLimitMs }: FinishedReopening,
 ): Promise<FinishedReopened> {
   if (ids.length === 0) return { opened: [], expired: 0 };
   const { min, max } = idBounds(ids);
@@ -53,14 +53,14 @@ export async function reopenFinishedDeliveries(
           SET status = 'pending', generation = d.generation + 1, next_attempt_at = now(), waiting_for = NULL, reason = NULL,
               finished_at = NULL, replayed_after = d.attempts, attempts_before = d.attempts,
               delivered_at = CASE WHEN d.status = 'delivered' THEN COALESCE(d.delivered_at, d.finished_at) ELSE d.delivered_at END,
-              expires_at = LEAST(now() + ${openForSql({ oneShots }, '$6', 'd.event_id')} * interval '1 millisecond',
+              expires_at = LEAST(now() + ${deliveryLifetimeSql({ oneShots }, '$6', 'd.event_id')} * interval '1 millisecond',
                                  d.created_at + $7::bigint * interval '1 millisecond')
         WHERE ${isLocked('d', ['$2', '$3'], 'NOT expired')}
        RETURNING d.id, d.generation
      )
      SELECT l.id, l.event_id, l.customer_id, l.endpoint_id, o.generation
        FROM locked l LEFT JOIN opened o ON o.id = l.id`,
-    [ids, min, max, status, finishedUntil, openForMs, holdLimitMs],
+    [ids, min, max, status, finishedUntil, deliveryLifetimeMs, holdLimitMs],
   );
   const opened = rows.flatMap(({ id, event_id, customer_id, endpoint_id, generation }) =>
     generation === null

@@ -1,7 +1,7 @@
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
-import { openForMs } from '../accept/delivery-lifetime.js';
+import { deliveryLifetimeMs } from '../accept/delivery-lifetime.js';
 import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { openEventToEndpoint } from './open-event-to-endpoint.sql.js';
 import { reopenDelivery, type ReopenOptions, type ReopenOutcome } from './reopen-delivery.sql.js';
@@ -38,7 +38,7 @@ export async function replayEvent(
 }
 
 function optionsOf({ holdLimitMs }: ReplayDeps): ReopenOptions {
-  return { openForMs, holdLimitMs };
+  return { deliveryLifetimeMs, holdLimitMs };
 }
 
 async function finish(deps: ReplayDeps, replayed: string, outcome: ReopenOutcome): Promise<ReplayOutcome> {

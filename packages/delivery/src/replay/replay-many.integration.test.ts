@@ -183,7 +183,7 @@ describe('a bulk replay', () => {
     receiver.respondWith(({ number }) => ({ status: number % 2 === 0 ? 500 : 200 }));
     const replay = await start(world);
     const options = {
-      openForMs: () => 3_600_000,
+      deliveryLifetimeMs: () => 3_600_000,
       holdLimitMs: holdLimitMs(30),
       unfinishedMax: UNFINISHED_MAX,
     };

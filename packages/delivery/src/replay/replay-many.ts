@@ -1,7 +1,7 @@
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
-import { openForMs } from '../accept/delivery-lifetime.js';
+import { deliveryLifetimeMs } from '../accept/delivery-lifetime.js';
 import { enqueueReopened, type JobQueue } from '../enqueue/enqueue-deliveries.js';
 import { findReplaysUnderway } from './find-replays-underway.sql.js';
 import { openReplayPage } from './open-replay-page.sql.js';
@@ -60,7 +60,7 @@ export function createReplayRunner(deps: ReplayRunnerDeps): ReplayRunner {
       case 'room':
         for (const endpointId of review.endpointIds) {
           if (signal.aborted) return;
-          const options = { openForMs, holdLimitMs, unfinishedMax };
+          const options = { deliveryLifetimeMs, holdLimitMs, unfinishedMax };
           await enqueueReopened({ queue, logger }, await openReplayPage(pool, replayId, endpointId, options));
         }
     }
