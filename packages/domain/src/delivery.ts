@@ -26,20 +26,3 @@ export type AttemptStatus = (typeof attemptStatuses)[number];
 export function isFinished(status: DeliveryStatus): boolean {
   return status === 'delivered' || status === 'dead_lettered' || status === 'cancelled';
 }
-
-export function canTransition(from: DeliveryStatus, to: DeliveryStatus): boolean {
-  return allowedTransitions[from].includes(to);
-}
-
-/**
- * Leaving an unfinished status happens only together with the record of what ended it. A send that is on the wire while
- * its delivery is held, cancelled or given up may still succeed: then the customer has the event, and the delivery says
- * so. A replay opens a finished one, or holds it when its endpoint takes nothing now.
- */
-const allowedTransitions: Readonly<Record<DeliveryStatus, readonly DeliveryStatus[]>> = {
-  pending: ['held', 'delivered', 'dead_lettered', 'cancelled'],
-  held: ['pending', 'delivered', 'dead_lettered', 'cancelled'],
-  delivered: ['pending', 'held'],
-  dead_lettered: ['pending', 'held', 'delivered'],
-  cancelled: ['pending', 'held', 'delivered'],
-};

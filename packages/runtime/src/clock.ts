@@ -2,5 +2,3 @@
 export interface Clock {
   nowMs(): number;
 }
-
-export const systemClock: Clock = { nowMs: () => Date.now() };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { createGroupCommit, GroupCommitOverloaded, type GroupCommitBatch } from './group-commit.js';
+import { createGroupCommit, GroupCommitOverloaded } from './group-commit.js';
 
 /** Commits that end when the test says so, in any order. */
 function heldCommits() {
@@ -139,7 +139,6 @@ describe('group commit', () => {
           bad: boolean;
         }
         const committed: number[] = [];
-        const batches: GroupCommitBatch[] = [];
         let running = 0;
         const add = createGroupCommit({
           commit: async (items: Item[]) => {
@@ -154,7 +153,6 @@ describe('group commit', () => {
           },
           batchMax,
           ...options,
-          onBatch: (batch) => batches.push(batch),
         });
 
         let nextId = 0;
@@ -179,8 +177,6 @@ describe('group commit', () => {
         }
         const good = items.filter(({ bad }) => !bad).map(({ id }) => id);
         expect([...committed].sort((a, b) => a - b)).toEqual(good);
-        expect(batches.reduce((sum, batch) => sum + batch.items, 0)).toBe(items.length);
-        expect(batches.some(({ failed }) => failed)).toBe(items.some(({ bad }) => bad));
       }),
       { numRuns: 100 },
     );
@@ -198,26 +194,6 @@ describe('group commit', () => {
     const outcomes = await Promise.all(Array.from({ length: 500 }, (_, item) => settled(add(item))));
     expect(outcomes.flatMap(({ status }, item) => (status === 'rejected' ? [item] : []))).toEqual([321]);
     expect(commits).toBeLessThan(24);
-  });
-
-  it('commits an item alone through commitOne, so its outcome does not depend on its company', async () => {
-    const alone: number[] = [];
-    const add = createGroupCommit({
-      commit: (items: number[]) =>
-        items.includes(2) ? Promise.reject(new Error('bad')) : Promise.resolve(items.map(() => 'together')),
-      commitOne: async (item) => {
-        alone.push(item);
-        return 'alone';
-      },
-    });
-    await expect(Promise.all([add(1), add(2), add(3), add(4)])).resolves.toEqual([
-      'alone',
-      'alone',
-      'together',
-      'together',
-    ]);
-    await expect(add(5)).resolves.toBe('alone');
-    expect(alone).toEqual([1, 2, 5]);
   });
 
   it('refuses the whole batch at once when the error is nobody’s row', async () => {

@@ -3,8 +3,6 @@ import { performance } from 'node:perf_hooks';
 export interface GroupCommitOptions<T, R> {
   /** One statement for all items; results in the order of the items. Must be all or nothing. */
   commit: (items: T[]) => Promise<R[]>;
-  /** One item alone, when that is done differently; `commit([item])` unless given. */
-  commitOne?: (item: T) => Promise<R>;
   /** What an item counts for in `batchMax` and `queueMax`, at least 1: the rows that it writes, say. Default 1. */
   weightOf?: (item: T) => number;
   /** The weight of one commit, at most; an item that weighs more has one of its own. */
@@ -15,21 +13,12 @@ export interface GroupCommitOptions<T, R> {
   overlapAfterMs?: number;
   /** How long after the newest commit began the next one begins, while few items wait. Default 0: at once. */
   gatherMs?: number;
-  /** So many are no longer few. Default 8. */
+  /** From this number on, waiting items are not few. Default 8. */
   gatherItems?: number;
   /** The weight that may wait for a commit; past it a call is refused with `GroupCommitOverloaded`. */
   queueMax?: number;
-  /** False for errors that no smaller batch would avoid (the connection is gone): they fail the whole batch at once. */
+  /** False for errors that a smaller batch would not avoid (the connection is gone): they fail the whole batch at once. */
   isRetryableRowByRow?: (error: unknown) => boolean;
-  /** Told after a batch's items have settled. */
-  onBatch?: (batch: GroupCommitBatch) => void;
-}
-
-export interface GroupCommitBatch {
-  items: number;
-  durationMs: number;
-  /** True when the batch failed as a whole, so that its items were looked at in smaller ones, or all refused. */
-  failed: boolean;
 }
 
 export interface GroupCommit<T, R> {
@@ -50,8 +39,8 @@ export class GroupCommitOverloaded extends Error {
 }
 
 /**
- * Items that arrive together share one commit. An idle group waits for the end of the current turn of the event loop,
- * no longer; while `concurrencyMax` commits run, later items gather. Where a commit costs more than its items wait (each
+ * Items that arrive together share one commit. An idle group waits for the end of the current iteration of the event
+ * loop, no longer; while `concurrencyMax` commits run, later items gather. Where a commit costs more than its items wait (each
  * has to reach the disk), `overlapAfterMs` has them gather behind the first already, unless it takes longer than usual, and
  * `gatherMs` spaces commits that would hold an item or two each: under a steady load of single items most of the cost is
  * the commit's own.
@@ -61,7 +50,6 @@ export class GroupCommitOverloaded extends Error {
  */
 export function createGroupCommit<T, R>({
   commit,
-  commitOne = async (item) => onlyResult(await commit([item])),
   weightOf,
   batchMax = 500,
   concurrencyMax = 2,
@@ -70,7 +58,6 @@ export function createGroupCommit<T, R>({
   gatherItems = 8,
   queueMax = Infinity,
   isRetryableRowByRow = () => true,
-  onBatch,
 }: GroupCommitOptions<T, R>): GroupCommit<T, R> {
   // The hot path of every accept and settle. Batches are filled in place rather than cut from a queue, and one executor
   // serves all promises: it runs at once, so what it captured belongs to the promise just made.
@@ -162,33 +149,27 @@ export function createGroupCommit<T, R>({
     const size = batch.items.length;
     waiting -= batch.weight;
     running++;
-    const startedMs = performance.now();
-    newestStartedMs = startedMs;
-    const end = await settle(batch);
+    newestStartedMs = performance.now();
+    await settle(batch);
     pending -= size;
     running--;
     scheduleStart();
     if (pending === 0) announceIdle();
-    onBatch?.({ items: size, durationMs: performance.now() - startedMs, failed: end.kind !== 'committed' });
   }
 
   /** Never rejects: every item's promise is settled when it resolves. */
   async function settle(batch: Batch<T, R>): Promise<BatchEnd> {
     const { items, resolves } = batch;
     try {
-      if (items.length === 1) {
-        resolves[0]?.(await commitOne(items[0] as T));
-      } else {
-        const results = await commit(items);
-        if (results.length !== items.length) throw new WrongResultCount(results.length, items.length);
-        for (let index = 0; index < results.length; index++) resolves[index]?.(results[index] as R);
-      }
-      return { kind: 'committed' };
+      const results = await commit(items);
+      if (results.length !== items.length) throw new WrongResultCount(results.length, items.length);
+      for (let index = 0; index < results.length; index++) resolves[index]?.(results[index] as R);
+      return { kind: 'examined' };
     } catch (error) {
       if (error instanceof WrongResultCount || !isRetryableRowByRow(error)) return giveUp(batch, error);
       if (items.length > 1) return settleHalves(batch);
       batch.rejects[0]?.(error);
-      return { kind: 'bad_rows' };
+      return { kind: 'examined' };
     }
   }
 
@@ -197,8 +178,7 @@ export function createGroupCommit<T, R>({
     const first = await settle(part(batch, 0, middle));
     const rest = part(batch, middle, batch.items.length);
     if (first.kind === 'given_up') return giveUp(rest, first.error);
-    const second = await settle(rest);
-    return second.kind === 'given_up' ? second : { kind: 'bad_rows' };
+    return settle(rest);
   }
 
   function announceIdle(): void {
@@ -230,7 +210,8 @@ interface Batch<T, R> {
   rejects: ((error: unknown) => void)[];
 }
 
-type BatchEnd = { kind: 'committed' } | { kind: 'bad_rows' } | { kind: 'given_up'; error: unknown };
+/** `given_up`: all of it failed with one error. Otherwise each item has the result, or the error, that is its own. */
+type BatchEnd = { kind: 'examined' } | { kind: 'given_up'; error: unknown };
 
 /** A bug in `commit`. The rows may well have been written, so nothing is tried again. */
 class WrongResultCount extends Error {
@@ -262,9 +243,4 @@ function part<T, R>(
 function giveUp<T, R>(batch: Batch<T, R>, error: unknown): BatchEnd {
   for (const reject of batch.rejects) reject(error);
   return { kind: 'given_up', error };
-}
-
-function onlyResult<R>(results: R[]): R {
-  if (results.length !== 1) throw new WrongResultCount(results.length, 1);
-  return results[0] as R;
 }

@@ -1,10 +1,9 @@
-export { systemClock, type Clock } from './clock.js';
+export type { Clock } from './clock.js';
 export { createLogger, logLevels, type Logger, type LoggerOptions, type LogLevel } from './logger.js';
 export {
   createGroupCommit,
   GroupCommitOverloaded,
   type GroupCommit,
-  type GroupCommitBatch,
   type GroupCommitOptions,
 } from './group-commit.js';
 export { generateKeyring, parseKeyring, type EncryptionKey, type KeyringResult } from './keyring.js';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createLogger, systemClock } from '@posthorn/runtime';
+import { createLogger } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { type Database, openDatabase } from '../database.js';
 import { type ApiKey, type ApiKeyStore, createApiKeyStore, type NewApiKey } from './api-key-store.js';
@@ -16,7 +16,7 @@ beforeAll(async () => {
     poolMax: 10,
     logger: createLogger({ level: 'silent', role: 'test' }),
   });
-  apiKeys = createApiKeyStore({ prisma: database.prisma, clock: systemClock });
+  apiKeys = createApiKeyStore({ prisma: database.prisma, clock: { nowMs: () => Date.now() } });
 });
 afterAll(async () => {
   await database.close();
