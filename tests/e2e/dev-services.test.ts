@@ -41,7 +41,7 @@ function kill(...services: Service[]): void {
 }
 
 function restartsSaid(service: Service): number {
-  return dev.output().split(`${service} stopped unexpectedly; it is started again.\n`).length - 1;
+  return dev.output().split(`${service} stopped unexpectedly. It is started again.\n`).length - 1;
 }
 
 async function call<T>(method: string, target: string, body?: unknown): Promise<{ status: number; body: T }> {
@@ -121,7 +121,7 @@ describe('posthorn dev', () => {
     expect(await dev.exit).toBe(1);
     const lines = dev.output().slice(said).trim().split('\n');
     expect(lines).toEqual([
-      'Postgres stopped unexpectedly; it is started again.',
+      'Postgres stopped unexpectedly. It is started again.',
       expect.stringMatching(
         /^Postgres stopped or failed to start 5 times within 5 minutes, so Posthorn stops\. Its log is .*postgres\.log and says: .*pg_control/,
       ),

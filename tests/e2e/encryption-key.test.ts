@@ -78,7 +78,7 @@ describe('The encryption key', () => {
     posting.abort();
     await producer;
     expect(stdout).toContain(
-      'Re-encrypted with after: 1 signing secret, the headers of 1 endpoint, 1 one-shot secret, the headers of 1 one-shot, 0 answers kept for repeats.',
+      'Re-encrypted with after: 1 signing secret, the headers of 1 endpoint, 1 one-shot secret, the headers of 1 one-shot, 0 stored responses.',
     );
     for (const id of eventIds) await untilDelivery(posthorn, id, ({ status }) => status === 'delivered');
 

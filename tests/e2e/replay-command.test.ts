@@ -65,7 +65,7 @@ describe('posthorn replay', () => {
 
     expect(await replay(id)).toEqual({
       code: 0,
-      stdout: `${id} is sent again. posthorn deliveries show ${id} shows how it goes.\n`,
+      stdout: `${id} is sent again. To see the result: posthorn deliveries show ${id}\n`,
       stderr: '',
     });
     await untilDelivery(
@@ -110,14 +110,14 @@ describe('posthorn replays', () => {
     const start = ['replays', 'start', '--customer', 'many'];
     expect(await command(...start)).toEqual({
       code: 0,
-      stdout: '2 deliveries match. --yes replays them.\n',
+      stdout: '2 deliveries match. Add --yes to replay them.\n',
       stderr: '',
     });
     const started = await command(...start, '--yes');
     expect(started).toMatchObject({ code: 0, stderr: '' });
     const lines = started.stdout.trimEnd().split('\n');
     const [id = ''] = /^rpl_\w+/.exec(lines[0] ?? '') ?? [];
-    expect(lines.at(-1)).toBe(`${id} is completed: of 2, 2 delivered, 0 failed, 0 remaining.`);
+    expect(lines.at(-1)).toBe(`${id} is completed: 2 matched, 2 delivered, 0 failed, 0 remaining.`);
     expect(await command(...start, '--yes')).toMatchObject({ stdout: '0 deliveries match.\n' });
 
     const shown = await command('replays', 'show', id, '--json');

@@ -25,7 +25,7 @@ export async function keptAdminKey(dataDir: string): Promise<string | null> {
   if (text === null) return null;
   const key = text.trim();
   if (/^phk_[A-Za-z0-9_-]{20,}$/.test(key)) return key;
-  throw new CommandError([`${file} holds no API key: remove it, and the next start makes a new one.`]);
+  throw new CommandError([`${file} holds no API key: remove it, and the next start creates one.`]);
 }
 
 // Linked into place when complete, and never over another's: what was printed once stays the key.

@@ -87,7 +87,7 @@ function unreachable(url: string, error: RequestError): CommandError {
 
 function lineFor(url: string, { code, message }: RequestError): string {
   if (code === 'ECONNREFUSED') {
-    return `Nothing listens at ${url}: start Posthorn (npm start), or name another one with --url or POSTHORN_URL.`;
+    return `Nothing listens at ${url}: start Posthorn (npm start), or set another address with --url or POSTHORN_URL.`;
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return `The host of ${url} cannot be found: correct --url or POSTHORN_URL.`;
@@ -104,7 +104,7 @@ function lineFor(url: string, { code, message }: RequestError): string {
 function refused(url: string, status: number, text: string): CommandError {
   const problem = problemIn(text);
   if (!problem) return new CommandError([`${url} answered ${status}; is it Posthorn?`]);
-  const hint = problem.code === 'unauthorized' ? ' Give a valid key with --key or POSTHORN_API_KEY.' : '';
+  const hint = problem.code === 'unauthorized' ? ' Set a valid key with --key or POSTHORN_API_KEY.' : '';
   return new CommandError([
     `${problem.status} ${problem.code}: ${problem.detail}${hint}`,
     ...(problem.errors ?? []).map(({ path, message }) => `- ${path ? `${path}: ` : ''}${message}`),

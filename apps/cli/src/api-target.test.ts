@@ -46,7 +46,7 @@ describe('A client command', () => {
     expect(await apiTarget({}, env)).toEqual({ url: devUrl, key });
     await forgetUrl(dataDir, devUrl);
     await expect(apiTarget({}, env)).rejects.toThrow(
-      `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or name another with --url and --key.`,
+      `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or set --url and --key.`,
     );
     expect(await apiTarget({ key: 'given' }, env)).toEqual({ url: 'http://127.0.0.1:8080', key: 'given' });
   });

@@ -36,8 +36,8 @@ export async function apiTarget(options: ClientOptions, env: Environment): Promi
 
 function keyNeeded(dataDir: string, url: URL | null): string {
   return url
-    ? `An API key for ${url.origin} is needed: give one with --key or POSTHORN_API_KEY.`
-    : `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or name another with --url and --key.`;
+    ? `An API key for ${url.origin} is needed: set it with --key or POSTHORN_API_KEY.`
+    : `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or set --url and --key.`;
 }
 
 function parsedUrl(text: string): URL {

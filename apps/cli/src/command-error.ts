@@ -18,6 +18,6 @@ export async function errorText(error: unknown): Promise<string> {
   if (error instanceof ConfigError) return error.problems.join('\n');
   const { isDatabaseUnavailable } = await import('@posthorn/database');
   // It was there when the command began.
-  if (isDatabaseUnavailable(error)) return `The database cannot be used any more: ${error.message}`;
+  if (isDatabaseUnavailable(error)) return `The database is no longer available: ${error.message}`;
   return error.stack ?? error.message;
 }

@@ -11,6 +11,7 @@ export async function ensureAdminKey(
   const outcome = await apiKeys.ensure(adminKey, { name: 'POSTHORN_ADMIN_KEY', scopes: ['admin'] });
   if (outcome !== 'revoked') return;
   logger.warn('admin_key.revoked', {
-    problem: 'POSTHORN_ADMIN_KEY is an API key that was revoked, so it is not valid: set another, or none.',
+    problem:
+      'POSTHORN_ADMIN_KEY is an API key that was revoked, so it is not valid. Set another one, or none.',
   });
 }

@@ -17,7 +17,7 @@ export function portProblem({ host, port }: Address): Promise<string | null> {
 export function listenProblem(error: Error, { host, port }: Address): string {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'EADDRINUSE':
-      return `Port ${port} is in use: stop what listens there, or choose another one with POSTHORN_PORT (0 takes any free one).`;
+      return `Port ${port} is in use: stop what listens there, or choose another port with POSTHORN_PORT (0 chooses a free one).`;
     case 'EACCES':
       return `Port ${port} needs privileges this user does not have: choose one above 1023 with POSTHORN_PORT.`;
     case 'EADDRNOTAVAIL':

@@ -145,7 +145,7 @@ const states: Record<string, Row> = {
     },
     url: () => migrated,
     kind: 'lasting',
-    line: /does not let us in: .*not permitted to log in/,
+    line: /refuses the connection: .*not permitted to log in/,
   },
   'has no such database (3D000)': {
     url: () => urlOf('app', 'hunter2', 'no_such_database'),

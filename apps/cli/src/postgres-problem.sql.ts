@@ -91,7 +91,7 @@ function serverProblem(named: NamedService, { version, version_name }: Server): 
   if (Math.floor(version / 10_000) >= postgresMajorMin) return null;
   return lasting(
     named,
-    `Postgres at ${named.address} is version ${version_name}; Posthorn needs ${postgresMajorMin} or newer. Upgrade it, or name another in DATABASE_URL.`,
+    `Postgres at ${named.address} is version ${version_name}; Posthorn needs ${postgresMajorMin} or newer. Upgrade it, or use another one in DATABASE_URL.`,
   );
 }
 
@@ -105,7 +105,7 @@ function writeProblem(named: NamedService, { standby, read_only }: Server): Serv
   if (!read_only) return null;
   return passing(
     named,
-    `Postgres at ${named.address} is read only. Switch default_transaction_read_only off, or name another in DATABASE_URL.`,
+    `Postgres at ${named.address} is read only. Switch default_transaction_read_only off, or use another one in DATABASE_URL.`,
   );
 }
 
@@ -218,16 +218,19 @@ function describePostgresError(named: NamedService, error: Error): ServiceProble
   if (code.startsWith('28')) {
     return lasting(
       named,
-      `Postgres at ${address} does not let us in: ${said}. Correct DATABASE_URL (sslmode=require where it wants TLS), or its pg_hba.conf.`,
+      `Postgres at ${address} refuses the connection: ${said}. Correct DATABASE_URL (sslmode=require where it requires TLS), or its pg_hba.conf.`,
     );
   }
   if (code === '3D000') {
-    return lasting(named, `Postgres at ${address} refuses us: ${said}. Create it or correct DATABASE_URL.`);
+    return lasting(
+      named,
+      `Postgres at ${address} refuses access: ${said}. Create it or correct DATABASE_URL.`,
+    );
   }
   if (code === '42501') {
     return lasting(
       named,
-      `Postgres at ${address} refuses us: ${said}. Grant it, or name another user in DATABASE_URL.`,
+      `Postgres at ${address} refuses access: ${said}. Grant it, or use another user in DATABASE_URL.`,
     );
   }
   const network = connectionProblem(named, error);

@@ -11,7 +11,13 @@ export function printJson(value: unknown): void {
   print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** A page as a table, and how to get the next one; or the answer itself with --json. */
+/** One result: as JSON with --json, or else as this text. */
+export function printResult(value: unknown, { json }: { json?: boolean }, text: string): void {
+  if (json) printJson(value);
+  else print(text);
+}
+
+/** A page as a table with the options for the next page, or as JSON with --json. */
 export function printPage<T>(
   page: Page<T>,
   { json, limit }: PageOptions,
@@ -23,9 +29,9 @@ export function printPage<T>(
     return;
   }
   if (page.data.length === 0) {
-    print('There are none.\n');
+    print('No results.\n');
     return;
   }
   print(textTable(head, page.data.map(row)));
-  if (page.nextCursor !== null) print(`\nMore: --limit ${limit} --cursor ${page.nextCursor}\n`);
+  if (page.nextCursor !== null) print(`\nNext page: --limit ${limit} --cursor ${page.nextCursor}\n`);
 }

@@ -55,7 +55,7 @@ describe('The command line', () => {
     expect(await posthorn('keys', 'create', '--scopes', 'read')).toEqual({
       code: 1,
       complaint: [
-        'No Posthorn runs in the data folder .posthorn: start it there (npm start), or name another with --url and --key.',
+        'No Posthorn runs in the data folder .posthorn: start it there (npm start), or set --url and --key.',
       ],
     });
   });
@@ -64,7 +64,7 @@ describe('The command line', () => {
     expect(await posthorn('keys', 'list', '--url', 'http://127.0.0.1:1', ...key)).toEqual({
       code: 1,
       complaint: [
-        'Nothing listens at http://127.0.0.1:1: start Posthorn (npm start), or name another one with --url or POSTHORN_URL.',
+        'Nothing listens at http://127.0.0.1:1: start Posthorn (npm start), or set another address with --url or POSTHORN_URL.',
       ],
     });
   });

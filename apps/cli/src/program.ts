@@ -28,17 +28,15 @@ export async function runProgram(args: readonly string[], env: Environment): Pro
     });
   program
     .command('serve')
-    .description('run roles against the Postgres and Redis named by DATABASE_URL and REDIS_URL')
-    .addArgument(
-      new Argument('[roles...]', 'all of them when none is named').choices(['ingest', 'worker', 'console']),
-    )
+    .description('run roles with the Postgres of DATABASE_URL and the Redis of REDIS_URL')
+    .addArgument(new Argument('[roles...]', 'default: all of them').choices(['ingest', 'worker', 'console']))
     .action(async (roles: string[]) => {
       const { serve } = await import('./commands/serve.js');
       exitCode = await serve(env, roles);
     });
   program
     .command('migrate')
-    .description('bring the database named by DATABASE_URL up to date and make partitions ahead')
+    .description('update the tables of DATABASE_URL and create partitions for the coming days')
     .action(async () => {
       const { migrate } = await import('./commands/migrate.js');
       await migrate(env);
@@ -66,21 +64,21 @@ function addKeyCommands(program: Command, env: Environment): void {
     'events:write, deliveries:write, read or admin; several separated by commas',
   ).argParser(commaSeparated);
   required(client(keys.command('create')), scopes)
-    .description('create an API key, which is shown this once')
-    .option('--name <name>', 'what it is for')
-    .option('--customer <id>', 'restrict it to one customer')
+    .description('create an API key and show it once')
+    .option('--name <name>', 'what the key is for')
+    .option('--customer <id>', 'limit the key to one customer')
     .action(async (options: CreateKeyOptions) => {
       const { createKey } = await import('./commands/keys.js');
       await createKey(env, options);
     });
   client(paged(keys.command('list')))
-    .description('list the keys that are valid')
+    .description('list the valid API keys')
     .action(async (options: PageOptions) => {
       const { listKeys } = await import('./commands/keys.js');
       await listKeys(env, options);
     });
   client(keys.command('revoke'))
-    .description('make a key invalid')
+    .description('revoke an API key')
     .argument('<id>', 'the id of the key, key_…')
     .action(async (id: string, options: ClientOptions) => {
       const { revokeKey } = await import('./commands/keys.js');
@@ -88,11 +86,9 @@ function addKeyCommands(program: Command, env: Environment): void {
     });
   keys
     .command('reencrypt')
-    .description(
-      'encrypt with the first of POSTHORN_ENCRYPTION_KEYS what the others have encrypted in the database named by DATABASE_URL',
-    )
-    .option('--dry-run', 'only tell what is encrypted with which key')
-    .option('--json', 'print the answer as JSON')
+    .description('re-encrypt everything in DATABASE_URL with the first key of POSTHORN_ENCRYPTION_KEYS')
+    .option('--dry-run', 'count what is encrypted with each key, and change nothing')
+    .option('--json', 'print JSON')
     .action(async (options: ReencryptOptions) => {
       const { reencryptKeys } = await import('./commands/reencrypt-keys.js');
       await reencryptKeys(env, options);
@@ -101,13 +97,13 @@ function addKeyCommands(program: Command, env: Environment): void {
 
 function addEventCommands(program: Command, env: Environment): void {
   const events = program.command('events').description('send events');
-  required(client(events.command('send')), new Option('--customer <id>', 'whose event it is'))
+  required(client(events.command('send')), new Option('--customer <id>', 'the customer of the event'))
     .description('send one event')
     .argument('<type>', 'such as invoice.paid')
-    .option('--data <json>', 'its data: JSON, @file, or - for standard input', '{}')
-    .option('--external-id <id>', 'your own id of it')
-    .option('--timestamp <time>', 'your own time of it, ISO 8601')
-    .option('--idempotency-key <key>', 'a repeat with the same key creates nothing')
+    .option('--data <json>', 'the data: JSON, @file, or - for standard input', '{}')
+    .option('--external-id <id>', 'your own id of the event')
+    .option('--timestamp <time>', 'your own time of the event, ISO 8601')
+    .option('--idempotency-key <key>', 'a second request with the same key creates nothing')
     .action(async (type: string, options: SendEventOptions) => {
       const { sendEvent } = await import('./commands/events.js');
       await sendEvent(env, type, options);
@@ -115,7 +111,7 @@ function addEventCommands(program: Command, env: Environment): void {
 }
 
 function addDeliveryCommands(program: Command, env: Environment): void {
-  const deliveries = program.command('deliveries').description('look at deliveries and their attempts');
+  const deliveries = program.command('deliveries').description('show deliveries and their attempts');
   client(paged(deliveries.command('list')))
     .description('list deliveries, newest first')
     .option('--customer <id>')
@@ -142,15 +138,15 @@ function addDeliveryCommands(program: Command, env: Environment): void {
     .description('send one delivery again, whatever its status')
     .argument('<delivery>', 'the id of the delivery, dlv_…')
     .action(async (id: string, options: ClientOptions) => {
-      const { replay } = await import('./commands/replay.js');
-      await replay(env, id, options);
+      const { replayDelivery } = await import('./commands/deliveries.js');
+      await replayDelivery(env, id, options);
     });
 }
 
 function addReplayCommands(program: Command, env: Environment): void {
-  const replays = program.command('replays').description('replay many deliveries by filter');
-  required(client(replays.command('start')), new Option('--customer <id>', 'whose deliveries'))
-    .description('count the deliveries that match; with --yes replay them and show how it goes')
+  const replays = program.command('replays').description('replay all deliveries that match a filter');
+  required(client(replays.command('start')), new Option('--customer <id>', 'the customer of the deliveries'))
+    .description('count the deliveries that match; with --yes, replay them and show the progress')
     .option('--endpoint <id>')
     .addOption(
       new Option('--status <status>', 'default: dead_lettered').choices([
@@ -176,17 +172,17 @@ function addReplayCommands(program: Command, env: Environment): void {
       await listReplays(env, options);
     });
   client(replays.command('show'))
-    .description('show how far a replay is')
+    .description('show the progress of a replay')
     .argument('<id>', 'the id of the replay, rpl_…')
-    .option('--watch', 'go on until it no longer runs')
+    .option('--watch', 'watch until it finishes')
     .action(async (id: string, options: ShowReplayOptions) => {
       const { showReplay } = await import('./commands/replays.js');
       await showReplay(env, id, options);
     });
   for (const [change, description] of [
-    ['pause', 'open nothing more until it is resumed'],
-    ['resume', 'go on with a paused replay'],
-    ['cancel', 'open nothing more, for good'],
+    ['pause', 'pause a running replay'],
+    ['resume', 'resume a paused replay'],
+    ['cancel', 'end a replay; deliveries that it already opened are still sent'],
   ] as const) {
     client(replays.command(change))
       .description(description)
@@ -209,15 +205,15 @@ function required(command: Command, option: Option): Command {
 /** The options of every command that talks to a running Posthorn. */
 function client(command: Command): Command {
   return command
-    .option('--url <url>', 'where Posthorn is (POSTHORN_URL; default: the `dev` of this folder)')
-    .option('--key <key>', 'an API key (POSTHORN_API_KEY; default: the one that `dev` keeps)')
-    .option('--json', 'print the answer as JSON');
+    .option('--url <url>', 'address of Posthorn (POSTHORN_URL; default: the `dev` of this folder)')
+    .option('--key <key>', 'API key (POSTHORN_API_KEY; default: the key of that `dev`)')
+    .option('--json', 'print JSON');
 }
 
 function paged(command: Command): Command {
   return command
     .option('--limit <n>', 'rows, at most 250', wholeNumber, 20)
-    .option('--cursor <cursor>', 'go on where an earlier page ended');
+    .option('--cursor <cursor>', 'continue after an earlier page');
 }
 
 function commaSeparated(text: string): string[] {

@@ -95,7 +95,7 @@ const states: Record<string, Row> = {
   'wants TLS': {
     url: async () => `redis://:hunter2@${await listening(createTlsServer({}))}`,
     kind: 'passing',
-    line: /closes the connection without an answer.*whether it wants TLS/,
+    line: /closes the connection without an answer.*whether it requires TLS/,
   },
   'does not speak TLS': {
     url: async () => (await startRedis()).replace('redis:', 'rediss:'),

@@ -72,7 +72,7 @@ function versionProblem(named: NamedService, facts: ReadonlyMap<string, string>)
   if (version === undefined || isAtLeast(version, redisVersionMin)) return null;
   return lasting(
     named,
-    `Redis at ${named.address} is version ${version}; Posthorn needs ${redisVersionMin} or newer. Upgrade it, or name another in REDIS_URL.`,
+    `Redis at ${named.address} is version ${version}; Posthorn needs ${redisVersionMin} or newer. Upgrade it, or use another one in REDIS_URL.`,
   );
 }
 
@@ -102,7 +102,7 @@ function describeRedisError(named: NamedService, error: Error): ServiceProblem {
   if (/^(?:Protocol error|Unknown RESP type)/.test(said)) {
     return lasting(
       named,
-      `what listens at ${address} does not speak Redis in the clear. Correct REDIS_URL; where Redis wants TLS it begins with rediss://.`,
+      `what listens at ${address} does not speak Redis in the clear. Correct REDIS_URL; where Redis requires TLS, it begins with rediss://.`,
     );
   }
   if (/max number of clients/i.test(said)) {

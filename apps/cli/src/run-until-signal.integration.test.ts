@@ -82,7 +82,7 @@ describe('A process that runs until a signal', () => {
     await child.kill('SIGTERM');
     const line = await child.nextLine();
     expect(JSON.parse(line)).toMatchObject({
-      msg: 'posthorn.start_cut_short',
+      msg: 'startup.aborted',
       problem: 'the pool has ended',
     });
     expect(line).not.toContain('stack');

@@ -66,7 +66,7 @@ export async function runUntilSignal(options: RunUntilSignalOptions): Promise<nu
     }
     // What was being opened fails when it is closed half way, which says nothing about why.
     if (error !== stopping.signal.reason)
-      logger.warn('posthorn.start_cut_short', { problem: error instanceof Error ? error.message : error });
+      logger.warn('startup.aborted', { problem: error instanceof Error ? error.message : error });
   }
   const { unclosed } = await shutdown.close();
   logger.info('posthorn.stopped', { unclosed });

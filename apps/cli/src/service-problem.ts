@@ -50,7 +50,10 @@ export function connectionProblem(named: NamedService, error: Error): ServicePro
     );
   }
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH' || code === 'EHOSTDOWN' || code === 'ENETDOWN') {
-    return passing(named, `there is no way to ${address}. Check the network, or correct ${variable}.`);
+    return passing(
+      named,
+      `there is no network route to ${address}. Check the network, or correct ${variable}.`,
+    );
   }
   if (certificateCodes.test(code)) {
     return lasting(
@@ -71,7 +74,7 @@ export function connectionProblem(named: NamedService, error: Error): ServicePro
   ) {
     return passing(
       named,
-      `what listens at ${address} closes the connection without an answer. Check that it is ${service}, and whether it wants TLS.`,
+      `what listens at ${address} closes the connection without an answer. Check that it is ${service}, and whether it requires TLS.`,
     );
   }
   if (code === 'ETIMEDOUT' || /timeout|timed out/i.test(error.message)) {

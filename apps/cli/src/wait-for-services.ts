@@ -42,7 +42,7 @@ export async function waitForServices(options: WaitForServicesOptions): Promise<
 
 /** For commands that a person or a script runs. */
 export function writeWaiting(lines: readonly string[], secondsLeft: number): void {
-  for (const line of lines) process.stderr.write(`${line} Waiting for it, at most ${secondsLeft} s.\n`);
+  for (const line of lines) process.stderr.write(`${line} Waiting for up to ${secondsLeft} s.\n`);
 }
 
 function afterWaiting(seconds: number): (line: string) => string {

@@ -1,10 +1,9 @@
 import type { AttemptResource, DeliveryResource, Page } from '@posthorn/api-contract';
 import type { Environment } from '@posthorn/runtime';
 
-import { createApiClient } from '../api-client.js';
-import { apiTarget } from '../api-target.js';
+import { connect } from '../connect.js';
 import type { ClientOptions, PageOptions } from '../client-options.js';
-import { print, printJson, printPage } from '../print.js';
+import { print, printJson, printPage, printResult } from '../print.js';
 import { printable, shortTime, textTable } from '../text-table.js';
 
 export interface ListDeliveriesOptions extends PageOptions {
@@ -19,7 +18,7 @@ export interface ListDeliveriesOptions extends PageOptions {
 
 export async function listDeliveries(env: Environment, options: ListDeliveriesOptions): Promise<void> {
   const { customer, endpoint, event, type, status, since, until, limit, cursor } = options;
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const page = await api.call<Page<DeliveryResource>>('/v1/deliveries', {
     query: {
       ...{ customerId: customer, endpointId: endpoint, eventId: event },
@@ -40,10 +39,9 @@ export async function listDeliveries(env: Environment, options: ListDeliveriesOp
 }
 
 export async function showDelivery(env: Environment, id: string, options: ClientOptions): Promise<void> {
-  const api = createApiClient(await apiTarget(options, env));
-  const path = `/v1/deliveries/${encodeURIComponent(id)}`;
-  const delivery = await api.call<DeliveryResource>(path);
-  const attempts = await api.call<Page<AttemptResource>>(`${path}/attempts`, { query: { limit: 250 } });
+  const api = await connect(options, env);
+  const delivery = await api.call<DeliveryResource>(pathOf(id));
+  const attempts = await api.call<Page<AttemptResource>>(`${pathOf(id)}/attempts`, { query: { limit: 250 } });
   if (options.json) {
     printJson({ ...delivery, attemptList: attempts.data });
     return;
@@ -63,7 +61,7 @@ export async function showDelivery(env: Environment, id: string, options: Client
   print(facts.map(([name, value]) => `${name.padEnd(14)}${printable(value)}\n`).join(''));
   print('\n');
   if (attempts.data.length === 0) {
-    print('It has not been attempted.\n');
+    print('No attempts yet.\n');
     return;
   }
   print(
@@ -72,6 +70,21 @@ export async function showDelivery(env: Environment, id: string, options: Client
       attempts.data.map(attemptRow),
     ),
   );
+}
+
+/** Sends one delivery again. */
+export async function replayDelivery(env: Environment, id: string, options: ClientOptions): Promise<void> {
+  const api = await connect(options, env);
+  const delivery = await api.call<DeliveryResource>(`${pathOf(id)}/replay`, { method: 'post' });
+  const result =
+    delivery.status === 'held'
+      ? `is held (${delivery.reason ?? 'no reason'}).`
+      : `is sent again. To see the result: posthorn deliveries show ${delivery.id}`;
+  printResult(delivery, options, `${delivery.id} ${result}\n`);
+}
+
+function pathOf(id: string): string {
+  return `/v1/deliveries/${encodeURIComponent(id)}`;
 }
 
 function statusOf({ status, waitingFor, reason }: DeliveryResource): string {

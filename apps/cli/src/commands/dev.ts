@@ -104,8 +104,7 @@ interface StartDeps {
 
 async function start(deps: StartDeps): Promise<void> {
   const { config, dataDir, logger, shutdown, signal } = deps;
-  if ((await keptAdminKey(dataDir)) === null)
-    print(`The first start takes a little longer: making ${dataDir} …\n`);
+  if ((await keptAdminKey(dataDir)) === null) print(`The first start takes longer: creating ${dataDir} …\n`);
   // Loading the roles takes as long as starting the servers: both at once.
   const loading = Promise.all([
     import('../start-roles.js'),

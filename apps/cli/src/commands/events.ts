@@ -3,11 +3,10 @@ import { text } from 'node:stream/consumers';
 import type { AcceptedEventResource } from '@posthorn/api-contract';
 import type { Environment } from '@posthorn/runtime';
 
-import { createApiClient } from '../api-client.js';
-import { apiTarget } from '../api-target.js';
+import { connect } from '../connect.js';
 import type { ClientOptions } from '../client-options.js';
 import { CommandError } from '../command-error.js';
-import { print, printJson } from '../print.js';
+import { printResult } from '../print.js';
 
 export interface SendEventOptions extends ClientOptions {
   customer: string;
@@ -20,7 +19,7 @@ export interface SendEventOptions extends ClientOptions {
 export async function sendEvent(env: Environment, type: string, options: SendEventOptions): Promise<void> {
   const { customer: customerId, externalId, timestamp, idempotencyKey } = options;
   const data = await dataSource(options.data);
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const rest = JSON.stringify({ customerId, type, externalId, timestamp });
   const event = await api.call<AcceptedEventResource>('/v1/events', {
     method: 'post',
@@ -28,13 +27,9 @@ export async function sendEvent(env: Environment, type: string, options: SendEve
     json: `${rest.slice(0, -1)},"data":${data}}`,
     headers: idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
   });
-  if (options.json) {
-    printJson(event);
-    return;
-  }
   const deliveries = event.deliveries === 1 ? '1 delivery' : `${event.deliveries} deliveries`;
-  print(`${event.id} is accepted: ${deliveries}.\n`);
-  if (event.deliveries > 0) print(`posthorn deliveries list --event ${event.id} shows how they go.\n`);
+  const hint = `To see their progress: posthorn deliveries list --event ${event.id}\n`;
+  printResult(event, options, `${event.id} is accepted: ${deliveries}.\n${event.deliveries > 0 ? hint : ''}`);
 }
 
 async function dataSource(given: string): Promise<string> {

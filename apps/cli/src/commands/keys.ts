@@ -1,10 +1,9 @@
 import type { ApiKeyResource, CreatedApiKeyResource, Page } from '@posthorn/api-contract';
 import type { Environment } from '@posthorn/runtime';
 
-import { createApiClient } from '../api-client.js';
-import { apiTarget } from '../api-target.js';
+import { connect } from '../connect.js';
 import type { ClientOptions, PageOptions } from '../client-options.js';
-import { print, printJson, printPage } from '../print.js';
+import { printPage, printResult } from '../print.js';
 import { shortTime } from '../text-table.js';
 
 export interface CreateKeyOptions extends ClientOptions {
@@ -15,17 +14,20 @@ export interface CreateKeyOptions extends ClientOptions {
 
 export async function createKey(env: Environment, options: CreateKeyOptions): Promise<void> {
   const { scopes, name, customer: customerId } = options;
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const created = await api.call<CreatedApiKeyResource>('/v1/api-keys', {
     method: 'post',
     body: { scopes, name, customerId },
   });
-  if (options.json) printJson(created);
-  else print(`${created.key}\n\nThis is ${created.id}; the key is not shown again.\n`);
+  printResult(
+    created,
+    options,
+    `${created.key}\n\nThe id of this key is ${created.id}. The key is not shown again.\n`,
+  );
 }
 
 export async function listKeys(env: Environment, options: PageOptions): Promise<void> {
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const { limit, cursor } = options;
   const page = await api.call<Page<ApiKeyResource>>('/v1/api-keys', { query: { limit, cursor } });
   printPage(page, options, ['ID', 'KEY', 'SCOPES', 'CUSTOMER', 'NAME', 'CREATED', 'LAST USED'], (key) => [
@@ -40,8 +42,7 @@ export async function listKeys(env: Environment, options: PageOptions): Promise<
 }
 
 export async function revokeKey(env: Environment, id: string, options: ClientOptions): Promise<void> {
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   await api.call(`/v1/api-keys/${encodeURIComponent(id)}`, { method: 'delete' });
-  if (options.json) printJson({ id, revoked: true });
-  else print(`${id} is revoked.\n`);
+  printResult({ id, revoked: true }, options, `${id} is revoked.\n`);
 }

@@ -18,6 +18,6 @@ export async function migrate(env: Environment): Promise<void> {
   const migrationsDir = findMigrationsDir();
   const { applied, partitionsMade } = await migrateDatabase({ databaseUrl, migrationsDir, logger });
   for (const name of applied) print(`Applied ${name}.\n`);
-  if (applied.length === 0) print('No migration was missing.\n');
-  print(`Made ${partitionsMade} partitions.\n`);
+  if (applied.length === 0) print('The database is up to date.\n');
+  print(`Created ${partitionsMade} partitions.\n`);
 }

@@ -68,8 +68,8 @@ describe('posthorn keys reencrypt', () => {
     expect(await run(`${k2},${k1}`)).toEqual({
       code: 0,
       said:
-        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints, 0 one-shot secrets, the headers of 0 one-shots, 0 answers kept for repeats.\n' +
-        'Everything is encrypted with k2: the other keys can be removed.\n',
+        'Re-encrypted with k2: 4 signing secrets, the headers of 2 endpoints, 0 one-shot secrets, the headers of 0 one-shots, 0 stored responses.\n' +
+        'Everything is encrypted with k2. You can remove the other keys.\n',
       complaint: '',
     });
 
@@ -136,10 +136,8 @@ describe('posthorn keys reencrypt', () => {
     };
     const work = () => Promise.resolve('the first answer');
     expect(await answers(k1).answerOnce(asked, work)).toMatchObject({ kind: 'first' });
-    expect((await run(`${k2},${k1}`, '--dry-run')).said).toBe('k1: 1 answer kept for repeats\n');
-    expect((await run(`${k2},${k1}`)).said).toContain(
-      'the headers of 0 one-shots, 1 answer kept for repeats',
-    );
+    expect((await run(`${k2},${k1}`, '--dry-run')).said).toBe('k1: 1 stored response\n');
+    expect((await run(`${k2},${k1}`)).said).toContain('the headers of 0 one-shots, 1 stored response');
     expect(await answers(k2).answerOnce(asked, work)).toEqual({ kind: 'repeat', value: 'the first answer' });
     await expect(answers(k1).answerOnce(asked, work)).rejects.toThrow('k2');
   });
@@ -152,7 +150,7 @@ describe('posthorn keys reencrypt', () => {
     expect(missing.complaint.split('\n')).toEqual([
       'POSTHORN_ENCRYPTION_KEYS does not have the key k1 that 2 signing secrets are encrypted with. Sealed with key k1, which the keyring does not have.',
       'POSTHORN_ENCRYPTION_KEYS does not have the key k1 that the headers of 1 endpoint are encrypted with. Sealed with key k1, which the keyring does not have.',
-      'Nothing was changed. Add what is missing behind the first key.',
+      'Nothing was changed. Add the missing keys after the first key.',
     ]);
     const other = await run(`${k2},${newKey('k1')}`);
     expect(other.code).toBe(1);
@@ -212,7 +210,7 @@ describe('posthorn keys reencrypt', () => {
     expect(said).toContain('Re-encrypted with k2: 0 signing secrets');
     expect(complaint).toBe(
       '1 signing secret was encrypted with k1 meanwhile.\n' +
-        'A process still encrypts with another key: restart it with k2 in front, then run this again.',
+        'A process still encrypts with another key: restart it with k2 as the first key, then run this again.',
     );
     expect((await run(`${k2},${k1}`)).code).toBe(0);
   });

@@ -69,7 +69,7 @@ function requireKeys(counts: readonly SealedCount[]): void {
         `${isOne(count) ? 'is' : 'are'} encrypted with. ${count.problem?.message}`,
     );
   if (lines.length === 0) return;
-  throw new CommandError([...lines, 'Nothing was changed. Add what is missing behind the first key.']);
+  throw new CommandError([...lines, 'Nothing was changed. Add the missing keys after the first key.']);
 }
 
 function requireNoneLeft(
@@ -89,7 +89,7 @@ function requireNoneLeft(
         (count) =>
           `${words(count)} ${isOne(count) ? 'was' : 'were'} encrypted with ${count.keyId} meanwhile.`,
       ),
-      `A process still encrypts with another key: restart it with ${keyId} in front, then run this again.`,
+      `A process still encrypts with another key: restart it with ${keyId} as the first key, then run this again.`,
     );
   }
   if (lines.length > 0) throw new CommandError(lines);
@@ -120,7 +120,7 @@ function printDone(
   const done = sealedKinds.map((kind) => words({ kind, count: count[kind] }));
   print(`Re-encrypted with ${keyId}: ${done.join(', ')}.\n`);
   if (remaining.length === 0) {
-    print(`Everything is encrypted with ${keyId}: the other keys can be removed.\n`);
+    print(`Everything is encrypted with ${keyId}. You can remove the other keys.\n`);
   }
 }
 
@@ -140,7 +140,7 @@ function words({ kind, count }: Pick<SealedCount, 'kind' | 'count'>): string {
     case 'oneShotHeaders':
       return `the headers of ${count} one-shot${s}`;
     case 'keptAnswers':
-      return `${count} answer${s} kept for repeats`;
+      return `${count} stored response${s}`;
   }
 }
 
@@ -155,6 +155,6 @@ function nameOf({ kind, ownerId }: Pick<Reencrypted['unreadable'][number], 'kind
     case 'oneShotHeaders':
       return `The headers of the one-shot ${encodeId('evt', ownerId)}`;
     case 'keptAnswers':
-      return `An answer kept for repeats, of ${ownerId},`;
+      return `A stored response of ${ownerId}`;
   }
 }

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Page, ReplayMatchesResource, ReplayResource } from '@posthorn/api-contract';
 import type { Environment } from '@posthorn/runtime';
 
-import { type ApiClient, createApiClient } from '../api-client.js';
-import { apiTarget } from '../api-target.js';
+import type { ApiClient } from '../api-client.js';
+import { connect } from '../connect.js';
 import type { ClientOptions, PageOptions } from '../client-options.js';
-import { print, printJson, printPage } from '../print.js';
+import { print, printJson, printPage, printResult } from '../print.js';
 import { shortTime } from '../text-table.js';
 
 const WATCH_EVERY_MS = 1_000;
@@ -35,14 +35,14 @@ export type ReplayChange = 'pause' | 'resume' | 'cancel';
 export async function startReplay(env: Environment, options: StartReplayOptions): Promise<void> {
   const { customer: customerId, endpoint: endpointId, status, type, since, until } = options;
   const filter = { customerId, endpointId, status, type, since, until };
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const matches = await api.call<ReplayMatchesResource>('/v1/replays', {
     method: 'post',
     body: { ...filter, dryRun: true },
   });
   if (!options.yes || matches.matched === 0) {
-    if (options.json) printJson(matches);
-    else print(`${countOf(matches)}${options.yes || matches.matched === 0 ? '' : ' --yes replays them.'}\n`);
+    const hint = matches.matched === 0 ? '' : ' Add --yes to replay them.';
+    printResult(matches, options, `${countOf(matches)}${hint}\n`);
     return;
   }
   const replay = await api.call<ReplayResource>('/v1/replays', { method: 'post', body: filter });
@@ -50,13 +50,15 @@ export async function startReplay(env: Environment, options: StartReplayOptions)
     printJson(replay);
     return;
   }
-  print(`${replay.id} has started. Ctrl-C leaves it running; posthorn replays pause or cancel stops it.\n`);
+  print(
+    `${replay.id} has started. Ctrl-C does not stop it; "posthorn replays pause" or "posthorn replays cancel" does.\n`,
+  );
   await watch(api, replay);
 }
 
 export async function listReplays(env: Environment, options: ListReplaysOptions): Promise<void> {
   const { customer, state, limit, cursor } = options;
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const page = await api.call<Page<ReplayResource>>('/v1/replays', {
     query: { customerId: customer, state, limit, cursor },
   });
@@ -82,11 +84,10 @@ export async function listReplays(env: Environment, options: ListReplaysOptions)
 }
 
 export async function showReplay(env: Environment, id: string, options: ShowReplayOptions): Promise<void> {
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const replay = await api.call<ReplayResource>(pathOf(id));
-  if (options.json) printJson(replay);
-  else if (options.watch) await watch(api, replay);
-  else print(`${progressOf(replay)}\n`);
+  if (options.watch && !options.json) await watch(api, replay);
+  else printResult(replay, options, `${progressOf(replay)}\n`);
 }
 
 export async function changeReplay(
@@ -95,10 +96,9 @@ export async function changeReplay(
   change: ReplayChange,
   options: ClientOptions,
 ): Promise<void> {
-  const api = createApiClient(await apiTarget(options, env));
+  const api = await connect(options, env);
   const replay = await api.call<ReplayResource>(`${pathOf(id)}/${change}`, { method: 'post' });
-  if (options.json) printJson(replay);
-  else print(`${progressOf(replay)}\n`);
+  printResult(replay, options, `${progressOf(replay)}\n`);
 }
 
 /** A line for every change of its counts, until it no longer runs. */
@@ -118,7 +118,7 @@ function pathOf(id: string): string {
 }
 
 function progressOf({ id, state, matched, done, failed, remaining }: ReplayResource): string {
-  return `${id} is ${state}: of ${matched}, ${done} delivered, ${failed} failed, ${remaining} remaining.`;
+  return `${id} is ${state}: ${matched} matched, ${done} delivered, ${failed} failed, ${remaining} remaining.`;
 }
 
 function countOf({ matched, more }: ReplayMatchesResource): string {

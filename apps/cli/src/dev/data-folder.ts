@@ -15,7 +15,7 @@ export async function openDataFolder(dataDir: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError([
-      `The data folder ${folder} cannot be used (${code}): make it writable for this user, or name another one with POSTHORN_DATA_DIR.`,
+      `The data folder ${folder} cannot be used (${code}): make it writable for this user, or choose another one with POSTHORN_DATA_DIR.`,
     ]);
   }
 }

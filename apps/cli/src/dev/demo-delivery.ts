@@ -31,7 +31,7 @@ export async function sendDemoEvent({
   for (;;) {
     const { data } = await api.call<Page<DeliveryResource>>('/v1/deliveries', { query });
     const [delivery] = data;
-    if (!delivery) return 'none: the demo endpoint does not take demo.hello';
+    if (!delivery) return 'none: the demo endpoint has no filter for demo.hello';
     if (delivery.status !== 'pending' || delivery.attempts > 0) {
       return await resultOf(api, delivery, receiver.received(event.id));
     }
@@ -50,7 +50,7 @@ async function resultOf(
   const attempt = attempts.data.find(({ number }) => number === delivery.attempts);
   const how = `attempt ${delivery.attempts}, ${outcomeOf(attempt)}, ${signatureOf(webhook)}`;
   if (delivery.status !== 'delivered' || delivery.finishedAt === null) {
-    return `not delivered: ${how}; "npm run posthorn -- deliveries show ${delivery.id}" tells more`;
+    return `not delivered: ${how}; for details run "npm run posthorn -- deliveries show ${delivery.id}"`;
   }
   const tookMs = Date.parse(delivery.finishedAt) - Date.parse(delivery.createdAt);
   return `delivered in ${tookMs} ms, ${how}`;

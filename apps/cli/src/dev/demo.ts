@@ -50,5 +50,5 @@ export async function startDemo({ dataDir, onReceived }: DemoOptions): Promise<D
 }
 
 function lineFor({ id, type, signature }: ReceivedWebhook): string {
-  return `Demo receiver got ${type} (${id}), ${signature.valid ? 'signature valid' : `signature not valid (${signature.reason})`}\n`;
+  return `Demo receiver received ${type} (${id}), ${signature.valid ? 'signature valid' : `signature not valid (${signature.reason})`}\n`;
 }

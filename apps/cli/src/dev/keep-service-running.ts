@@ -74,7 +74,7 @@ export async function keepServiceRunning(options: KeepServiceRunningOptions): Pr
     for (;;) {
       await server.ended;
       if (signal.aborted) return;
-      say(`${name} stopped unexpectedly; it is started again.`);
+      say(`${name} stopped unexpectedly. It is started again.`);
       logger.warn('service.ended', { service: name });
       const next = await startAgain();
       if (next === null) {
@@ -88,7 +88,7 @@ export async function keepServiceRunning(options: KeepServiceRunningOptions): Pr
 
   const watching = watch().catch((error: unknown) => {
     if (!signal.aborted)
-      onGivenUp(new CommandError([`${name} is not looked after any more.`], { cause: error }));
+      onGivenUp(new CommandError([`${name} cannot be restarted any more.`], { cause: error }));
   });
 
   return {

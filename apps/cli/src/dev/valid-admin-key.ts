@@ -31,7 +31,7 @@ export async function validAdminKey(options: ValidAdminKeyOptions): Promise<Vali
     if (given !== null) {
       if (await isValid(given, 'POSTHORN_ADMIN_KEY')) return { key: given, replaced: false };
       throw new CommandError([
-        'POSTHORN_ADMIN_KEY is an API key that was revoked: set another, or none, and dev uses the one it keeps.',
+        'POSTHORN_ADMIN_KEY is an API key that was revoked: set another one, or none, and dev uses its own.',
       ]);
     }
     const name = 'Admin key of dev';
