@@ -68,7 +68,8 @@ export class CustomerFlow implements SlotHolder, CpuLimited, GateOwner {
     this.#open.add(gate);
     if (this.#open.size > 1) this.#hadSeveral = true;
     this.applyLimits(lane, limits);
-    this.#split();
+    gate.share = Math.max(1, Math.min(gate.maxInFlight, this.slotsMax));
+    this.demandChanged();
     gate.health.drainWhenRecovered();
     return gate;
   }

@@ -104,7 +104,10 @@ export class CustomerLanes {
     const mayOpen = ids && limits && !this.#ended;
     const supplier = mayOpen ? await this.#flow.openLane(name, ids.endpointId, limits) : null;
     this.#opening.delete(name);
-    if (this.#ended) return;
+    if (this.#ended) {
+      supplier?.close();
+      return;
+    }
     if (!supplier) {
       // Without them it would begin unpaced, and with nothing held against its endpoint. One that is not ours stays closed.
       if (ids) this.#retryAtMs.set(name, Date.now() + retryMs);
