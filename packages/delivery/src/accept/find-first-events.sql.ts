@@ -1,4 +1,4 @@
-import { DAY_MS, isoDay, startOfDay } from '@posthorn/database';
+import { createStatement, DAY_MS, isoDay, startOfDay } from '@posthorn/database';
 import { firstUuidAt } from '@posthorn/domain';
 import type pg from 'pg';
 
@@ -18,7 +18,7 @@ export interface FirstEvent {
 }
 
 interface Row {
-  place: number;
+  index: number;
   id: string;
   type: string;
   occurred_at: Date;
@@ -27,7 +27,7 @@ interface Row {
 }
 
 /**
- * The events that hold the idempotency keys of others, asked for after an insert found them taken; undefined where none
+ * The events that hold the idempotency keys of others, read after an insert found the keys taken; undefined where none
  * does any more. Whole days are the bound, not the window: in the first minute of a day an insert also meets keys of
  * yesterday that are just past it.
  */
@@ -36,36 +36,24 @@ export async function findFirstEvents(
   wanted: readonly FirstEventToFind[],
   { sinceMs, untilMs }: { sinceMs: number; untilMs: number },
 ): Promise<(FirstEvent | undefined)[]> {
-  const keys = wanted.flatMap(({ customerId, keyHashes }, place) =>
-    keyHashes.map((keyHash, precedence) => ({ place, precedence, customerId, keyHash })),
+  const keys = wanted.flatMap(({ customerId, keyHashes }, index) =>
+    keyHashes.map((keyHash, precedence) => ({ index, precedence, customerId, keyHash })),
   );
-  const { rows } = await pool.query<Row>({
-    // OFFSET 0 makes each a look-up of its own: joined, they would be planned by the range of days, and read it.
-    name: 'find_first_events',
-    text: `
-      SELECT DISTINCT ON (w.place) w.place, e.id, e.type, e.occurred_at, e.delivery_count, k.request_hash
-        FROM unnest($1::int[], $2::int[], $3::text[], $4::bytea[]) AS w (place, precedence, customer_id, key_hash)
-       CROSS JOIN LATERAL (
-              SELECT event_id, request_hash, created_at FROM idempotency_key
-               WHERE customer_id = w.customer_id AND key_hash = w.key_hash AND day BETWEEN $5 AND $6 OFFSET 0) k
-       CROSS JOIN LATERAL (
-              SELECT id, type, occurred_at, delivery_count FROM event
-               WHERE id = k.event_id AND id BETWEEN $7 AND $8 OFFSET 0) e
-       ORDER BY w.place, w.precedence, k.created_at DESC`,
-    values: [
-      keys.map(({ place }) => place),
-      keys.map(({ precedence }) => precedence),
-      keys.map(({ customerId }) => customerId),
-      keys.map(({ keyHash }) => keyHash),
-      isoDay(sinceMs),
-      isoDay(untilMs),
-      firstUuidAt(startOfDay(sinceMs)),
-      firstUuidAt(startOfDay(untilMs) + DAY_MS),
-    ],
-  });
-  const byPlace = new Map(rows.map((row) => [row.place, row]));
-  return wanted.map((_, place) => {
-    const row = byPlace.get(place);
+  const { rows } = await pool.query<Row>(
+    FIND_FIRST_EVENTS({
+      indexes: keys.map(({ index }) => index),
+      precedences: keys.map(({ precedence }) => precedence),
+      customerIds: keys.map(({ customerId }) => customerId),
+      keyHashes: keys.map(({ keyHash }) => keyHash),
+      firstDay: isoDay(sinceMs),
+      lastDay: isoDay(untilMs),
+      firstId: firstUuidAt(startOfDay(sinceMs)),
+      lastId: firstUuidAt(startOfDay(untilMs) + DAY_MS),
+    }),
+  );
+  const byIndex = new Map(rows.map((row) => [row.index, row]));
+  return wanted.map((_, index) => {
+    const row = byIndex.get(index);
     return (
       row && {
         id: row.id,
@@ -77,3 +65,28 @@ export async function findFirstEvents(
     );
   });
 }
+
+const FIND_FIRST_EVENTS = createStatement<{
+  indexes: number[];
+  precedences: number[];
+  customerIds: string[];
+  keyHashes: Buffer[];
+  firstDay: string;
+  lastDay: string;
+  firstId: string;
+  lastId: string;
+}>({
+  name: 'find_first_events',
+  // OFFSET 0 makes each a look-up of its own: joined, they would be planned by the range of days, and read it.
+  text: `
+    SELECT DISTINCT ON (w.index) w.index, e.id, e.type, e.occurred_at, e.delivery_count, k.request_hash
+      FROM unnest(:indexes::int[], :precedences::int[], :customerIds::text[], :keyHashes::bytea[])
+             AS w (index, precedence, customer_id, key_hash)
+     CROSS JOIN LATERAL (
+            SELECT event_id, request_hash, created_at FROM idempotency_key
+             WHERE customer_id = w.customer_id AND key_hash = w.key_hash AND day BETWEEN :firstDay AND :lastDay OFFSET 0) k
+     CROSS JOIN LATERAL (
+            SELECT id, type, occurred_at, delivery_count FROM event
+             WHERE id = k.event_id AND id BETWEEN :firstId AND :lastId OFFSET 0) e
+     ORDER BY w.index, w.precedence, k.created_at DESC`,
+});

@@ -1,8 +1,8 @@
-import { DAY_MS, isoDay, inTransaction } from '@posthorn/database';
+import { createStatement, DAY_MS, isoDay, inTransaction } from '@posthorn/database';
 import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
-/** Longer than any accept statement may run, so that whoever claimed a key before midnight has committed by then. */
+/** Longer than any accept statement may run: what claimed a key before midnight has committed by then. */
 const MIDNIGHT_OVERLAP_MS = 60_000;
 
 export interface DeliveryToInsert extends DeliveryRef {
@@ -27,15 +27,14 @@ export interface EventToInsert {
   deliveryCount?: number;
   /** SHA-256 of each idempotency key this event claims; none, one, or two (header and external id). */
   keyHashes: Buffer[];
-  /** SHA-256 of the request, to tell a repeat from another request under the same key. */
+  /** SHA-256 of the request: a repeat has the same one, another request under the same key has not. */
   requestHash: Buffer | null;
 }
 
 export type InsertOutcome = 'accepted' | 'unknown_customer' | 'stale_routes' | 'duplicate';
 
 /**
- * Commits events, their deliveries and their idempotency keys in one statement, and says of each event what became of
- * it. An event is left out when its customer is unknown, when the customer's endpoints changed since it was fanned out,
+ * Commits events, their deliveries and their idempotency keys in one statement, and returns the outcome of each event. An event is left out when its customer is unknown, when the customer's endpoints changed since it was fanned out,
  * or when another event holds one of its keys. All or nothing: when it rejects, nothing of the batch was committed.
  *
  * A concurrent duplicate waits in ON CONFLICT until the first has committed. Keys are inserted in key order, so two
@@ -56,7 +55,7 @@ export async function insertEvents(
   return inTransaction(pool, (client) => insertEventsWithin(client, events, idempotencyWindowMs, claims));
 }
 
-/** The same inside the transaction of someone else. */
+/** The same inside the transaction of the caller. */
 export async function insertEventsWithin(
   client: pg.PoolClient,
   events: readonly EventToInsert[],
@@ -74,42 +73,46 @@ export async function insertEventsWithin(
 }
 
 interface Claims {
-  eventIds: string[];
-  customerIds: string[];
-  keyHashes: Buffer[];
-  requestHashes: (Buffer | null)[];
-  days: string[];
-  acceptedMs: number[];
+  columns: KeyColumns;
   /** Whether any event makes more than one. */
   several: boolean;
 }
 
+interface KeyColumns {
+  keyEventIds: string[];
+  keyCustomerIds: string[];
+  keyHashes: Buffer[];
+  requestHashes: (Buffer | null)[];
+  keyDays: string[];
+  keyAcceptedMs: number[];
+}
+
 function claimsOf(events: readonly EventToInsert[]): Claims {
-  const claims: Claims = {
-    eventIds: [],
-    customerIds: [],
+  const columns: KeyColumns = {
+    keyEventIds: [],
+    keyCustomerIds: [],
     keyHashes: [],
     requestHashes: [],
-    days: [],
-    acceptedMs: [],
-    several: false,
+    keyDays: [],
+    keyAcceptedMs: [],
   };
+  let several = false;
   for (const { id, customerId, keyHashes, requestHash, acceptedAtMs } of events) {
     if (keyHashes.length === 0) continue;
     const days = claimedDays(acceptedAtMs);
-    if (keyHashes.length * days.length > 1) claims.several = true;
+    if (keyHashes.length * days.length > 1) several = true;
     for (const keyHash of keyHashes) {
       for (const day of days) {
-        claims.eventIds.push(id);
-        claims.customerIds.push(customerId);
-        claims.keyHashes.push(keyHash);
-        claims.requestHashes.push(requestHash);
-        claims.days.push(day);
-        claims.acceptedMs.push(acceptedAtMs);
+        columns.keyEventIds.push(id);
+        columns.keyCustomerIds.push(customerId);
+        columns.keyHashes.push(keyHash);
+        columns.requestHashes.push(requestHash);
+        columns.keyDays.push(day);
+        columns.keyAcceptedMs.push(acceptedAtMs);
       }
     }
   }
-  return claims;
+  return { columns, several };
 }
 
 async function runStatement(
@@ -118,82 +121,90 @@ async function runStatement(
   claims: Claims,
   idempotencyWindowMs: number,
 ): Promise<InsertOutcome[]> {
-  const { rows } = await client.query<{ id: string; outcome: InsertOutcome }>({
-    name: 'insert_events',
-    text: STATEMENT,
-    values: parameters(events, claims, idempotencyWindowMs),
-  });
+  const latestMs = events.reduce((latest, { acceptedAtMs }) => Math.max(latest, acceptedAtMs), 0);
+  const { rows } = await client.query<{ id: string; outcome: InsertOutcome }>(
+    INSERT_EVENTS({
+      ...eventColumns(events),
+      ...claims.columns,
+      ...deliveryColumns(events),
+      windowFirstDay: isoDay(latestMs - idempotencyWindowMs),
+      windowLastDay: isoDay(latestMs),
+      windowStartMs: latestMs - idempotencyWindowMs,
+    }),
+  );
   const outcomes = new Map(rows.map(({ id, outcome }) => [id, outcome]));
   return events.map(({ id }) => outcomes.get(id) ?? 'duplicate');
 }
 
-async function giveBack(client: pg.PoolClient, claims: Claims, lost: ReadonlySet<string>): Promise<void> {
-  const given = claims.eventIds.flatMap((eventId, index) => (lost.has(eventId) ? [index] : []));
+async function giveBack(
+  client: pg.PoolClient,
+  { columns }: Claims,
+  lost: ReadonlySet<string>,
+): Promise<void> {
+  const given = columns.keyEventIds.flatMap((eventId, index) => (lost.has(eventId) ? [index] : []));
   if (given.length === 0) return;
-  await client.query({
-    name: 'give_back_claims',
-    text: `
-      DELETE FROM idempotency_key k
-       USING unnest($1::uuid[], $2::text[], $3::bytea[], $4::date[]) AS c (event_id, customer_id, key_hash, day)
-       WHERE k.customer_id = c.customer_id AND k.key_hash = c.key_hash AND k.day = c.day AND k.event_id = c.event_id`,
-    values: [
-      given.map((index) => claims.eventIds[index]),
-      given.map((index) => claims.customerIds[index]),
-      given.map((index) => claims.keyHashes[index]),
-      given.map((index) => claims.days[index]),
-    ],
-  });
+  await client.query(
+    GIVE_BACK_CLAIMS({
+      eventIds: given.map((index) => columns.keyEventIds[index]),
+      customerIds: given.map((index) => columns.keyCustomerIds[index]),
+      keyHashes: given.map((index) => columns.keyHashes[index]),
+      days: given.map((index) => columns.keyDays[index]),
+    }),
+  );
 }
 
-function parameters(
-  events: readonly EventToInsert[],
-  claims: Claims,
-  idempotencyWindowMs: number,
-): unknown[] {
-  const columns: unknown[][] = Array.from({ length: 9 }, () => []);
-  const deliveries: unknown[][] = Array.from({ length: 9 }, () => []);
-  let latestMs = 0;
-  for (const event of events) {
-    latestMs = Math.max(latestMs, event.acceptedAtMs);
-    push(columns, [
-      event.id,
-      event.customerId,
-      event.type,
-      event.externalId,
-      event.occurredAtMs,
-      event.acceptedAtMs,
-      event.body,
-      event.deliveryCount ?? event.deliveries.length,
-      event.endpointsVersion,
-    ]);
-    for (const delivery of event.deliveries) {
-      push(deliveries, [
-        delivery.deliveryId,
-        event.id,
-        delivery.endpointId,
-        event.customerId,
-        event.type,
-        delivery.status,
-        delivery.reason,
-        event.acceptedAtMs,
-        delivery.expiresAtMs,
-      ]);
+function eventColumns(events: readonly EventToInsert[]) {
+  return {
+    ids: events.map(({ id }) => id),
+    customerIds: events.map(({ customerId }) => customerId),
+    types: events.map(({ type }) => type),
+    externalIds: events.map(({ externalId }) => externalId),
+    occurredMs: events.map(({ occurredAtMs }) => occurredAtMs),
+    acceptedMs: events.map(({ acceptedAtMs }) => acceptedAtMs),
+    bodies: events.map(({ body }) => body),
+    deliveryCounts: events.map(({ deliveryCount, deliveries }) => deliveryCount ?? deliveries.length),
+    endpointsVersions: events.map(({ endpointsVersion }) => endpointsVersion),
+  };
+}
+
+interface DeliveryColumns {
+  deliveryIds: string[];
+  deliveryEventIds: string[];
+  endpointIds: string[];
+  deliveryCustomerIds: string[];
+  deliveryTypes: string[];
+  statuses: string[];
+  reasons: (string | null)[];
+  createdMs: number[];
+  expiresMs: number[];
+}
+
+function deliveryColumns(events: readonly EventToInsert[]): DeliveryColumns {
+  const columns: DeliveryColumns = {
+    deliveryIds: [],
+    deliveryEventIds: [],
+    endpointIds: [],
+    deliveryCustomerIds: [],
+    deliveryTypes: [],
+    statuses: [],
+    reasons: [],
+    createdMs: [],
+    expiresMs: [],
+  };
+  for (const { id, customerId, type, acceptedAtMs, deliveries } of events) {
+    for (const { deliveryId, endpointId, status, reason, expiresAtMs } of deliveries) {
+      columns.deliveryIds.push(deliveryId);
+      columns.deliveryEventIds.push(id);
+      columns.endpointIds.push(endpointId);
+      columns.deliveryCustomerIds.push(customerId);
+      columns.deliveryTypes.push(type);
+      columns.statuses.push(status);
+      columns.reasons.push(reason);
+      columns.createdMs.push(acceptedAtMs);
+      columns.expiresMs.push(expiresAtMs);
     }
   }
-  const windowStartMs = latestMs - idempotencyWindowMs;
-  const { eventIds, customerIds, keyHashes, requestHashes, days, acceptedMs } = claims;
-  return [
-    ...columns,
-    ...[eventIds, customerIds, keyHashes, requestHashes, days, acceptedMs],
-    ...deliveries,
-    isoDay(windowStartMs),
-    isoDay(latestMs),
-    windowStartMs,
-  ];
-}
-
-function push(columns: unknown[][], values: unknown[]): void {
-  for (let index = 0; index < columns.length; index += 1) columns[index]?.push(values[index]);
+  return columns;
 }
 
 function claimedDays(acceptedAtMs: number): string[] {
@@ -204,12 +215,22 @@ function claimedDays(acceptedAtMs: number): string[] {
 // `(x IN (SELECT …)) IS TRUE` keeps the planner from turning the test into a nested loop: it guesses ten rows where a batch
 // has hundreds, and a hashed subplan is linear whatever it guesses. What is looked up in tables is looked up row by row:
 // LIMIT 1 keeps it from becoming a join, which would read all customers, or all keys of a day, for a few events.
-const STATEMENT = `
+const INSERT_EVENTS = createStatement<
+  ReturnType<typeof eventColumns> &
+    KeyColumns &
+    DeliveryColumns & { windowFirstDay: string; windowLastDay: string; windowStartMs: number }
+>({
+  name: 'insert_events',
+  text: `
 WITH input AS (
-  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::int[], $9::int[])
+  SELECT * FROM unnest(
+      :ids::uuid[], :customerIds::text[], :types::text[], :externalIds::text[], :occurredMs::bigint[], :acceptedMs::bigint[],
+      :bodies::text[], :deliveryCounts::int[], :endpointsVersions::int[])
     AS t (id, customer_id, type, external_id, occurred_ms, accepted_ms, body, delivery_count, endpoints_version)
 ), key AS (
-  SELECT * FROM unnest($10::uuid[], $11::text[], $12::bytea[], $13::bytea[], $14::date[], $15::bigint[])
+  SELECT * FROM unnest(
+      :keyEventIds::uuid[], :keyCustomerIds::text[], :keyHashes::bytea[], :requestHashes::bytea[],
+      :keyDays::date[], :keyAcceptedMs::bigint[])
     AS t (event_id, customer_id, key_hash, request_hash, day, accepted_ms)
 ), held AS (
   SELECT k.event_id
@@ -217,7 +238,7 @@ WITH input AS (
    CROSS JOIN LATERAL (
      SELECT FROM idempotency_key
       WHERE customer_id = k.customer_id AND key_hash = k.key_hash
-        AND day BETWEEN $25::date AND $26::date AND created_at > to_timestamp($27::bigint / 1000.0)
+        AND day BETWEEN :windowFirstDay::date AND :windowLastDay::date AND created_at > to_timestamp(:windowStartMs::bigint / 1000.0)
       LIMIT 1
    ) p
 ), checked AS (
@@ -249,7 +270,9 @@ WITH input AS (
   SELECT d.id, d.event_id, d.endpoint_id, d.customer_id, d.type, d.status, d.reason,
          CASE WHEN d.status = 'pending' THEN to_timestamp(d.accepted_ms / 1000.0) END,
          to_timestamp(d.accepted_ms / 1000.0), to_timestamp(d.expires_ms / 1000.0)
-    FROM unnest($16::uuid[], $17::uuid[], $18::uuid[], $19::text[], $20::text[], $21::text[], $22::text[], $23::bigint[], $24::bigint[])
+    FROM unnest(
+      :deliveryIds::uuid[], :deliveryEventIds::uuid[], :endpointIds::uuid[], :deliveryCustomerIds::text[], :deliveryTypes::text[],
+      :statuses::text[], :reasons::text[], :createdMs::bigint[], :expiresMs::bigint[])
       AS d (id, event_id, endpoint_id, customer_id, type, status, reason, accepted_ms, expires_ms)
    WHERE (d.event_id IN (SELECT id FROM accepted)) IS TRUE
 )
@@ -258,4 +281,16 @@ SELECT id,
             WHEN (id IN (SELECT id FROM accepted)) IS TRUE THEN 'accepted'
             ELSE 'duplicate'
        END AS outcome
-  FROM checked`;
+  FROM checked`,
+});
+
+const GIVE_BACK_CLAIMS = createStatement<
+  Record<'eventIds' | 'customerIds' | 'keyHashes' | 'days', unknown[]>
+>({
+  name: 'give_back_claims',
+  text: `
+    DELETE FROM idempotency_key k
+     USING unnest(:eventIds::uuid[], :customerIds::text[], :keyHashes::bytea[], :days::date[])
+             AS c (event_id, customer_id, key_hash, day)
+     WHERE k.customer_id = c.customer_id AND k.key_hash = c.key_hash AND k.day = c.day AND k.event_id = c.event_id`,
+});

@@ -1,4 +1,4 @@
-import { isoDay } from '@posthorn/database';
+import { createStatement, isoDay } from '@posthorn/database';
 import type pg from 'pg';
 
 import {
@@ -23,7 +23,7 @@ export interface LargeInsert {
 
 /**
  * `insertEvents` for one event with many deliveries: the same outcomes and still one transaction, but in statements of
- * bounded size, on a connection that no other event waits for.
+ * bounded size, over a connection that no other event waits for.
  *
  * The event and its idempotency keys come last. A row that others may wait for (a key) is so held for the last statement
  * and the commit only, however many pieces there were. Unknown customers, stale routes and keys that are taken already are
@@ -71,49 +71,77 @@ async function refusalOf(
   idempotencyWindowMs: number,
 ): Promise<InsertOutcome | null> {
   const sinceMs = acceptedAtMs - idempotencyWindowMs;
-  const { rows } = await client.query<{ version: number; held: boolean }>({
-    name: 'check_large_event',
-    text: `
-      SELECT endpoints_version AS version,
-             EXISTS (SELECT FROM unnest($2::bytea[]) AS k (hash)
-                      CROSS JOIN LATERAL (
-                        SELECT FROM idempotency_key
-                         WHERE customer_id = $1 AND key_hash = k.hash AND day BETWEEN $3::date AND $4::date
-                           AND created_at > to_timestamp($5::bigint / 1000.0)
-                         LIMIT 1) held) AS held
-        FROM customer WHERE id = $1 AND erased_at IS NULL`,
-    values: [customerId, keyHashes, isoDay(sinceMs), isoDay(acceptedAtMs), sinceMs],
-  });
+  const { rows } = await client.query<{ version: number; held: boolean }>(
+    CHECK_LARGE_EVENT({
+      customerId,
+      keyHashes,
+      firstDay: isoDay(sinceMs),
+      lastDay: isoDay(acceptedAtMs),
+      sinceMs,
+    }),
+  );
   const [row] = rows;
   if (!row) return 'unknown_customer';
   if (row.held) return 'duplicate';
   return row.version === endpointsVersion ? null : 'stale_routes';
 }
 
+const CHECK_LARGE_EVENT = createStatement<{
+  customerId: string;
+  keyHashes: readonly Buffer[];
+  firstDay: string;
+  lastDay: string;
+  sinceMs: number;
+}>({
+  name: 'check_large_event',
+  text: `
+    SELECT endpoints_version AS version,
+           EXISTS (SELECT FROM unnest(:keyHashes::bytea[]) AS k (hash)
+                    CROSS JOIN LATERAL (
+                      SELECT FROM idempotency_key
+                       WHERE customer_id = :customerId AND key_hash = k.hash AND day BETWEEN :firstDay::date AND :lastDay::date
+                         AND created_at > to_timestamp(:sinceMs::bigint / 1000.0)
+                       LIMIT 1) held) AS held
+      FROM customer WHERE id = :customerId AND erased_at IS NULL`,
+});
+
 async function insertPiece(
   client: pg.PoolClient,
   { id, customerId, type, acceptedAtMs }: LargeEventToInsert,
   piece: readonly DeliveryToInsert[],
 ): Promise<void> {
-  await client.query({
-    name: 'insert_deliveries',
-    text: `
-      INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, next_attempt_at, created_at, expires_at)
-      SELECT d.id, $1::uuid, d.endpoint_id, $2, $3, d.status, d.reason,
-             CASE WHEN d.status = 'pending' THEN to_timestamp($4::bigint / 1000.0) END,
-             to_timestamp($4::bigint / 1000.0), to_timestamp(d.expires_ms / 1000.0)
-        FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::bigint[])
-          AS d (id, endpoint_id, status, reason, expires_ms)`,
-    values: [
-      id,
+  await client.query(
+    INSERT_DELIVERIES({
+      eventId: id,
       customerId,
       type,
-      acceptedAtMs,
-      piece.map(({ deliveryId }) => deliveryId),
-      piece.map(({ endpointId }) => endpointId),
-      piece.map(({ status }) => status),
-      piece.map(({ reason }) => reason),
-      piece.map(({ expiresAtMs }) => expiresAtMs),
-    ],
-  });
+      acceptedMs: acceptedAtMs,
+      deliveryIds: piece.map(({ deliveryId }) => deliveryId),
+      endpointIds: piece.map(({ endpointId }) => endpointId),
+      statuses: piece.map(({ status }) => status),
+      reasons: piece.map(({ reason }) => reason),
+      expiresMs: piece.map(({ expiresAtMs }) => expiresAtMs),
+    }),
+  );
 }
+
+const INSERT_DELIVERIES = createStatement<{
+  eventId: string;
+  customerId: string;
+  type: string;
+  acceptedMs: number;
+  deliveryIds: string[];
+  endpointIds: string[];
+  statuses: string[];
+  reasons: (string | null)[];
+  expiresMs: number[];
+}>({
+  name: 'insert_deliveries',
+  text: `
+    INSERT INTO delivery (id, event_id, endpoint_id, customer_id, type, status, reason, next_attempt_at, created_at, expires_at)
+    SELECT d.id, :eventId::uuid, d.endpoint_id, :customerId, :type, d.status, d.reason,
+           CASE WHEN d.status = 'pending' THEN to_timestamp(:acceptedMs::bigint / 1000.0) END,
+           to_timestamp(:acceptedMs::bigint / 1000.0), to_timestamp(d.expires_ms / 1000.0)
+      FROM unnest(:deliveryIds::uuid[], :endpointIds::uuid[], :statuses::text[], :reasons::text[], :expiresMs::bigint[])
+        AS d (id, endpoint_id, status, reason, expires_ms)`,
+});

@@ -1,13 +1,13 @@
-import { inTransaction } from '@posthorn/database';
+import { createStatement, inTransaction } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
 import { type EventToInsert, insertEventsWithin, type InsertOutcome } from './insert-events.sql.js';
 
-/** An event with the one delivery it is made for, and where that goes. */
+/** An event with its one delivery, and the target of that delivery. */
 export interface OneShotToInsert extends EventToInsert {
   deliveryId: string;
-  /** Of the lane that `deliveries` goes over. */
+  /** Of the lane of the one delivery. */
   laneId: string;
   url: string;
   headersSealed: Uint8Array | null;
@@ -19,7 +19,7 @@ export interface OneShotToInsert extends EventToInsert {
 export type OneShotInsertOutcome = InsertOutcome | 'unknown_lane';
 
 /**
- * Commits one-shots as `insertEvents` does events, by the same statement, together with where they go. All or nothing:
+ * Commits one-shots as `insertEvents` does events, by the same statement, together with their targets. All or nothing:
  * when it rejects, nothing of the batch was committed.
  */
 export function insertOneShots(
@@ -41,7 +41,7 @@ export function insertOneShots(
   });
 }
 
-/** Lanes go with their customer only, which waits for transactions like this one to end. */
+/** A lane is removed only with its customer, which waits for transactions like this one to end. */
 async function presentLanes(
   client: pg.PoolClient,
   oneShots: readonly OneShotToInsert[],
@@ -56,18 +56,29 @@ async function presentLanes(
 
 async function insertTargets(client: pg.PoolClient, oneShots: readonly OneShotToInsert[]): Promise<void> {
   if (oneShots.length === 0) return;
-  await client.query({
-    name: 'insert_one_shots',
-    text: `
-      INSERT INTO one_shot (id, delivery_id, url, headers_sealed, retry_policy, open_for_ms)
-      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::jsonb[], $6::bigint[])`,
-    values: [
-      oneShots.map(({ id }) => id),
-      oneShots.map(({ deliveryId }) => deliveryId),
-      oneShots.map(({ url }) => url),
-      oneShots.map(({ headersSealed }) => headersSealed && Buffer.from(headersSealed)),
-      oneShots.map(({ retryPolicy }) => retryPolicy && JSON.stringify(retryPolicy)),
-      oneShots.map(({ deliveryLifetimeMs }) => deliveryLifetimeMs),
-    ],
-  });
+  await client.query(
+    INSERT_ONE_SHOTS({
+      ids: oneShots.map(({ id }) => id),
+      deliveryIds: oneShots.map(({ deliveryId }) => deliveryId),
+      urls: oneShots.map(({ url }) => url),
+      headersSealed: oneShots.map(({ headersSealed }) => headersSealed && Buffer.from(headersSealed)),
+      retryPolicies: oneShots.map(({ retryPolicy }) => retryPolicy && JSON.stringify(retryPolicy)),
+      lifetimesMs: oneShots.map((oneShot) => oneShot.deliveryLifetimeMs),
+    }),
+  );
 }
+
+const INSERT_ONE_SHOTS = createStatement<{
+  ids: string[];
+  deliveryIds: string[];
+  urls: string[];
+  headersSealed: (Buffer | null)[];
+  retryPolicies: (string | null)[];
+  lifetimesMs: number[];
+}>({
+  name: 'insert_one_shots',
+  text: `
+    INSERT INTO one_shot (id, delivery_id, url, headers_sealed, retry_policy, open_for_ms)
+    SELECT * FROM unnest(:ids::uuid[], :deliveryIds::uuid[], :urls::text[], :headersSealed::bytea[],
+                         :retryPolicies::jsonb[], :lifetimesMs::bigint[])`,
+});

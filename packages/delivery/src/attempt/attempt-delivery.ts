@@ -1,6 +1,7 @@
 import { type DatabasePool, isDatabaseUnavailable } from '@posthorn/database';
 import {
   decideNextStep,
+  encodeId,
   signalFromOutcome,
   type AttemptOutcome,
   type HealthSignal,
@@ -16,7 +17,7 @@ import type { Sender } from '@posthorn/sender';
 import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
 import { closeDeliveries, type DeliveryToClose } from '../settle/close-deliveries.sql.js';
 import type { DeliverySettler, SettledStep } from '../settle/settle-delivery.js';
-import { createOneShotAim } from './resolve-one-shot-target.js';
+import { createOneShotTargetResolver } from './resolve-one-shot-target.js';
 import { buildRequest } from './build-request.js';
 import type { DeliveryTarget, EndpointCache, ReadyTarget } from './endpoint-cache.js';
 import { loadDeliveries, type LoadedDelivery } from './load-deliveries.sql.js';
@@ -27,11 +28,11 @@ const EARLY_TOLERANCE_MS = 500;
 
 const NOT_RECORDED = 'The attempt could not be recorded';
 const DONE: JobVerdict = { kind: 'done' };
-/** Whatever one origin does: the lane that it shares with others stays open to them, its breaker closed. */
-const stayOpen: HealthSignal = { kind: 'success', pauseMs: 0 };
-/** A test that fails says nothing about its endpoint: it is sent to see whether the endpoint works, maybe while that is being mended. */
-const noSignal: HealthSignal = { kind: 'none', pauseMs: 0 };
-const once: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
+/** For a lane that origins share: what one of them answers must not close the lane for the others. */
+const STAY_OPEN: HealthSignal = { kind: 'success', pauseMs: 0 };
+/** For a test that fails: people send tests while they mend an endpoint, so it says nothing about its health. */
+const NO_SIGNAL: HealthSignal = { kind: 'none', pauseMs: 0 };
+const ONCE: RetryPolicy = { delaysSeconds: [0], maxAttempts: 1, jitter: 0 };
 
 export interface DeliveryAttempterDeps {
   pool: DatabasePool;
@@ -65,7 +66,7 @@ export function createDeliveryAttempter(
     random = Math.random,
   } = deps;
   const disabler = createEndpointDisabler({ pool, endpoints, logger, holdLimitMs });
-  const { aim } = createOneShotAim((eventIds) => oneShots.readForDelivery(eventIds));
+  const resolveOneShotTarget = createOneShotTargetResolver((eventIds) => oneShots.readForDelivery(eventIds));
 
   const load = createGroupCommit<DeliveryRef, LoadedDelivery | undefined>({
     commit: (jobs) => loadDeliveries(pool, jobs),
@@ -82,7 +83,7 @@ export function createDeliveryAttempter(
   return async function attemptDelivery(job, signal, waitForRateLimit) {
     const [delivery, endpoint] = await Promise.all([load(job), endpoints.get(job.endpointId)]);
     if (delivery?.status !== 'pending' || delivery.generation !== job.generation) return DONE;
-    // Whoever can write to Redis can put a delivery into any lane; Postgres says where it goes.
+    // What can write to Redis can put a delivery into any lane; Postgres says which endpoint it is for.
     if (delivery.endpointId !== job.endpointId) return DONE;
 
     const closing = closeInstead(delivery, endpoint, clock.nowMs());
@@ -93,17 +94,17 @@ export function createDeliveryAttempter(
     const earlyMs = (delivery.nextAttemptAtMs ?? 0) - clock.nowMs();
     if (earlyMs > EARLY_TOLERANCE_MS) return { kind: 'retry', delayMs: earlyMs };
 
-    const target = endpoint.oneShots ? await aim(endpoint, delivery.eventId) : endpoint;
+    const target = endpoint.oneShots ? await resolveOneShotTarget(endpoint, delivery.eventId) : endpoint;
     await waitForRateLimit?.();
     const { headers, recordedHeaders } = buildRequest(delivery, target, clock.nowMs());
     const outcome = await send(delivery, target, headers, signal);
-    // Ours to stop, not the endpoint's fault: no attempt is spent, and the delivery is still due.
+    // Aborted by this process, not the endpoint's fault: no attempt is spent, and the delivery is still due.
     if (outcome.status === 'aborted') return { kind: 'retry', delayMs: 0 };
 
     let step: SettledStep = decideNextStep({
       outcome,
       failedAttempts: delivery.attempts - delivery.attemptsBefore + 1,
-      policy: delivery.test ? once : target.retryPolicy,
+      policy: delivery.test ? ONCE : target.retryPolicy,
       nowMs: clock.nowMs(),
       expiresAtMs: delivery.expiresAtMs,
       random,
@@ -111,7 +112,7 @@ export function createDeliveryAttempter(
     // There is no endpoint to disable where others go over the same lane, and no test disables one.
     if (step.kind === 'disable_endpoint' && (target.oneShots || delivery.test))
       step = { kind: 'dead_letter', reason: 'gone' };
-    // Before the attempt is settled: should we die in between, the delivery is held by whoever takes it up next.
+    // Before the attempt is settled: if this process dies in between, the next worker that attempts the delivery holds it.
     if (step.kind === 'disable_endpoint') {
       const { reason } = step;
       const disabled = await settler.untilDone(() => disabler.disable(target.id, reason), signal);
@@ -135,7 +136,11 @@ export function createDeliveryAttempter(
 
   async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {
     const closed = await close(closing);
-    if (closed) logger.info(`delivery.${closing.status}`, { deliveryId: closing.id, reason: closing.reason });
+    if (closed)
+      logger.info(`delivery.${closing.status}`, {
+        delivery_id: encodeId('dlv', closing.id),
+        reason: closing.reason,
+      });
     if (closed || closing.status !== 'held') return DONE;
     // It changed meanwhile, or the endpoint is enabled again and only our cache does not know.
     endpoints.drop(endpointId);
@@ -161,15 +166,22 @@ export function createDeliveryAttempter(
 
   function logAttempt(delivery: LoadedDelivery, outcome: AttemptOutcome, step: string): void {
     const fields = {
-      deliveryId: delivery.deliveryId,
-      eventId: delivery.eventId,
-      endpointId: delivery.endpointId,
-      customerId: delivery.customerId,
+      // Getters: a line below the log level must not cost three encodings.
+      get delivery_id() {
+        return encodeId('dlv', delivery.deliveryId);
+      },
+      get event_id() {
+        return encodeId('evt', delivery.eventId);
+      },
+      get endpoint_id() {
+        return encodeId('ep', delivery.endpointId);
+      },
+      customer_id: delivery.customerId,
       number: delivery.attempts + 1,
       status: outcome.status,
-      responseCode: outcome.responseCode,
+      response_code: outcome.responseCode,
       error: outcome.error?.code,
-      latencyMs: outcome.latencyMs,
+      latency_ms: outcome.latencyMs,
       resent: outcome.resent || undefined,
     };
     if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields);
@@ -188,8 +200,8 @@ function signalOf(
   outcome: RecordedOutcome,
   nowMs: number,
 ): HealthSignal {
-  if (target.oneShots?.shared) return stayOpen;
-  return test && outcome.status !== 'delivered' ? noSignal : signalFromOutcome(outcome, nowMs);
+  if (target.oneShots?.shared) return STAY_OPEN;
+  return test && outcome.status !== 'delivered' ? NO_SIGNAL : signalFromOutcome(outcome, nowMs);
 }
 
 /** Why a pending delivery gets no attempt now, if so: its endpoint takes none but tests, or its time is over. */

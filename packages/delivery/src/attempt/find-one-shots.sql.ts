@@ -1,8 +1,8 @@
-import { byDay } from '@posthorn/database';
+import { byDay, createDayStatement } from '@posthorn/database';
 import type { RetryPolicyInput } from '@posthorn/domain';
 import type pg from 'pg';
 
-/** Where an event's one delivery goes, as it is stored. */
+/** The target of a one-shot, as it is stored. */
 export interface StoredOneShot {
   eventId: string;
   deliveryId: string;
@@ -19,15 +19,8 @@ export async function findOneShots(
   const found = await byDay<string, StoredOneShot | undefined>(
     eventIds,
     (id) => id,
-    async ({ oneShot, firstId, lastId, statementSuffix }, ids) => {
-      const { rows } = await pool.query<StoredOneShot>({
-        name: `find_one_shots${statementSuffix}`,
-        text: `
-          SELECT id AS "eventId", delivery_id AS "deliveryId", url, headers_sealed AS "headersSealed",
-                 retry_policy AS "retryPolicy"
-            FROM ${oneShot} WHERE id = ANY ($1::uuid[]) AND id >= '${firstId}' AND id < '${lastId}'`,
-        values: [ids],
-      });
+    async (tables, ids) => {
+      const { rows } = await pool.query<StoredOneShot>(FIND_ONE_SHOTS(tables, { ids }));
       const byId = new Map(rows.map((row) => [row.eventId, row]));
       return ids.map((id) => byId.get(id));
     },
@@ -35,3 +28,11 @@ export async function findOneShots(
   );
   return new Map(found.flatMap((oneShot) => (oneShot ? [[oneShot.eventId, oneShot]] : [])));
 }
+
+const FIND_ONE_SHOTS = createDayStatement<{ ids: readonly string[] }>({
+  name: 'find_one_shots',
+  text: ({ oneShot, firstId, lastId }) => `
+    SELECT id AS "eventId", delivery_id AS "deliveryId", url, headers_sealed AS "headersSealed",
+           retry_policy AS "retryPolicy"
+      FROM ${oneShot} WHERE id = ANY (:ids::uuid[]) AND id >= '${firstId}' AND id < '${lastId}'`,
+});

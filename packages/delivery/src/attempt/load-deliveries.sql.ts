@@ -1,13 +1,13 @@
-import { byDay, type DayTables } from '@posthorn/database';
+import { byDay, createDayStatement, type DayTables } from '@posthorn/database';
 import type { DeliveryRef, DeliveryStatus } from '@posthorn/domain';
 import type pg from 'pg';
 
-/** A delivery as an attempt needs it, read anew for every attempt and never cached. */
+/** A delivery as an attempt needs it: read for every attempt, never cached. */
 export interface LoadedDelivery extends DeliveryRef {
   status: DeliveryStatus;
   attempts: number;
   attemptsBefore: number;
-  /** `attempts` when someone last asked for a replay; null when nobody did. */
+  /** `attempts` at the last request for a replay; null when there was none. */
   replayedAfter: number | null;
   nextAttemptAtMs: number | null;
   expiresAtMs: number;
@@ -34,7 +34,7 @@ interface Row {
   body: string | null;
 }
 
-/** Reads deliveries with their events, in the order asked for; undefined where a row is gone. */
+/** Reads deliveries with their events, in the order of `wanted`; undefined where a row is gone. */
 export function loadDeliveries(
   pool: pg.Pool,
   wanted: readonly { deliveryId: string }[],
@@ -46,11 +46,7 @@ export function loadDeliveries(
     some: readonly { deliveryId: string }[],
   ): Promise<(LoadedDelivery | undefined)[]> {
     const ids = some.map(({ deliveryId }) => deliveryId);
-    const { rows } = await pool.query<Row>({
-      name: `load_deliveries${tables.statementSuffix}`,
-      text: statement(tables),
-      values: [ids],
-    });
+    const { rows } = await pool.query<Row>(LOAD_DELIVERIES(tables, { ids }));
     const byId = new Map(rows.map((row) => [row.id, row]));
     return ids.map((id) => {
       const row = byId.get(id);
@@ -77,14 +73,17 @@ function toLoadedDelivery(row: Row, body: string): LoadedDelivery {
   };
 }
 
-// The event of a delivery is of the same day: their ids carry the same time. One look-up for each id, which OFFSET 0 keeps the planner from turning into a join: that it would plan by the number
-// of rows it believes in, and read whole days where its statistics are old, or a partition was empty when it planned.
-const statement = ({ delivery, event, firstId, lastId }: DayTables): string => `
+// The event of a delivery is of the same day: their ids carry the same time. OFFSET 0 keeps one look-up for each id: a join
+// would be planned by an estimate of rows, and read whole days where the statistics are old or a partition was empty then.
+const LOAD_DELIVERIES = createDayStatement<{ ids: string[] }>({
+  name: 'load_deliveries',
+  text: ({ delivery, event, firstId, lastId }) => `
 SELECT d.*, (SELECT e.body FROM ${event} e WHERE e.id = d.event_id) AS body
-  FROM unnest($1::uuid[]) AS wanted (id)
+  FROM unnest(:ids::uuid[]) AS wanted (id)
  CROSS JOIN LATERAL (
    SELECT id, event_id, endpoint_id, customer_id, status, generation, attempts, attempts_before, replayed_after,
           next_attempt_at, expires_at, test
      FROM ${delivery} WHERE id = wanted.id OFFSET 0
  ) d
- WHERE wanted.id BETWEEN '${firstId}' AND '${lastId}'`;
+ WHERE wanted.id BETWEEN '${firstId}' AND '${lastId}'`,
+});
