@@ -132,7 +132,7 @@ describe('a refusal says what is wrong and what is allowed', () => {
       'what is no key',
       { method: 'GET', target: '/v1/events', headers: { authorization: 'Bearer sk_live_abc' } },
       401,
-      ['What follows "Bearer " is no API key: keys begin with phk_'],
+      ['The text after "Bearer " is not an API key: keys begin with phk_'],
     ],
     [
       'an empty list',
@@ -192,9 +192,9 @@ describe('a refusal says what is wrong and what is allowed', () => {
       'a cursor of another list',
       { method: 'GET', target: '/v1/events?cursor=abc' },
       400,
-      ['"cursor" must be the nextCursor of a page of this list; leave it out for the first page'],
+      ['"cursor" must be the nextCursor of a page of this list; leave it out to get the first page'],
     ],
-    ['the base URL', { method: 'GET', target: '/' }, 404, ['whose paths begin with /v1; /docs describes it']],
+    ['the base URL', { method: 'GET', target: '/' }, 404, ['and its paths begin with /v1; /docs describes it']],
     ['an unknown path', { method: 'GET', target: '/v1/nothing' }, 404, ['The API has no such path; /docs']],
     [
       'an unknown path, without a key',

@@ -35,7 +35,7 @@ export async function answerOnce<P, Q, B>(
     case 'mismatch':
       throw new AppError({
         code: 'idempotency_conflict',
-        detail: 'The Idempotency-Key was used for another request.',
+        detail: 'The Idempotency-Key was used for a different request.',
       });
   }
 }

@@ -23,7 +23,7 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
         throw new AppError({
           code: 'unprocessable',
           detail:
-            'The customer of the key does not exist; make it first, with PUT /v1/customers/{customerId}.',
+            'The customer of the key does not exist; create it first with PUT /v1/customers/{customerId}.',
           errors: [{ path: 'customerId', message: '"customerId" must be an existing customer' }],
         });
       }
@@ -43,7 +43,7 @@ export function mountApiKeys(router: Router, { authentication, apiKeys, answers 
       if (patched.ok) return patched.value;
       throw new AppError({
         code: 'unprocessable',
-        detail: 'The patch would leave the key with settings that are not allowed.',
+        detail: 'After this patch the settings of the key would not be valid.',
         errors: patched.errors,
       });
     });

@@ -58,11 +58,11 @@ export function readCursor<Position>(
   if (position !== null) return position;
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The query has parameters that are not allowed, or not of the form that is allowed.',
+    detail: 'Some query parameters are unknown or not valid.',
     errors: [
       {
         path: 'cursor',
-        message: '"cursor" must be the nextCursor of a page of this list; leave it out for the first page',
+        message: '"cursor" must be the nextCursor of a page of this list; leave it out to get the first page',
       },
     ],
   });

@@ -38,7 +38,7 @@ export interface CustomersDeps {
   logger: Logger;
 }
 
-const BEING_ERASED = 'The customer of this id is being erased; ask again when that is done.';
+const BEING_ERASED = 'The customer is being erased; try again when that has ended.';
 
 export function mountCustomers(router: Router, deps: CustomersDeps): void {
   const { authentication, database, customers } = deps;
@@ -64,7 +64,10 @@ export function mountCustomers(router: Router, deps: CustomersDeps): void {
 
   mountOperation(router, operations.eraseCustomer, authentication, async ({ params }) => {
     if (params.customerId === operatorCustomerId) {
-      throw new AppError({ code: 'conflict', detail: 'Operational events need this customer.' });
+      throw new AppError({
+        code: 'conflict',
+        detail: 'This customer cannot be erased: it gets the operational events.',
+      });
     }
     const outcome = await eraseCustomer({ ...deps, pool: database.pool }, params.customerId);
     switch (outcome.kind) {
@@ -90,7 +93,7 @@ function requireNotifiable(
   if (customerId !== operatorCustomerId) return;
   throw new AppError({
     code: 'unprocessable',
-    detail: 'Operational events go to the endpoints of this customer; none are about it.',
+    detail: 'This customer gets operational events at its endpoints; it cannot have a notificationUrl.',
     errors: [{ path: 'notificationUrl', message: '"notificationUrl" is not for this customer' }],
   });
 }

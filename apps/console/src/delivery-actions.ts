@@ -44,7 +44,7 @@ export function mountDeliveryActions(router: Router, deps: DeliveryActionsDeps):
     if (!(await cancelDelivery(pool, id))) {
       throw new AppError({
         code: 'conflict',
-        detail: 'The delivery is finished; only pending and held ones can be cancelled.',
+        detail: 'The delivery is finished; only pending and held deliveries can be cancelled.',
       });
     }
     return { status: 200, body: await current(deps, caller, id) };
@@ -56,8 +56,7 @@ export function mountDeliveryActions(router: Router, deps: DeliveryActionsDeps):
     if (outcome === 'due') {
       throw new AppError({
         code: 'delivery_in_flight',
-        detail:
-          'The delivery is being sent, or is due and about to be; try again when that attempt has ended.',
+        detail: 'The delivery is being sent or is about to be; try again after that attempt.',
       });
     }
     refuse(outcome);
@@ -88,14 +87,14 @@ function refuse(outcome: ReplayOutcome): void {
     case 'one_shot':
       throw new AppError({
         code: 'conflict',
-        detail: 'A one-shot goes to its own URL only; replay its delivery.',
+        detail: 'A one-shot can only be sent to its own URL; replay its delivery.',
       });
     case 'test':
-      throw new AppError({ code: 'conflict', detail: 'A test is sent once; send another.' });
+      throw new AppError({ code: 'conflict', detail: 'A test cannot be replayed; send another test.' });
     case 'expired':
       throw new AppError({
         code: 'conflict',
-        detail: 'The event is too old to be sent again; send a new one.',
+        detail: 'The event is too old to be sent again; send a new event.',
       });
   }
 }

@@ -120,7 +120,7 @@ function patched(
   if (!merged.ok) {
     throw new AppError({
       code: 'unprocessable',
-      detail: 'The patch would leave the endpoint with settings that are not allowed.',
+      detail: 'After this patch the settings of the endpoint would not be valid.',
       errors: merged.errors,
     });
   }

@@ -23,7 +23,7 @@ export function refuseRaisedLimits(
   if (raised.length === 0) return;
   throw new AppError({
     code: 'forbidden',
-    detail: 'A portal session may lower limits, never raise them.',
+    detail: 'A portal session can lower limits, but cannot raise them.',
     errors: raised.map((path) => ({ path, message: `"${path}" must not be higher than it is` })),
   });
 }

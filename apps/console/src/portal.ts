@@ -58,7 +58,7 @@ export function mountPortal(
 
   mountOpenOperation(router, operations.openPortalSession, admission, async ({ body }) => {
     const session = await portalLinks.open(body.token, settings);
-    if (!session) throw unauthorized('The portal link is unknown, was used, or is too old.');
+    if (!session) throw unauthorized('The portal link is unknown, was already used or has expired.');
     const { token, ...caller } = session;
     return {
       status: 201,

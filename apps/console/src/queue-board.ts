@@ -67,7 +67,7 @@ export function createQueueBoard({ authentication, openLanes }: QueueBoardDeps):
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       throw new AppError({
         code: 'method_not_allowed',
-        detail: 'The queues can only be looked at here.',
+        detail: 'This page is read-only.',
         headers: { Allow: 'GET, HEAD' },
       });
     }
@@ -75,7 +75,7 @@ export function createQueueBoard({ authentication, openLanes }: QueueBoardDeps):
     if (request.path.startsWith('/api/')) {
       response.setHeader('Cache-Control', 'no-store');
       await refreshed().catch((error: unknown) => {
-        throw unavailable('The queues cannot be read just now.', error);
+        throw unavailable('The queues cannot be read now.', error);
       });
     }
     next();

@@ -104,12 +104,12 @@ async function create(replays: ReplayStore, tx: Transaction, filter: ReplayFilte
     case 'in_progress':
       throw new AppError({
         code: 'replay_in_progress',
-        detail: 'The customer has a replay that is running or paused; wait for it, or cancel it.',
+        detail: 'The customer has a replay that is running or paused; wait until it ends, or cancel it.',
       });
     case 'too_many':
       throw new AppError({
         code: 'unprocessable',
-        detail: 'The filter covers too many deliveries for one replay; narrow it, by time for example.',
+        detail: 'The filter matches too many deliveries for one replay; narrow it, for example by time.',
       });
     case 'unknown_customer':
       throw notFound();

@@ -8,7 +8,7 @@ export function requireSigningSecret(secret: string): void {
   if (isSigningSecret(secret)) return;
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The body has members that are missing, not allowed, or not of the form that is allowed.',
+    detail: 'Some members of the body are missing, unknown or not valid.',
     errors: [
       {
         path: 'secret',

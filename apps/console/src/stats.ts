@@ -73,7 +73,7 @@ function rangeOf({ bucket, since, until }: StatsQuery, nowMs: number): [number, 
   if (buckets > 0 && buckets <= statsBucketsMax) return [sinceMs, untilMs];
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The span of time is empty or too long.',
+    detail: 'The time range is empty or too long.',
     errors: [
       {
         path: 'since',

@@ -44,8 +44,7 @@ export function takeTurns({
         'rate_limited',
         `${waitingMaxEach} such questions are waiting already, and one is being answered.`,
       );
-    if (waiting >= waitingMax)
-      throw refusal('unavailable', 'Too many such questions are waiting to be answered.');
+    if (waiting >= waitingMax) throw refusal('unavailable', 'Too many such requests are waiting.');
     waiting += 1;
     lines.set(name, line);
     return new Promise((resolve) => line.waiting.push(resolve));

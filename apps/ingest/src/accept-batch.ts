@@ -46,8 +46,7 @@ export async function acceptBatch(
   const results = await acceptInSlices(items, (item, index) =>
     acceptItem(context, caller, item, itemKey(idempotencyKey, index)),
   );
-  if (results.every(isUnavailable))
-    throw unavailable('None of the events could be committed; send the batch again.');
+  if (results.every(isUnavailable)) throw unavailable('No event could be committed; send the batch again.');
   sendAnswer(response, { status: 202, body: { results } });
 }
 
@@ -82,7 +81,7 @@ function readItems(text: string): Item[] {
   if (!batch.ok)
     throw new AppError({
       code: 'invalid_request',
-      detail: 'The batch has members that are missing, not allowed, or not of the form that is allowed.',
+      detail: 'Some members of the batch are missing, unknown or not valid.',
       errors: batch.errors,
     });
   const sources = readTopLevelElements(readTopLevelMembers(text).get('events') ?? '[]');
@@ -105,7 +104,7 @@ async function acceptItem(
     return {
       ...resultOf({
         code: 'invalid_request',
-        detail: 'The event has members that are missing, not allowed, or not of the form that is allowed.',
+        detail: 'Some members of the event are missing, unknown or not valid.',
       }),
       errors: parsed.errors,
     };

@@ -52,7 +52,7 @@ export async function acceptOne(
 function invalidEvent(errors: { path: string; message: string }[]): AppError {
   return new AppError({
     code: 'invalid_request',
-    detail: 'The event has members that are missing, not allowed, or not of the form that is allowed.',
+    detail: 'Some members of the event are missing, unknown or not valid.',
     errors,
   });
 }

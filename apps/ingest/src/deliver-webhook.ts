@@ -60,7 +60,7 @@ function toOneShot(text: string, caller: Caller, idempotencyKey: string | null):
 function invalid(errors: { path: string; message: string }[]): AppError {
   return new AppError({
     code: 'invalid_request',
-    detail: 'The one-shot has members that are missing, not allowed, or not of the form that is allowed.',
+    detail: 'Some members of the one-shot are missing, unknown or not valid.',
     errors,
   });
 }

@@ -114,5 +114,5 @@ function refuseQuery(request: Request): void {
     message: `"${name}" is not allowed; this operation takes no query parameters, everything is in its body`,
   }));
   if (errors.length === 0) return;
-  throw new AppError({ code: 'invalid_request', detail: 'This takes no query parameters.', errors });
+  throw new AppError({ code: 'invalid_request', detail: 'This operation has no query parameters.', errors });
 }

@@ -137,7 +137,7 @@ const spellEndsAfterMs = 6_000;
 const refusalFor = (seconds: number): AppError =>
   new AppError({
     code: 'unavailable',
-    detail: 'More events arrive than can be committed; try again later.',
+    detail: 'Events arrive faster than they can be committed; try again later.',
     headers: { 'Retry-After': String(seconds) },
     logged: true,
   });

@@ -11,12 +11,12 @@ export interface Refusal {
 
 export const internalRefusal: Refusal = {
   code: 'internal_error',
-  detail: 'Something went wrong on our side.',
+  detail: 'An internal error happened.',
 };
 
 export const databaseAway: Refusal = {
   code: 'unavailable',
-  detail: 'The database cannot be reached right now; try again shortly.',
+  detail: 'The database cannot be reached; try again soon.',
 };
 
 export function tooLarge(bytesMax: number): Refusal {
@@ -61,12 +61,11 @@ export function refusalOf(outcome: Exclude<AcceptOutcome | OneShotOutcome, { kin
 const unavailableBecause: Record<'overload' | 'fan_out' | 'database', Refusal> = {
   overload: {
     code: 'unavailable',
-    detail: 'Too many events are waiting to be committed; try again shortly.',
+    detail: 'Too many events are waiting to be committed; try again soon.',
   },
   fan_out: {
     code: 'unavailable',
-    detail:
-      'The events of this customer come to more deliveries than can be committed now; try again shortly.',
+    detail: 'The events of this customer make more deliveries than can be committed now; try again soon.',
   },
   database: databaseAway,
 };
@@ -78,5 +77,5 @@ const reservedCustomer: Refusal = {
 
 const unknownCustomer: Refusal = {
   code: 'not_found',
-  detail: 'There is no customer with this id; make it with PUT /v1/customers/{customerId}.',
+  detail: 'The customer does not exist; create it with PUT /v1/customers/{customerId}.',
 };

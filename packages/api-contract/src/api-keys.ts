@@ -45,7 +45,7 @@ export interface CreatedApiKeyResource extends ApiKeyResource {
 
 const ownRateLimit = rateLimit
   .allow(null)
-  .description('Of all requests with this key; null: the defaults of the server.');
+  .description('Limit of all requests with this key; null: the defaults of the server.');
 
 const keyName = text(200).allow(null).description('For people.');
 
@@ -54,8 +54,8 @@ const scopeList = Joi.array()
   .min(1)
   .unique()
   .description(
-    '`events:write` sends, `read` reads the history, `deliveries:write` replays and cancels, `admin` allows everything. ' +
-      'No other scope includes another.',
+    '`events:write` sends events, `read` reads the history, `deliveries:write` replays and cancels, `admin` allows ' +
+      'everything. No other scope includes another.',
   );
 
 export const createApiKeyBody = Joi.object<CreateApiKeyBody>({
@@ -69,7 +69,7 @@ export const patchApiKeyBody = Joi.object<PatchApiKeyBody>({
   name: keyName,
   rateLimit: rateLimitPatch
     .allow(null)
-    .description('Merged into the limit there is; null: the defaults of the server.'),
+    .description('Merged into the stored limit; null: the defaults of the server.'),
 }).min(1);
 
 const settings = Joi.object<ApiKeySettings>({
@@ -91,11 +91,11 @@ export const apiKeyResource = Joi.object<ApiKeyResource>({
   scopes: scopeList.required(),
   customerId: customerId.allow(null).required(),
   rateLimit: ownRateLimit.required(),
-  hint: Joi.string().required().description('The first characters, to recognise the key.'),
+  hint: Joi.string().required().description('The first characters of the key, to recognise it.'),
   createdAt: time.required(),
   lastUsedAt: time.allow(null).required(),
 });
 
 export const createdApiKeyResource = apiKeyResource.append<CreatedApiKeyResource>({
-  key: Joi.string().required().description('The key, shown this once.'),
+  key: Joi.string().required().description('The key, shown only in this response.'),
 });

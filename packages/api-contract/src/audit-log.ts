@@ -31,8 +31,8 @@ export interface AuditEntryResource {
 export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
   ...pageFields,
   customerId,
-  keyId: idInput('apiKey').description('Who made the change.'),
-  portalLinkId: idInput('portalLink').description('By which portal link came who made the change.'),
+  keyId: idInput('apiKey').description('Changes made with this API key.'),
+  portalLinkId: idInput('portalLink').description('Changes made in sessions of this portal link.'),
   operation: allowedForm(
     Joi.string()
       .pattern(/^[A-Za-z]+$/)
@@ -49,28 +49,28 @@ export const auditEntryResource = Joi.object<AuditEntryResource>({
   keyId: idText('apiKey')
     .allow(null)
     .required()
-    .description('The API key that asked; it may be revoked by now. Null: it was a portal session.'),
+    .description('The API key of the request, which may be revoked since. Null for a portal session.'),
   portalLinkId: idText('portalLink')
     .allow(null)
     .required()
     .description(
-      'The portal link of the session that asked, which was someone of the customer `customerId`; ' +
-        'the entry of `createPortalLink` says who made the link. Null: it was an API key.',
+      'The portal link of the session of the request, opened by someone of the customer `customerId`. The entry of ' +
+        '`createPortalLink` says who created the link. Null for an API key.',
     ),
   operation: Joi.string().required().description('`operationId` of this document.'),
   target: Joi.object()
     .pattern(Joi.string(), Joi.string())
     .required()
-    .description('Ids of what was changed or made, by their names.'),
+    .description('Ids of what was changed or created, by name.'),
   members: Joi.array()
     .items(Joi.string())
     .required()
-    .description('Names of the members of the request’s body, without their values.'),
+    .description('Names of the members in the request body, without values.'),
   customerId: customerId
     .allow(null)
     .required()
-    .description('Whose data; null: of no customer in particular.'),
-  requestId: Joi.string().required().description('Of the request that made it.'),
-  address: Joi.string().allow(null).required().description('The caller’s address.'),
-  userAgent: Joi.string().allow(null, '').required().description('As the caller names itself.'),
+    .description('The customer whose data changed; null: no single customer.'),
+  requestId: Joi.string().required().description('Id of the request that made the change.'),
+  address: Joi.string().allow(null).required().description('Address of the caller.'),
+  userAgent: Joi.string().allow(null, '').required().description('The User-Agent header of the caller.'),
 });

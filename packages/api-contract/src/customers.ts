@@ -57,7 +57,7 @@ const metadata = documented(
     .messages({
       'object.unknown': '{{#label}} is not allowed: names have 1 to 64 ordinary characters, such as "plan"',
     })
-    .description('Up to 50 flat entries of the operator’s own.'),
+    .description('Up to 50 flat entries of the operator.'),
   { propertyNames: jsonSchemaOf(metadataName) },
 );
 
@@ -67,15 +67,15 @@ const customerName = text(200).allow(null).description('For people.');
 const limits = {
   maxInFlight: maxInFlight
     .allow(null)
-    .description('Requests to all its endpoints at once; null: the default of the server.'),
-  rateLimit: rateLimit.allow(null).description('Requests to all its endpoints; null: not limited.'),
+    .description('Most requests in flight to all its endpoints; null: the default of the server.'),
+  rateLimit: rateLimit.allow(null).description('Rate of requests to all its endpoints; null: not limited.'),
   maxEndpoints: maxEndpoints
     .allow(null)
     .description(
-      'Endpoints that it may have; null: the default of the server (500). Those that are there stay.',
+      'Most endpoints it may have; null: the default of the server (500). Existing endpoints stay.',
     ),
 };
-const limitsNote = 'What it may use.';
+const limitsNote = 'Limits of this customer.';
 
 export const putCustomerBody = Joi.object<PutCustomerBody>({
   name: customerName,
@@ -102,12 +102,15 @@ export const customerResource = Joi.object<CustomerResource>({
     .required()
     .description(limitsNote),
   createdAt: time.required(),
-  updatedAt: time.required().description('When its own settings changed last; not with its endpoints.'),
+  updatedAt: time
+    .required()
+    .description('When its own settings last changed. Changes of its endpoints do not count.'),
 });
 
 export const putCustomerResource = customerResource.append<PutCustomerResource>({
   notificationSecret: Joi.string().description(
-    'What signs the events sent to the notificationUrl (scheme `standard`). Shown this once, when one is set where there was none.',
+    'The secret that signs events sent to the notificationUrl (scheme `standard`). Shown only in this response, when ' +
+      'a notificationUrl is set for the first time.',
   ),
 });
 
@@ -118,7 +121,8 @@ export const erasureReceiptResource = Joi.object<ErasureReceiptResource>({
     .pattern(Joi.string(), Joi.number().integer().min(0))
     .required()
     .description(
-      'How many of each kind: `events`, `deliveries`, `attempts`, `statistics`, and so on. `operationalEvents` are those that told the ' +
-        'operator about this customer, `notices` what was still to be told.',
+      'Number of removed rows by kind: `events`, `deliveries`, `attempts`, `statistics`, and so on. ' +
+        '`operationalEvents` are those that informed the operator about this customer, `notices` those that were not ' +
+        'sent yet.',
     ),
 });

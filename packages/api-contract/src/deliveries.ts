@@ -80,7 +80,7 @@ export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery>({
   type: eventType,
   status: Joi.string()
     .valid(...deliveryStatuses)
-    .description('Deliveries that are in this status now.'),
+    .description('Deliveries with this status.'),
   ...timeBounds('Deliveries made'),
 });
 
@@ -94,26 +94,27 @@ export const deliveryResource = Joi.object<DeliveryResource>({
     .valid(...deliveryStatuses)
     .required()
     .description(
-      '`pending`: on its way. `held`: its endpoint is paused or disabled. `dead_lettered`: not tried again by itself.',
+      '`pending`: it is sent, or will be. `held`: its endpoint is paused or disabled. `dead_lettered`: it is not ' +
+        'retried any more.',
     ),
   waitingFor: Joi.string()
     .valid(...waitingForReasons, null)
     .required()
-    .description('Why a pending one is not sent now.'),
+    .description('Why a pending delivery is not sent now.'),
   reason: Joi.string()
     .allow(null)
     .required()
     .description(
-      'Why it is held, or ended undelivered; null otherwise. A dead letter: `attempts_exhausted` (the retry policy), ' +
-        '`expired_by_breaker` or `expired_by_rate_limit` (what used up its time before all attempts were made), `expired` ' +
-        '(neither), `gone`.',
+      'Why it is held, or ended without being delivered; otherwise null. Of a dead letter: `attempts_exhausted` (all ' +
+        'attempts of the retry policy failed), `expired_by_breaker` or `expired_by_rate_limit` (it expired while it waited ' +
+        'for these), `expired` (it expired otherwise), `gone`.',
     ),
-  attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
+  attempts: Joi.number().integer().min(0).required().description('Number of attempts so far.'),
   expiresAt: time
     .required()
     .description(
-      'When its time is over: the span of its retry policy and `parkedMaxSeconds` after it was opened; of a held one, when ' +
-        'it is held no longer.',
+      'When it expires: the delays of its retry policy and `parkedMaxSeconds` after it was opened. For a held ' +
+        'delivery: the end of the hold.',
     ),
   nextAttemptAt: time.allow(null).required(),
   lastAttemptAt: time.allow(null).required(),
@@ -121,11 +122,11 @@ export const deliveryResource = Joi.object<DeliveryResource>({
     .integer()
     .allow(null)
     .required()
-    .description('Status of the last answer; null when none came.'),
-  lastError: Joi.string().allow(null).required().description('What the last attempt failed with.'),
+    .description('Status of the last response; null when there was none.'),
+  lastError: Joi.string().allow(null).required().description('Error of the last attempt.'),
   createdAt: time.required(),
   finishedAt: time.allow(null).required(),
-  test: Joi.boolean().required().description('It tests its endpoint, and no ledger counts it.'),
+  test: Joi.boolean().required().description('True for a test of an endpoint. The ledger does not count it.'),
 });
 
 export const attemptError = Joi.object({
@@ -142,62 +143,60 @@ export const attemptError = Joi.object({
 const headerMap = Joi.object().pattern(Joi.string(), Joi.string().allow(''));
 
 export const attemptResource = Joi.object<AttemptResource>({
-  number: Joi.number().integer().min(1).required().description('From 1, replays included.'),
+  number: Joi.number().integer().min(1).required().description('Starts at 1 and continues over replays.'),
   trigger: Joi.string()
     .valid(...attemptTriggers)
     .required()
-    .description('Who made it: the retry policy, or someone who replayed or tested.'),
+    .description('What caused it: the retry policy, a replay or a test.'),
   status: Joi.string()
     .valid(...attemptStatuses)
     .required()
     .description(
-      '`refused`: the target is not allowed. `overlapped`: it ran beside another one and does not count.',
+      '`refused`: the target is not allowed. `overlapped`: it ran at the same time as another attempt and does not ' +
+        'count.',
     ),
   responseCode: Joi.number()
     .integer()
     .allow(null)
     .required()
-    .description('Status of the answer; null when none came.'),
-  latencyMs: Joi.number().integer().min(0).required().description('The whole exchange.'),
-  error: attemptError.allow(null).required().description('Null when it was delivered.'),
+    .description('Status of the response; null when there was none.'),
+  latencyMs: Joi.number().integer().min(0).required().description('Duration of the whole exchange.'),
+  error: attemptError.allow(null).required().description('Null when the attempt was delivered.'),
   request: Joi.object({
-    headers: headerMap.required().description('As sent; custom values are masked.'),
+    headers: headerMap.required().description('Headers as sent; values of custom headers are masked.'),
     body: Joi.string().allow('').required().description('The text that was signed and sent.'),
   })
     .required()
     .description('What was sent.'),
   response: Joi.object({
-    headers: headerMap.required().description('As they came.'),
+    headers: headerMap.required().description('Headers as received.'),
     body: Joi.string()
       .allow('')
       .required()
       .description(
-        'The stored beginning (16 KiB) as text: decompressed by its `content-encoding`, read in its charset. ' +
-          'Empty when it is binary.',
+        'The first 16 KiB as text: decompressed by its `content-encoding` and decoded by its charset. Empty when it is ' +
+          'binary.',
       ),
     bodyKind: Joi.string()
       .valid('text', 'binary')
       .required()
-      .description('`binary`: it is no text, or compressed in a way that is not supported.'),
-    bodyBytes: Joi.number()
-      .integer()
-      .min(0)
-      .required()
-      .description('How many bytes of it are stored, as they came.'),
+      .description('`binary`: the body is not text, or its compression is not supported.'),
+    bodyBytes: Joi.number().integer().min(0).required().description('Number of stored bytes, as received.'),
     bodyNote: Joi.string()
       .allow(null)
       .required()
-      .description('For people: from what it was decompressed, or what it is instead of text.'),
-    truncated: Joi.boolean().required().description('True when there was more of it.'),
+      .description('Note for people: how it was decompressed, or what it is if it is not text.'),
+    truncated: Joi.boolean().required().description('True when the body was longer than what is stored.'),
   })
     .allow(null)
     .required()
-    .description('Null when no response came.'),
-  address: Joi.string().allow(null).required().description('The resolved address that was connected to.'),
+    .description('Null when there was no response.'),
+  address: Joi.string().allow(null).required().description('The resolved address of the connection.'),
   resent: Joi.boolean()
     .required()
     .description(
-      'True when the request was sent twice: the endpoint had closed the connection that was kept open, and the same request went out at once over a new one.',
+      'True when the request was sent twice: the endpoint had closed a kept-alive connection, so the same request was ' +
+        'sent at once over a new one.',
     ),
   startedAt: time.required(),
   nextAttemptAt: time.allow(null).required(),
@@ -219,7 +218,7 @@ export const testEndpointBody = Joi.object<TestEndpointBody>({
     .min(0)
     .max(testWaitSecondsMax)
     .description(
-      'How long to wait for the attempt at most; unless told, 5 seconds more than an attempt may take.',
+      'Longest time to wait for the attempt. Default: 5 seconds more than the timeout of an attempt.',
     ),
 });
 
@@ -228,6 +227,6 @@ export const testedResource = attemptResource.append<AttemptResource & { deliver
 });
 
 export const pendingTestResource = Joi.object<PendingTestResource>({
-  deliveryId: idText('delivery').required().description('Its attempts tell how it went.'),
-  status: Joi.string().valid('pending').required().description('It is on its way.'),
+  deliveryId: idText('delivery').required().description('Its attempts show the result.'),
+  status: Joi.string().valid('pending').required().description('It will be sent.'),
 });

@@ -27,23 +27,27 @@ export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
   customerId: customerId.required(),
   endpointId: idInput('endpoint'),
   type: eventType,
-  status: Joi.string().valid('pending', 'held').description('Both when left out.'),
+  status: Joi.string().valid('pending', 'held').description('Default: both.'),
   ...timeBounds('Deliveries of events accepted'),
-  dryRun: Joi.boolean().default(false).description('True: only counts what would be cancelled now.'),
+  dryRun: Joi.boolean().default(false).description('True: only count what would be cancelled now.'),
 });
 
 export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({
-  matched: Joi.number().integer().min(0).required().description('Deliveries found that match.'),
+  matched: Joi.number()
+    .integer()
+    .min(0)
+    .required()
+    .description('Number of matching deliveries that were found.'),
   cancelled: Joi.number()
     .integer()
     .min(0)
     .required()
-    .description('How many of them were cancelled; 0 in a dry run.'),
+    .description('Number of cancelled deliveries; 0 in a dry run.'),
   more: Joi.boolean()
     .required()
     .description(
-      'True when the call ended at its bound. It cancels at most 20,000: call again for the rest. A dry run reads at most ' +
-        '1,000,000 deliveries: narrow the filter.',
+      'True when the request stopped at its limit. It cancels at most 20,000: send it again for the rest. A dry run ' +
+        'reads at most 1,000,000 deliveries: narrow the filter.',
     ),
 });
 
@@ -59,5 +63,5 @@ export const resumeEndpointBody = Joi.object<ResumeEndpointBody>({
   held: Joi.string()
     .valid('release', 'cancel')
     .default('release')
-    .description('What becomes of the deliveries it holds: sent, or cancelled.'),
+    .description('Whether held deliveries are sent (`release`) or cancelled.'),
 });

@@ -20,8 +20,8 @@ const headerValue = documented(Joi.string().allow(''), {
 });
 
 const description =
-  'Custom request headers by name. Names have no case: each may stand here once, and is sent as it is written. ' +
-  'Hop-by-hop, framing and signing headers cannot be set. Values are kept encrypted and shown masked.';
+  'Custom request headers by name. The case of names does not matter: each may be given once, and is sent as ' +
+  'written. Hop-by-hop, framing and signing headers cannot be set. Values are stored encrypted and shown masked.';
 
 /** A name that joi does not take is an empty one. */
 export const emptyName = {

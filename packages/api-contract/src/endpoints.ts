@@ -105,15 +105,17 @@ const eventTypes = Joi.array()
   .min(1)
   .max(100)
   .unique()
-  .description('Which events it gets: types, prefixes such as `charge.*`, or `*`.');
+  .description('Types of the events it gets: types, prefixes such as `charge.*`, or `*` for all.');
 const about = text(500).allow('', null).description('For people.');
 const ownRetryPolicy = retryPolicy
   .allow(null)
-  .description('When failed attempts are made again; null: the preset `default`.');
+  .description('When failed attempts are retried; null: the preset `default`.');
 const ownMaxInFlight = maxInFlight
   .allow(null)
-  .description('Requests to it at once; null: the default of the server.');
-const ownRateLimit = rateLimit.allow(null).description('Requests to it, evenly spaced; null: not limited.');
+  .description('Most requests in flight to this endpoint; null: the default of the server.');
+const ownRateLimit = rateLimit
+  .allow(null)
+  .description('Rate of requests to this endpoint, evenly spaced; null: not limited.');
 const signingNote = 'How its requests are signed.';
 
 const settings = {
@@ -137,9 +139,9 @@ export const patchEndpointBody = Joi.object<PatchEndpointBody>({
   signing: signingPatch.allow(null).description(signingNote),
   retryPolicy: retryPolicyPatch
     .allow(null)
-    .description('Merged into the policy there is; null: the preset `default`.'),
+    .description('Merged into the stored policy; null: the preset `default`.'),
   maxInFlight: ownMaxInFlight,
-  rateLimit: rateLimitPatch.allow(null).description('Merged into the limit there is; null: not limited.'),
+  rateLimit: rateLimitPatch.allow(null).description('Merged into the stored limit; null: not limited.'),
 }).min(1);
 
 const secret = documented(
@@ -160,20 +162,20 @@ export const rotateSecretBody = Joi.object<RotateSecretBody>({
     .min(0)
     .max(604_800)
     .default(overlapSecondsDefault)
-    .description('How long the secret before signs along.'),
+    .description('How long the previous secret also signs.'),
   secret,
 });
 
 export const endpointResource = Joi.object<EndpointResource>({
   id: idText('endpoint').required(),
   customerId: customerId.required(),
-  url: Joi.string().required().description('Where its events are sent to.'),
-  eventTypes: Joi.array().items(eventFilter).required().description('Which events it gets.'),
+  url: Joi.string().required().description('The URL that its events are sent to.'),
+  eventTypes: Joi.array().items(eventFilter).required().description('Types of the events it gets.'),
   description: Joi.string().allow('', null).required().description('For people.'),
   headers: Joi.object()
     .pattern(Joi.string(), Joi.string())
     .required()
-    .description('Names; values are masked.'),
+    .description('Header names with masked values.'),
   signing: signingResource.required().description(signingNote),
   retryPolicy: ownRetryPolicy.required(),
   maxInFlight: ownMaxInFlight.required(),
@@ -181,24 +183,29 @@ export const endpointResource = Joi.object<EndpointResource>({
   status: Joi.string()
     .valid(...endpointStatuses)
     .required()
-    .description('Its deliveries are sent while it is enabled, and held otherwise.'),
+    .description('While it is `enabled` its deliveries are sent, otherwise they are held.'),
   disabledReason: Joi.string()
     .allow(null)
     .required()
     .description(
-      'Why it is disabled. `gone`: it answered 410. `failing`: no attempt had been delivered for days.',
+      'Why it is disabled. `gone`: it responded with 410. `failing`: all attempts failed for days.',
     ),
   breaker: Joi.object({
     state: Joi.string()
       .valid(...breakerStates)
       .required()
-      .description('Everything is sent while it is closed, and nothing while it is open.'),
-    openUntil: time.allow(null).required().description('Set while it is open: nothing is sent before.'),
+      .description(
+        '`closed`: deliveries are sent. `open`: nothing is sent. `half_open`: one attempt at a time.',
+      ),
+    openUntil: time
+      .allow(null)
+      .required()
+      .description('Set while it is open: nothing is sent before this time.'),
   })
     .required()
     .description(
-      'The circuit breaker: it opens after 5 failed attempts in a row, or 12 of the last 20, for 5 s and longer. ' +
-        'Then it is half-open: one attempt at a time, until one is delivered.',
+      'The circuit breaker. It opens after 5 failed attempts in a row, or 12 of the last 20, for 5 s or longer. Then ' +
+        'it is half-open: it allows one attempt at a time, until one is delivered.',
     ),
   healthScore: Joi.number()
     .integer()
@@ -206,30 +213,33 @@ export const endpointResource = Joi.object<EndpointResource>({
     .max(100)
     .required()
     .description(
-      'The share of attempts that are delivered, in percent, newer ones weighing more: each moves it by 5 % of the way ' +
-        'to 100 or to 0. 100 at first. Attempts answered with 429 do not count.',
+      'The share of delivered attempts in percent, with more weight on newer attempts: each moves it by 5 % of the way ' +
+        'to 100 or to 0. It starts at 100. Attempts with the status 429 do not count.',
     ),
   failingSince: time
     .allow(null)
     .required()
     .description(
-      'When the first of the attempts started that have all failed since; null while it works. After 5 days it is disabled, ' +
-        'unless the operator has set another time.',
+      'Start of the first attempt since which all have failed; null while the endpoint works. After 5 days of failures ' +
+        'it is disabled, unless the operator has set another time.',
     ),
   secrets: Joi.array()
     .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
     .required()
-    .description('Signing secrets without values; the one without an expiry is current.'),
+    .description('Signing secrets without values. The current secret has no expiry.'),
   createdAt: time.required(),
   updatedAt: time.required(),
 });
 
 export const createdEndpointResource = endpointResource.append<CreatedEndpointResource>({
-  secret: secret.required().description('The signing secret, shown this once.'),
+  secret: secret.required().description('The signing secret, shown only in this response.'),
 });
 
 export const rotatedSecretResource = Joi.object<RotatedSecretResource>({
-  secret: secret.required().description('The new signing secret, shown this once.'),
+  secret: secret.required().description('The new signing secret, shown only in this response.'),
   createdAt: time.required(),
-  previousExpiresAt: time.allow(null).required().description('Until when the secret before signs along.'),
+  previousExpiresAt: time
+    .allow(null)
+    .required()
+    .description('The previous secret also signs until this time.'),
 });

@@ -27,13 +27,13 @@ export interface EventTypeResource {
 const schema = Joi.alternatives(Joi.object().unknown(), Joi.boolean())
   .messages({ 'alternatives.types': '{{#label}} must be a JSON Schema: an object, true or false' })
   .description(
-    'A JSON Schema (2020-12) for `data`. Where it is set, an event that does not fit is refused with 422. ' +
-      '`pattern` and `patternProperties` are checked in linear time, so they take no lookarounds, no backreferences and no ' +
-      'repeats above 1000; references lead to the schema itself only; `format` is checked. Numbers are compared as doubles. ' +
-      'At most 64 KiB, nested at most 100 levels deep; so may be the `data` that is checked.',
+    'A JSON Schema (2020-12) for `data`. An event that does not match it is refused with 422. `pattern` and ' +
+      '`patternProperties` are checked in linear time, so lookarounds, backreferences and repeats above 1000 are not ' +
+      'allowed. A reference can only point into the schema itself; `format` is checked. Numbers are compared as ' +
+      'doubles. The schema has at most 64 KiB and 100 levels; the checked `data` has at most 100 levels too.',
   );
 const example = Joi.any().description(
-  'An example of `data`; it has to fit the schema, and may be nested at most 100 levels deep.',
+  'An example of `data`. It must match the schema and have at most 100 levels.',
 );
 
 export const putEventTypeBody = Joi.object<PutEventTypeBody>({
@@ -49,7 +49,7 @@ export const putEventTypeBody = Joi.object<PutEventTypeBody>({
 
 export const listEventTypesQuery = Joi.object<ListEventTypesQuery>({
   ...pageFields,
-  archived: Joi.boolean().description('Those that are archived, or those that are not; all when left out.'),
+  archived: Joi.boolean().description('True: archived types only. False: the others only. Default: all.'),
 });
 
 export const eventTypeResource = Joi.object<EventTypeResource>({
@@ -57,7 +57,7 @@ export const eventTypeResource = Joi.object<EventTypeResource>({
   description: Joi.string().allow(null, '').required().description('For people.'),
   schema: schema.allow(null).required(),
   example: example.allow(null).required(),
-  archivedAt: time.allow(null).required().description('Since when it is archived; null: it is not.'),
+  archivedAt: time.allow(null).required().description('When it was archived; null: it is not archived.'),
   createdAt: time.required(),
   updatedAt: time.required(),
 });

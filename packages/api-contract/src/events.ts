@@ -69,17 +69,21 @@ export const idempotencyKey = allowedForm(
   Joi.string()
     .max(255)
     .pattern(/^[\x20-\x7e]+$/)
-    .description('A repeat with the same key within the window gets the first answer and creates nothing.'),
+    .description(
+      'A repeated request with the same key within the window gets the first response and creates nothing.',
+    ),
   'must be 1 to 255 printable ASCII characters, such as "order-17"',
 ).label('Idempotency-Key');
 
 export const eventInput = Joi.object<EventInput>({
   customerId: customerId.required(),
   type: producerEventType.required(),
-  data: Joi.any().required().description('Any JSON value; kept and sent as the bytes that were received.'),
-  externalId: text(255).description('The producer’s own id; idempotent like the header.'),
+  data: Joi.any().required().description('Any JSON value, stored and sent as the bytes that were received.'),
+  externalId: text(255).description(
+    'The producer’s id of the event. It makes the request idempotent, as the header does.',
+  ),
   timestamp: timestampInput().description(
-    'The producer’s own time of the event; the time of acceptance when left out.',
+    'The producer’s time of the event. Default: the time of acceptance.',
   ),
 });
 
@@ -95,7 +99,7 @@ export const documentedBatchBody = Joi.object<{ events: EventInput[] }>({
     .min(1)
     .max(batchEventsMax)
     .required()
-    .description('The events, each as in a request of its own.'),
+    .description('The events, each as in a single request.'),
 });
 
 export const acceptedEventResource = Joi.object<AcceptedEventResource>({
@@ -103,29 +107,29 @@ export const acceptedEventResource = Joi.object<AcceptedEventResource>({
   customerId: customerId.required(),
   type: eventType.required(),
   timestamp: time.required(),
-  deliveries: Joi.number().integer().min(0).required().description('How many endpoints it goes to.'),
+  deliveries: Joi.number().integer().min(0).required().description('Number of endpoints that it is sent to.'),
 });
 
 const batchItem = Joi.alternatives(
   Joi.object({
-    status: Joi.number().valid(202).required().description('It is accepted.'),
+    status: Joi.number().valid(202).required().description('The event was accepted.'),
     id: idText('event').required(),
   }),
   Joi.object({
-    status: Joi.number().integer().min(400).max(599).required().description('It is refused.'),
+    status: Joi.number().integer().min(400).max(599).required().description('The event was refused.'),
     code: Joi.string()
       .valid(...Object.keys(problemCodes))
       .required()
-      .description('Why, as in a problem document.'),
-    detail: Joi.string().required().description('For people; may change.'),
+      .description('The reason, as in a problem document.'),
+    detail: Joi.string().required().description('Text for people. It may change.'),
     errors: Joi.array()
       .items(
         Joi.object({
-          path: Joi.string().allow('').required().description('Dotted; empty for the whole.'),
-          message: Joi.string().required().description('What is wrong there.'),
+          path: Joi.string().allow('').required().description('Dotted path; empty for the whole value.'),
+          message: Joi.string().required().description('What is wrong at this path.'),
         }),
       )
-      .description('Where in the event something is wrong.'),
+      .description('The errors in the event.'),
   }),
 );
 
@@ -144,11 +148,15 @@ export const eventResource = Joi.object<EventResource>({
   id: idText('event').required(),
   customerId: customerId.required(),
   type: eventType.required(),
-  externalId: Joi.string().allow(null).required().description('The producer’s own id.'),
+  externalId: Joi.string().allow(null).required().description('The producer’s id of the event.'),
   timestamp: time.required(),
   acceptedAt: time.required(),
-  deliveryCount: Joi.number().integer().min(0).required().description('How many endpoints it goes to.'),
-  test: Joi.boolean().required().description('It was made to test an endpoint.'),
+  deliveryCount: Joi.number()
+    .integer()
+    .min(0)
+    .required()
+    .description('Number of endpoints that it is sent to.'),
+  test: Joi.boolean().required().description('True for a test of an endpoint.'),
 });
 
 export const eventDetailResource = eventResource.append<EventDetailResource>({

@@ -54,7 +54,7 @@ export const producerEventType = documented(
       .max(eventTypeLengthMax)
       .custom((value: string, helpers) => (isReservedEventType(value) ? helpers.error('any.invalid') : value))
       .description(
-        'Dot-separated name, such as `invoice.paid`. Names that begin with `posthorn.` are Posthorn’s own.',
+        'Dot-separated name, such as `invoice.paid`. Names that begin with `posthorn.` are reserved.',
       ),
     eventTypeForm,
     (text) => (isReservedEventType(text) ? reservedEventType : null),
@@ -63,8 +63,8 @@ export const producerEventType = documented(
 );
 
 const reservedEventType =
-  'must not be "posthorn" or begin with "posthorn.", in any case: these types are kept for the operational ' +
-  'events that Posthorn sends itself; take another name, such as "acme.invoice.paid"';
+  'must not be "posthorn" or begin with "posthorn.", in upper or lower case: these types are reserved for the ' +
+  'operational events that Posthorn itself sends; use another name, such as "acme.invoice.paid"';
 
 export const eventFilter = documented(
   allowedForm(
@@ -156,8 +156,8 @@ export function timeBounds(what: string): { since: joi.StringSchema; until: joi.
 export const time = Joi.string().isoDate().description('ISO 8601, UTC.');
 
 const rateLimitFields = {
-  max: Joi.number().integer().min(1).max(1_000_000).description('How many within the time.'),
-  perSeconds: Joi.number().integer().min(1).max(86_400).description('The time, in seconds.'),
+  max: Joi.number().integer().min(1).max(1_000_000).description('Most requests in this time.'),
+  perSeconds: Joi.number().integer().min(1).max(86_400).description('The time in seconds.'),
 };
 
 export const rateLimit = Joi.object<RateLimit>({

@@ -30,17 +30,18 @@ const count = Joi.number().integer().min(0).required();
 
 export const ledgerResource = Joi.object<LedgerResource>({
   accepted: count.description(
-    'Deliveries promised: the fan-out counts stored with the events, and what replays added. Of one endpoint: its deliveries.',
+    'All deliveries: the fan-out counts stored with the events, and those added by replays. With a filter by ' +
+      'endpoint: the deliveries of the endpoint.',
   ),
-  delivered: count.description('Of those, delivered.'),
-  pending: count.description('On their way.'),
-  held: count.description('Their endpoint is paused or disabled.'),
-  deadLettered: count.description('Not tried again by themselves.'),
-  cancelled: count.description('Cancelled, or their endpoint was deleted.'),
+  delivered: count.description('Delivered deliveries.'),
+  pending: count.description('Deliveries that are not finished.'),
+  held: count.description('Deliveries of endpoints that are paused or disabled.'),
+  deadLettered: count.description('Not retried any more.'),
+  cancelled: count.description('Cancelled, also because the endpoint was deleted.'),
   unmatchedEvents: Joi.number()
     .integer()
     .min(0)
     .allow(null)
     .required()
-    .description('Events without a delivery; null for one endpoint.'),
+    .description('Events without a delivery; null with a filter by endpoint.'),
 });

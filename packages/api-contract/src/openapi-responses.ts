@@ -96,7 +96,7 @@ function problemResponse(group: readonly [ProblemCode, ...ProblemCode[]]): OpenA
 const codes = Object.keys(problemCodes) as ProblemCode[];
 
 const requestIdHeader = {
-  description: 'The caller’s, if sane, or ours.',
+  description: 'The `X-Request-Id` of the request if it is valid, otherwise a new id.',
   required: true,
   schema: { type: 'string' },
 } as const;

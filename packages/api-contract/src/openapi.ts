@@ -45,9 +45,9 @@ export function buildOpenApi({ version = '0.1.0' }: { version?: string | undefin
 }
 
 const description =
-  'Self-hosted webhook delivery. Times are ISO 8601 in UTC, ids are TypeIDs such as `evt_…`. ' +
-  'Every answer carries `X-Request-Id`; errors are problem documents (RFC 9457) with a stable `code`. ' +
-  'Unknown members of a body and unknown query parameters are refused.';
+  'Self-hosted webhook delivery. Times are ISO 8601 in UTC, ids are TypeIDs such as `evt_…`. Every response has ' +
+  '`X-Request-Id`; errors are problem documents (RFC 9457) with a stable `code`. Unknown members of a body and ' +
+  'unknown query parameters are refused.';
 
 const tags = [
   {
@@ -59,28 +59,28 @@ const tags = [
     name: 'One-shots',
     description: 'A payload for a URL that no endpoint was made for, with everything else as for events.',
   },
-  { name: 'Customers', description: 'Owners of endpoints and events. Their ids are chosen by the operator.' },
-  { name: 'Endpoints', description: 'URLs that customers want their events at.' },
-  { name: 'History', description: 'What was accepted and what became of it.' },
+  { name: 'Customers', description: 'Owners of endpoints and events. The operator chooses their ids.' },
+  { name: 'Endpoints', description: 'URLs that events are sent to.' },
+  { name: 'History', description: 'Accepted events, their deliveries and attempts.' },
   {
     name: 'Event types',
-    description: 'The catalogue: what events there are, and what their data has to be.',
+    description: 'The catalogue of event types and the schemas of their data.',
   },
-  { name: 'Replays', description: 'Many deliveries sent again by filter, at a pace.' },
+  { name: 'Replays', description: 'Sending many deliveries again, by filter and at a limited rate.' },
   { name: 'API keys', description: 'Access for producers and operators.' },
   {
     name: 'Portal',
     description:
-      'Lets a customer’s people see and replay its history and manage its endpoints. An operator makes a link; the portal ' +
-      'exchanges it for a session.',
+      'People of a customer can see and replay its history and manage its endpoints. An operator creates a link; the ' +
+      'portal exchanges it for a session.',
   },
   {
     name: 'Operational events',
     description:
-      'What Posthorn sends about its own work: to the endpoints of the customer `posthorn`, and to the `notificationUrl` of ' +
-      'the customer that it is about. Signed deliveries like any other.',
+      'Events that Posthorn itself sends: to the endpoints of the customer `posthorn`, and to the `notificationUrl` of ' +
+      'the customer they are about. They are signed deliveries like any other.',
   },
-  { name: 'Service', description: 'No key needed.' },
+  { name: 'Service', description: 'These operations need no API key.' },
 ];
 
 function describeWebhooks(): OpenApiDocument['webhooks'] {

@@ -19,8 +19,8 @@ export const operationalEvents: Readonly<Record<OperationalEventType, Operationa
   'posthorn.delivery.exhausted': {
     summary: 'Deliveries became dead letters',
     description:
-      'They will not be tried again by themselves. At most one event per endpoint, reason and minute: `deliveries` says ' +
-      'how many there were since the last one.',
+      'They are not retried any more. At most one event per endpoint, reason and minute: `deliveries` is the number ' +
+      'since the last event.',
     data: Joi.object({
       ...aboutEndpoint,
       reason: Joi.string()
@@ -29,13 +29,13 @@ export const operationalEvents: Readonly<Record<OperationalEventType, Operationa
           '`attempts_exhausted`, `expired`, `expired_by_breaker`, `expired_by_rate_limit` or `gone`.',
         ),
       deliveries: count,
-      deliveryIds: Joi.array().items(idText('delivery')).required().description('The first ten.'),
+      deliveryIds: Joi.array().items(idText('delivery')).required().description('Ids of the first ten.'),
       lastAt: time.required().description('When the last of them ended.'),
     }),
   },
   'posthorn.endpoint.failing': {
-    summary: 'All attempts of an endpoint have been failing for some time',
-    description: 'Once, until it has recovered.',
+    summary: 'All attempts of an endpoint have failed for some time',
+    description: 'Sent once, until the endpoint has recovered.',
     data: Joi.object({
       ...aboutEndpoint,
       failingSince: time.required().description('When the first of these attempts started.'),
@@ -43,20 +43,20 @@ export const operationalEvents: Readonly<Record<OperationalEventType, Operationa
       disabledAt: time
         .allow(null)
         .required()
-        .description('From when on it is disabled by the next failed attempt; null where it never is.'),
+        .description('After this time the next failed attempt disables it; null if it is never disabled.'),
     }),
   },
   'posthorn.endpoint.disabled': {
     summary: 'An endpoint was disabled',
-    description: 'Its deliveries are held until someone enables it.',
+    description: 'Its deliveries are held until it is enabled.',
     data: Joi.object({
       ...aboutEndpoint,
-      reason: Joi.string().required().description('`failing`, or `gone`: it answered 410.'),
+      reason: Joi.string().required().description('`failing`, or `gone`: it responded with 410.'),
     }),
   },
   'posthorn.endpoint.recovered': {
-    summary: 'An endpoint is back',
-    description: 'After `failing` an attempt was delivered, or after `disabled` someone enabled it.',
+    summary: 'An endpoint has recovered',
+    description: 'An attempt was delivered after `failing`, or it was enabled after `disabled`.',
     data: Joi.object({
       ...aboutEndpoint,
       because: Joi.string().valid('delivered', 'enabled').required(),

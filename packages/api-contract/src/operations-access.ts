@@ -19,7 +19,7 @@ export const accessOperations = {
     group,
     summary: 'Create an API key',
     description:
-      'The answer holds the key, this once. Scope `admin` allows everything, the other scopes included.',
+      'Only this response shows the key. The scope `admin` allows everything, including the other scopes.',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -27,7 +27,7 @@ export const accessOperations = {
     example: { name: 'billing backend', scopes: ['events:write'] },
     responses: {
       201: {
-        description: 'The key, or the first answer to a repeat.',
+        description: 'The key. A repeated request gets the first response.',
         schema: createdApiKeyResource,
         headers: repeatHeaders,
       },
@@ -54,14 +54,14 @@ export const accessOperations = {
     group,
     summary: 'Change the name or the rate limit of an API key',
     description:
-      'A merge patch (RFC 7396). Every process goes by it within a second, ten at the worst. Scopes cannot be changed: ' +
-      'make another key.',
+      'A merge patch (RFC 7396). Every process applies it within a second, or within ten at worst. Scopes cannot be ' +
+      'changed: create another key.',
     params: apiKeyParams,
     query: noQuery,
     body: patchApiKeyBody,
     bodyTypes: ['application/merge-patch+json', 'application/json'],
     example: { rateLimit: { max: 10, perSeconds: 1 } },
-    responses: { 200: { description: 'The key as it is now.', schema: apiKeyResource } },
+    responses: { 200: { description: 'The key after the change.', schema: apiKeyResource } },
     problems: ['invalid_request', 'not_found', 'unprocessable'],
   }),
   revokeApiKey: operation({
@@ -70,7 +70,7 @@ export const accessOperations = {
     path: '/v1/api-keys/{apiKeyId}',
     group,
     summary: 'Revoke an API key',
-    description: 'Every process refuses the key within a second, ten at the worst.',
+    description: 'Every process refuses the key within a second, or within ten at worst.',
     params: apiKeyParams,
     query: noQuery,
     body: null,
@@ -84,8 +84,9 @@ export const accessOperations = {
     group,
     summary: 'Read the audit log',
     description:
-      'Every change that was made over the API: who, what, when, from where. Values are not kept, and events are not changes. ' +
-      'Entries about a customer go when it is erased, but for that of the erasure itself.',
+      'Every change that was made over the API: who made it, what, when and from where. Values are not stored, and ' +
+      'sending events is not a change. Entries about a customer are removed when it is erased, except the entry of the ' +
+      'erasure.',
     params: noParams,
     query: listAuditEntriesQuery,
     body: null,

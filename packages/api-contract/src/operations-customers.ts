@@ -21,7 +21,7 @@ export const customerOperations = {
     path: '/v1/customers/{customerId}',
     group,
     summary: 'Create or replace a customer',
-    description: 'What the body leaves out is reset.',
+    description: 'Members that the body leaves out are reset.',
     createsNamed: true,
     params: customerParams,
     query: noQuery,
@@ -40,7 +40,7 @@ export const customerOperations = {
     path: '/v1/customers',
     group,
     summary: 'List customers',
-    description: 'A key that is restricted to one customer sees that one.',
+    description: 'A key that is restricted to one customer lists that customer only.',
     params: Joi.object<Record<string, never>>({}),
     query: pageQuery,
     body: null,
@@ -53,7 +53,7 @@ export const customerOperations = {
     path: '/v1/customers/{customerId}',
     group,
     summary: 'Read a customer',
-    description: 'Its `metadata` is the operator’s: a portal session gets it empty.',
+    description: '`metadata` belongs to the operator: a portal session gets it empty.',
     params: customerParams,
     query: noQuery,
     body: null,
@@ -67,12 +67,12 @@ export const customerOperations = {
     group,
     summary: 'Erase a customer',
     description:
-      'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and their ' +
-      'sessions, also what is in flight. Not reversible. From the beginning on the customer is not there; the answer comes when ' +
-      'the last row is gone. Asked again meanwhile it answers 409. An erasure that was cut short is gone on with by itself, or ' +
-      'when asked again; the receipt counts all of it. A process erases two customers at a time and has twenty more wait; ' +
-      'past that it answers 503. ' +
-      'The customer `posthorn`, which gets the operational events, cannot be erased.',
+      'Removes the customer with everything it owns: endpoints, events, deliveries, attempts, keys, portal links and ' +
+      'their sessions, also what is in flight. This cannot be undone. The customer is gone as soon as the erasure ' +
+      'starts; the response comes when the last row is removed. A second request during the erasure gets 409. An ' +
+      'erasure that was interrupted continues by itself, or with the next request; the receipt counts all of it. A ' +
+      'process erases two customers at a time and lets twenty more wait; beyond that it responds with 503. The ' +
+      'customer `posthorn`, which gets the operational events, cannot be erased.',
     params: customerParams,
     query: noQuery,
     body: null,

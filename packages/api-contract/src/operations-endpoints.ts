@@ -29,7 +29,7 @@ export const endpointOperations = {
     path: '/v1/customers/{customerId}/endpoints',
     group,
     summary: 'Create an endpoint',
-    description: 'The answer holds the signing secret, this once.',
+    description: 'Only this response shows the signing secret.',
     params: customerParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -41,7 +41,7 @@ export const endpointOperations = {
     },
     responses: {
       201: {
-        description: 'The endpoint with its secret, or the first answer to a repeat.',
+        description: 'The endpoint with its secret. A repeated request gets the first response.',
         schema: createdEndpointResource,
         headers: repeatHeaders,
       },
@@ -54,7 +54,7 @@ export const endpointOperations = {
     path: '/v1/customers/{customerId}/endpoints',
     group,
     summary: 'List a customer’s endpoints',
-    description: 'Deleted ones are not listed.',
+    description: 'Deleted endpoints are not listed.',
     params: customerParams,
     query: pageQuery,
     body: null,
@@ -68,7 +68,7 @@ export const endpointOperations = {
     group,
     summary: 'Read an endpoint',
     description:
-      'With its state, breaker and health. Secrets are listed without values, custom headers with masked ones.',
+      'With its status, breaker and health. Secrets are listed without values, custom headers with masked values.',
     params: endpointParams,
     query: noQuery,
     body: null,
@@ -82,14 +82,14 @@ export const endpointOperations = {
     group,
     summary: 'Change an endpoint',
     description:
-      'A merge patch (RFC 7396): members left out stay, null goes back to the default, nested objects merge. ' +
-      'Applies to what is still waiting as well.',
+      'A merge patch (RFC 7396): members that are left out stay as they are, null restores the default, nested objects ' +
+      'are merged. It also applies to deliveries that are waiting.',
     params: endpointParams,
     query: noQuery,
     body: patchEndpointBody,
     bodyTypes: ['application/merge-patch+json', 'application/json'],
     example: { eventTypes: ['*'], headers: { 'X-Team': 'billing', 'X-Old': null } },
-    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    responses: { 200: { description: 'The endpoint after the change.', schema: endpointResource } },
     problems: ['invalid_request', 'not_found', 'unprocessable'],
   }),
   deleteEndpoint: operation({
@@ -98,7 +98,7 @@ export const endpointOperations = {
     path: '/v1/endpoints/{endpointId}',
     group,
     summary: 'Delete an endpoint',
-    description: 'Its unfinished deliveries are cancelled; its history stays.',
+    description: 'Unfinished deliveries are cancelled. The history stays.',
     params: endpointParams,
     query: noQuery,
     body: null,
@@ -112,12 +112,12 @@ export const endpointOperations = {
     group,
     summary: 'Pause an endpoint',
     description:
-      'Its deliveries are held from here on, the pending ones too: up to 100,000, those past it are cancelled. ' +
-      'A disabled endpoint is refused.',
+      'From now on its deliveries are held, also those that are pending: up to 100,000, the others are cancelled. A ' +
+      'disabled endpoint is refused.',
     params: endpointParams,
     query: noQuery,
     body: null,
-    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    responses: { 200: { description: 'The endpoint after the change.', schema: endpointResource } },
     problems: ['not_found', 'conflict'],
   }),
   resumeEndpoint: operation({
@@ -127,14 +127,14 @@ export const endpointOperations = {
     group,
     summary: 'Resume a paused endpoint',
     description:
-      'What it holds is released or cancelled: some thousands before the answer, the rest soon after. ' +
-      'A disabled endpoint is refused: enable it.',
+      'Held deliveries are released or cancelled: some thousands before the response, the rest soon after. A disabled ' +
+      'endpoint is refused: enable it instead.',
     params: endpointParams,
     query: noQuery,
     body: resumeEndpointBody,
     bodyOptional: true,
     example: { held: 'release' },
-    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    responses: { 200: { description: 'The endpoint after the change.', schema: endpointResource } },
     problems: ['invalid_request', 'not_found', 'conflict'],
   }),
   enableEndpoint: operation({
@@ -144,13 +144,13 @@ export const endpointOperations = {
     group,
     summary: 'Enable a disabled endpoint',
     description:
-      'What it holds is released or cancelled, as with resume. A paused endpoint is refused: resume it.',
+      'Held deliveries are released or cancelled, as with resume. A paused endpoint is refused: resume it instead.',
     params: endpointParams,
     query: noQuery,
     body: resumeEndpointBody,
     bodyOptional: true,
     example: { held: 'cancel' },
-    responses: { 200: { description: 'The endpoint as it is now.', schema: endpointResource } },
+    responses: { 200: { description: 'The endpoint after the change.', schema: endpointResource } },
     problems: ['invalid_request', 'not_found', 'conflict'],
   }),
   testEndpoint: operation({
@@ -160,19 +160,20 @@ export const endpointOperations = {
     group,
     summary: 'Send a test to an endpoint',
     description:
-      'Sends an event of the type `posthorn.test`, once, whatever types the endpoint takes, and also while it is paused or ' +
-      'disabled. It goes through the same queue, limits and signing as other events. It is in the history, and neither in ' +
-      'the ledger nor in statistics; when it fails, that counts against nothing.',
+      'Sends an event of the type `posthorn.test` once, also if the endpoint does not take this type, is paused or is ' +
+      'disabled. The event uses the same queue, limits and signing as other events. It is in the history, but not in ' +
+      'the ledger or in statistics, and a failure does not affect the endpoint’s health.',
     params: endpointParams,
     query: noQuery,
     body: testEndpointBody,
     bodyOptional: true,
     example: { waitSeconds: 10 },
     responses: {
-      200: { description: 'The attempt, however it went.', schema: testedResource },
+      200: { description: 'The attempt, whether it was delivered or failed.', schema: testedResource },
       202: {
         description:
-          'Nothing was sent in that time: others wait before it, or the endpoint’s breaker or rate limit holds it up. It goes on.',
+          'The test was not sent in that time: other deliveries are before it, or the endpoint’s breaker or rate limit ' +
+          'delays it. It is still sent later.',
         schema: pendingTestResource,
       },
     },
@@ -185,8 +186,8 @@ export const endpointOperations = {
     group,
     summary: 'Rotate the signing secret',
     description:
-      'The secret before keeps signing along for the overlap, a day by default. To end an overlap early, ' +
-      'rotate to the current secret with `overlapSeconds` 0.',
+      'The previous secret also signs during the overlap, a day by default. To end an overlap early, rotate to the ' +
+      'current secret with `overlapSeconds` 0.',
     params: endpointParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -195,7 +196,8 @@ export const endpointOperations = {
     example: { overlapSeconds: 3600 },
     responses: {
       200: {
-        description: 'The new secret, this once, or the first answer to a repeat.',
+        description:
+          'The new secret, shown only in this response. A repeated request gets the first response.',
         schema: rotatedSecretResource,
         headers: repeatHeaders,
       },

@@ -17,9 +17,9 @@ export const eventTypeOperations = {
     group,
     summary: 'Create or replace an event type',
     description:
-      'A member that the body leaves out is reset, `archived` too. A new schema applies to events within a second. An event ' +
-      'whose type has no entry, or no schema, is not checked. Archive a type to hide it from the portal: producers that still ' +
-      'send it are not refused.',
+      'Members that the body leaves out are reset, including `archived`. A new schema applies to events within a ' +
+      'second. An event is not checked if its type has no entry or no schema. Archive a type to hide it from the ' +
+      'portal: events of this type are still accepted.',
     createsNamed: true,
     params: newEventTypeParams,
     query: noQuery,
@@ -43,7 +43,7 @@ export const eventTypeOperations = {
     group,
     summary: 'List the event types of the catalogue',
     description:
-      'Events of types that are not listed are accepted all the same. A portal session gets those that are not archived.',
+      'Events of types that are not listed are accepted too. A portal session gets the types that are not archived.',
     params: noParams,
     query: listEventTypesQuery,
     body: null,
@@ -56,7 +56,7 @@ export const eventTypeOperations = {
     path: '/v1/event-types/{name}',
     group,
     summary: 'Read an event type',
-    description: 'With its schema and its example, as they were put.',
+    description: 'With its schema and its example, as they were sent.',
     params: eventTypeParams,
     query: noQuery,
     body: null,
@@ -70,8 +70,8 @@ export const eventTypeOperations = {
     group,
     summary: 'Delete an event type from the catalogue',
     description:
-      'Events of the type stay, and so do endpoints that ask for it. More of it are accepted, without being checked. The name ' +
-      'can be put again.',
+      'Events of this type and endpoints that filter by it stay. New events of this type are accepted without a check. ' +
+      'The name can be used again.',
     params: eventTypeParams,
     query: noQuery,
     body: null,

@@ -12,7 +12,7 @@ import { operation } from './operation.js';
 const group = 'Ingest';
 
 export const repeatHeaders = {
-  'Idempotent-Replayed': '`true` when this repeats the answer to an earlier request.',
+  'Idempotent-Replayed': '`true` when this is the response to an earlier request with the same key.',
 };
 
 export const eventOperations = {
@@ -23,8 +23,9 @@ export const eventOperations = {
     group,
     summary: 'Send an event',
     description:
-      'Answered after the event and its deliveries are committed. `data` is kept and sent as the exact bytes that were received. ' +
-      'The request may have 256 KiB by default. Where its type has a schema in the catalogue, `data` has to fit it (422).',
+      'The response comes after the event and its deliveries are committed. `data` is stored and sent as the exact ' +
+      'bytes that were received. By default the request may have 256 KiB. If the event type has a schema in the ' +
+      'catalogue, `data` must match it (422).',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -32,7 +33,7 @@ export const eventOperations = {
     example: { customerId: 'acme', type: 'invoice.paid', data: { invoice: 'in_1042', total: 99.5 } },
     responses: {
       202: {
-        description: 'Accepted, or the first answer to a repeat.',
+        description: 'Accepted. A repeated request gets the first response.',
         schema: acceptedEventResource,
         headers: repeatHeaders,
       },
@@ -54,8 +55,9 @@ export const eventOperations = {
     group,
     summary: 'Send up to 1,000 events',
     description:
-      'Events are checked and committed independently; the results are in order. With an `Idempotency-Key` each place in the ' +
-      'list has a key of its own, made of the header and its index. The request may have 5 MiB, each `data` as much as a single event.',
+      'Events are checked and committed independently; the results have the same order. With an `Idempotency-Key` each ' +
+      'event of the list has its own key, made of the header and the event’s index. The request may have 5 MiB, and ' +
+      'each `data` as much as a single event.',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },

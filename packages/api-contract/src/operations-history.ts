@@ -23,7 +23,7 @@ export const historyOperations = {
     path: '/v1/events',
     group,
     summary: 'List events',
-    description: '`since` (inclusive) and `until` (exclusive) bound the time of acceptance.',
+    description: '`since` (inclusive) and `until` (exclusive) filter by the time of acceptance.',
     params: noParams,
     query: listEventsQuery,
     body: null,
@@ -49,7 +49,8 @@ export const historyOperations = {
     path: '/v1/deliveries',
     group,
     summary: 'List deliveries',
-    description: '`since` (inclusive) and `until` (exclusive) bound the time at which the delivery was made.',
+    description:
+      '`since` (inclusive) and `until` (exclusive) filter by the time at which the delivery was created.',
     params: noParams,
     query: listDeliveriesQuery,
     body: null,
@@ -62,7 +63,7 @@ export const historyOperations = {
     path: '/v1/deliveries/{deliveryId}',
     group,
     summary: 'Read a delivery',
-    description: 'Its state now; its attempts tell how it came there.',
+    description: 'Its current state. Its attempts show how it got there.',
     params: deliveryParams,
     query: noQuery,
     body: null,
@@ -76,7 +77,7 @@ export const historyOperations = {
     group,
     summary: 'List a delivery’s attempts',
     description:
-      'What was sent, what came back, and when the next one is due. Values of custom headers are masked.',
+      'Request and response of each attempt, and the time of the next one. Values of custom headers are masked.',
     params: deliveryParams,
     query: pageQuery,
     body: null,
@@ -90,19 +91,20 @@ export const historyOperations = {
     group,
     summary: 'Watch a customer’s deliveries',
     description:
-      'Server-sent events, as things are recorded: `delivery.created`, `delivery.attempted`, and behind an attempt that ends ' +
-      'its delivery `delivery.delivered` or `delivery.dead_lettered`, each with `delivery` and, but for the first, ' +
-      '`attempt`; what ends without an attempt is told by `delivery.cancelled`, `delivery.dead_lettered` (expired) or ' +
-      '`delivery.delivered` (once before), with `delivery` only. Send the last `id` as `Last-Event-ID` to go on from there, ' +
-      'up to an hour later; a message can come twice, and `gap` says that some were left out. A comment comes every 15 ' +
-      'seconds. A reader that is too slow is cut off. 429: too many streams of this customer are open, 503: of all.',
+      'Server-sent events, sent when a change is recorded: `delivery.created`, `delivery.attempted`, and after an ' +
+      'attempt that ends its delivery also `delivery.delivered` or `delivery.dead_lettered`. Each has `delivery`, and ' +
+      'all but the first have `attempt`. A delivery that ends without an attempt gives `delivery.cancelled`, ' +
+      '`delivery.dead_lettered` (expired) or `delivery.delivered` (it was delivered before a replay), with `delivery` ' +
+      'only. To resume, send the last `id` as `Last-Event-ID` within an hour. A message can come twice, and `gap` ' +
+      'means that some were left out. A comment comes every 15 seconds. A reader that is too slow is disconnected. ' +
+      '429: too many streams of this customer are open. 503: too many streams are open in all.',
     params: customerParams,
     query: noQuery,
     headers: { 'Last-Event-ID': lastEventId },
     body: null,
     responses: {
       200: {
-        description: 'The stream, until either side ends it or the caller may not see it any more.',
+        description: 'The stream, until either side ends it or the caller loses access.',
         schema: Joi.string(),
         mediaType: 'text/event-stream',
       },
@@ -116,13 +118,13 @@ export const historyOperations = {
     group,
     summary: 'Send an event to an endpoint',
     description:
-      'Also to an endpoint that the event did not match or that did not exist then. The delivery is made if there was ' +
-      'none; otherwise it is replayed. One that is due already is left as it is.',
+      'Also to an endpoint that the event did not match, or that did not exist at that time. If there was no delivery, ' +
+      'one is created; otherwise it is replayed. A delivery that is already due is left as it is.',
     params: eventParams,
     query: noQuery,
     body: replayEventBody,
     example: { endpointId: 'ep_01h455vb4pex5vsknk084sn02q' },
-    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    responses: { 200: { description: 'The delivery after the change.', schema: deliveryResource } },
     problems: ['invalid_request', 'not_found', 'conflict'],
   }),
   replayDelivery: operation({
@@ -132,13 +134,14 @@ export const historyOperations = {
     group,
     summary: 'Replay a delivery',
     description:
-      'A finished one opens again with a fresh budget; the `webhook-id` stays, attempts are numbered on, and one that was ' +
-      'delivered ends as delivered however the replay goes. One that waits is brought forward. One that is due is being ' +
-      'sent or about to be: 409. Where the endpoint is paused or disabled it is held.',
+      'A finished delivery is opened again with all attempts of its retry policy. The `webhook-id` stays the same, and ' +
+      'attempts are numbered on from the last one. A delivery that was delivered before ends as delivered, also if the ' +
+      'replay fails. A delivery that waits for a retry is sent at once. One that is due gets 409, because it is being ' +
+      'sent or is about to be. If the endpoint is paused or disabled, the delivery is held.',
     params: deliveryParams,
     query: noQuery,
     body: null,
-    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    responses: { 200: { description: 'The delivery after the change.', schema: deliveryResource } },
     problems: ['not_found', 'conflict', 'delivery_in_flight'],
   }),
   cancelDelivery: operation({
@@ -148,12 +151,12 @@ export const historyOperations = {
     group,
     summary: 'Cancel an unfinished delivery',
     description:
-      'An attempt that is on its way is recorded all the same, and its success makes the delivery delivered. ' +
-      'The replay of a delivered one ends as delivered.',
+      'An attempt that is in flight is still recorded; if it succeeds, the delivery becomes delivered. The replay of a ' +
+      'delivered one ends as delivered.',
     params: deliveryParams,
     query: noQuery,
     body: null,
-    responses: { 200: { description: 'The delivery as it is now.', schema: deliveryResource } },
+    responses: { 200: { description: 'The delivery after the change.', schema: deliveryResource } },
     problems: ['not_found', 'conflict'],
   }),
   cancelDeliveries: operation({
@@ -163,16 +166,16 @@ export const historyOperations = {
     group,
     summary: 'Cancel unfinished deliveries by filter',
     description:
-      '`since` (inclusive) and `until` (exclusive) bound the time of the event. At most 20,000 per call. With `dryRun` it ' +
-      'only counts. One dry run of a customer is counted at a time in a process, and five wait: 429 for more, 503 when ' +
-      'too many wait in all.',
+      '`since` (inclusive) and `until` (exclusive) filter by the time of the event. A request cancels at most 20,000. ' +
+      'With `dryRun` it only counts. A process runs one dry run per customer at a time and lets five wait: more get ' +
+      '429, and 503 when too many wait in all.',
     params: noParams,
     query: noQuery,
     body: cancelDeliveriesBody,
     example: { customerId: 'acme', status: 'held' },
     responses: {
       200: {
-        description: 'How many match, and how many were cancelled.',
+        description: 'Number of matching and of cancelled deliveries.',
         schema: cancelledDeliveriesResource,
       },
     },
@@ -185,9 +188,10 @@ export const historyOperations = {
     group,
     summary: 'Read the ledger',
     description:
-      'accepted = delivered + pending + held + deadLettered + cancelled, at any time. `since` (inclusive) and `until` ' +
-      '(exclusive) bound the time at which events were accepted. Counted anew for every request: give bounds on a long history. ' +
-      'One of a customer is counted at a time in a process, and five wait: 429 for more, 503 when too many wait in all.',
+      'At any time, accepted = delivered + pending + held + deadLettered + cancelled. `since` (inclusive) and `until` ' +
+      '(exclusive) filter by the time at which events were accepted. Every request counts again: set bounds on a long ' +
+      'history. A process counts for one request per customer at a time and lets five wait: more get 429, and 503 when ' +
+      'too many wait in all.',
     params: noParams,
     query: ledgerQuery,
     body: null,
@@ -201,10 +205,10 @@ export const historyOperations = {
     group,
     summary: 'Read statistics for charts',
     description:
-      'Attempts, their latency, and ends of deliveries by minute, hour or day. Counted in the background: what happened ' +
-      'in the last few seconds, or is recorded late, is added to its bucket when it is read. Kept as long as events. ' +
-      `At most ${statsBucketsMax} buckets per answer. Of more than one endpoint, one answer for a customer is read at a ` +
-      'time in a process, and five wait: 429 for more, 503 when too many wait in all.',
+      'Attempts, their latency, and finished deliveries by minute, hour or day. They are counted in the background: ' +
+      'attempts of the last few seconds, and those recorded late, are added to their bucket soon after. They are kept as ' +
+      `long as events. A response has at most ${statsBucketsMax} buckets. For more than one endpoint a process reads one ` +
+      'response per customer at a time and lets five wait: more get 429, and 503 when too many wait in all.',
     params: noParams,
     query: statsQuery,
     body: null,

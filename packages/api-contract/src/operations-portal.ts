@@ -19,10 +19,11 @@ export const portalOperations = {
     method: 'post',
     path: '/v1/customers/{customerId}/portal-links',
     group,
-    summary: 'Make a link into the portal',
+    summary: 'Create a portal link',
     description:
-      'For one of the customer’s people: hand it over, do not keep it. It opens the portal once, and only until it expires. ' +
-      'The URL starts with `POSTHORN_PUBLIC_URL`, or else with where this request was sent to.',
+      'For a person of the customer: hand the link over, do not store it. It opens the portal once, and only until it ' +
+      'expires. The URL starts with `POSTHORN_PUBLIC_URL`. If that is not set, it starts with the address that this ' +
+      'request was sent to.',
     params: customerParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -31,7 +32,7 @@ export const portalOperations = {
     example: { expiresInSeconds: 900 },
     responses: {
       201: {
-        description: 'The link, or the first answer to a repeat.',
+        description: 'The link. A repeated request gets the first response.',
         schema: portalLinkResource,
         headers: repeatHeaders,
       },
@@ -44,11 +45,11 @@ export const portalOperations = {
     path: '/v1/customers/{customerId}/portal-links',
     group,
     summary: 'Revoke a customer’s portal links',
-    description: 'Links that nobody opened yet, and the sessions of those that were opened, end at once.',
+    description: 'Unopened links, and the sessions of opened links, end at once.',
     params: customerParams,
     query: noQuery,
     body: null,
-    responses: { 204: { description: 'There is none left.' } },
+    responses: { 204: { description: 'No link is left.' } },
     problems: ['not_found'],
   }),
   openPortalSession: operation({
@@ -58,8 +59,9 @@ export const portalOperations = {
     group,
     summary: 'Open a portal session with a link',
     description:
-      'The link’s token is the credential; nothing else is sent. It is good once: of several that try only one gets the ' +
-      'session. The session’s token is sent as `Authorization: Bearer phs_…`; it lasts as long as `POSTHORN_PORTAL_SESSION_SECONDS` says.',
+      'The token of the link is the only credential. It is valid once: if several requests use it, only one gets the ' +
+      'session. Send the token of the session as `Authorization: Bearer phs_…`. The session lasts for ' +
+      '`POSTHORN_PORTAL_SESSION_SECONDS`.',
     params: noParams,
     query: noQuery,
     body: openPortalSessionBody,
@@ -73,11 +75,11 @@ export const portalOperations = {
     path: '/v1/portal/session',
     group,
     summary: 'Read the portal session',
-    description: 'Whose it is, and until when it lasts.',
+    description: 'Its customer, and when it expires.',
     params: noParams,
     query: noQuery,
     body: null,
-    responses: { 200: { description: 'The session that asks.', schema: portalSessionResource } },
+    responses: { 200: { description: 'The session of this request.', schema: portalSessionResource } },
     problems: [],
   }),
   endPortalSession: operation({
@@ -86,11 +88,11 @@ export const portalOperations = {
     path: '/v1/portal/session',
     group,
     summary: 'End the portal session',
-    description: 'For signing out. The customer’s other sessions go on.',
+    description: 'For signing out. Other sessions of the customer stay open.',
     params: noParams,
     query: noQuery,
     body: null,
-    responses: { 204: { description: 'The token is good no more.' } },
+    responses: { 204: { description: 'The token is no longer valid.' } },
     problems: [],
   }),
 } as const;

@@ -10,7 +10,7 @@ import { listReplaysQuery, replayBody, replayMatchesResource, replayResource } f
 const group = 'Replays';
 
 const replayParams = Joi.object<{ replayId: string }>({ replayId: idInput('replay').required() });
-const changed = { 200: { description: 'The replay as it is now.', schema: replayResource } };
+const changed = { 200: { description: 'The replay after the change.', schema: replayResource } };
 
 export const replayOperations = {
   createReplay: operation({
@@ -20,21 +20,25 @@ export const replayOperations = {
     group,
     summary: 'Replay many deliveries by filter',
     description:
-      'Opens the finished deliveries that match, each once and by the rules of a single replay, at a pace: at every endpoint ' +
-      'at most 50 of them are unfinished at a time, so that nobody else waits. What finishes after the replay was made is ' +
-      'not part of it, nor is what fails again. An endpoint that is paused or disabled waits until it is enabled, while ' +
-      'the others go on. One replay per customer is running or paused at a time: 409 `replay_in_progress`. With `dryRun` ' +
-      'it only counts, and `Idempotency-Key` has no effect. One of a customer is counted at a time in a process, and five ' +
-      'wait: 429 for more, 503 when too many wait in all.',
+      'Opens each matching finished delivery once, by the rules of a single replay. It is paced: at most 50 of them ' +
+      'are unfinished at any endpoint, so that other deliveries do not wait. Deliveries that finish after the replay ' +
+      'was created are not part of it, nor are those that fail again. For an endpoint that is paused or disabled the ' +
+      'replay waits until it is enabled, while other endpoints continue. A customer has at most one running or paused ' +
+      'replay: 409 `replay_in_progress`. With `dryRun` the request only counts, and `Idempotency-Key` has no effect. A ' +
+      'process runs one dry run per customer at a time and lets five wait: more get 429, and 503 when too many wait in ' +
+      'all.',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
     body: replayBody,
     example: { customerId: 'acme', type: 'invoice.paid', since: '2026-01-31T00:00:00Z' },
     responses: {
-      200: { description: 'Dry run: what matches. Nothing was made.', schema: replayMatchesResource },
+      200: {
+        description: 'Dry run: the number of matches. No replay was created.',
+        schema: replayMatchesResource,
+      },
       201: {
-        description: 'The replay, which begins within a second; or the first answer to a repeat.',
+        description: 'The replay, which starts within a second. A repeated request gets the first response.',
         schema: replayResource,
         headers: repeatHeaders,
       },
@@ -47,7 +51,7 @@ export const replayOperations = {
     path: '/v1/replays',
     group,
     summary: 'List replays',
-    description: 'Running, paused and finished ones.',
+    description: 'Running, paused and finished replays.',
     params: noParams,
     query: listReplaysQuery,
     body: null,
@@ -60,7 +64,7 @@ export const replayOperations = {
     path: '/v1/replays/{replayId}',
     group,
     summary: 'Read a replay and its progress',
-    description: 'The counts go on while it runs: `matched` = `done` + `failed` + `remaining`.',
+    description: 'The counts change while it runs: `matched` = `done` + `failed` + `remaining`.',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -73,7 +77,7 @@ export const replayOperations = {
     path: '/v1/replays/{replayId}/pause',
     group,
     summary: 'Pause a replay',
-    description: 'Nothing more is opened once this is answered. What was opened goes on.',
+    description: 'After the response no more deliveries are opened. Those already opened are still sent.',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -86,7 +90,7 @@ export const replayOperations = {
     path: '/v1/replays/{replayId}/resume',
     group,
     summary: 'Resume a paused replay',
-    description: 'It goes on where it was paused.',
+    description: 'It continues where it was paused.',
     params: replayParams,
     query: noQuery,
     body: null,
@@ -100,8 +104,8 @@ export const replayOperations = {
     group,
     summary: 'Cancel a replay',
     description:
-      'Nothing more is opened once this is answered. What was opened goes on and is no longer counted; ' +
-      '`POST /v1/deliveries/cancel` ends it.',
+      'After the response no more deliveries are opened. Those already opened are still sent, but no longer counted; ' +
+      '`POST /v1/deliveries/cancel` cancels them.',
     params: replayParams,
     query: noQuery,
     body: null,

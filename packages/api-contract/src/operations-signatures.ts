@@ -8,10 +8,10 @@ export const signatureOperations = {
     method: 'post',
     path: '/v1/signatures/verify',
     group: 'Endpoints',
-    summary: 'Find out whether a received request verifies',
+    summary: 'Verify the signature of a received request',
     description:
-      'By the endpoint’s scheme and secrets as they are now, the time within five minutes. For finding out why ' +
-      'a receiver refuses what it gets; receivers verify by themselves.',
+      'Uses the endpoint’s current scheme and secrets; the timestamp must be within five minutes. Use it to find out ' +
+      'why a receiver refuses requests. Receivers verify by themselves.',
     params: noParams,
     query: noQuery,
     body: verifySignatureBody,
@@ -26,7 +26,9 @@ export const signatureOperations = {
       },
       body: '{"id":"evt_01h455vb4pex5vsknk084sn02q","type":"invoice.paid"}',
     },
-    responses: { 200: { description: 'Whether it verifies, and why not.', schema: verificationResource } },
+    responses: {
+      200: { description: 'Whether the signature is valid, and why not.', schema: verificationResource },
+    },
     problems: ['invalid_request', 'not_found'],
   }),
 } as const;

@@ -23,9 +23,10 @@ export const webhookOperations = {
     group,
     summary: 'Send a payload to a URL',
     description:
-      'One delivery, no endpoint needed. Answered after it is committed; from there on it is a delivery like any other, with ' +
-      'retries, history, replay and the customer’s limits. The payload is sent bare, as the exact bytes that were received, ' +
-      'signed (`standard`) with the customer’s one-shot secret. The request may have 256 KiB by default.',
+      'One delivery, without an endpoint. The response comes after it is committed. From then on it is a delivery like ' +
+      'any other, with retries, history, replay and the customer’s limits. The payload is sent without an envelope, as ' +
+      'the exact bytes that were received, signed (`standard`) with the customer’s one-shot secret. By default the ' +
+      'request may have 256 KiB.',
     params: noParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -38,7 +39,7 @@ export const webhookOperations = {
     },
     responses: {
       202: {
-        description: 'Accepted, or the first answer to a repeat.',
+        description: 'Accepted. A repeated request gets the first response.',
         schema: acceptedWebhookResource,
         headers: repeatHeaders,
       },
@@ -59,13 +60,14 @@ export const webhookOperations = {
     path: '/v1/webhooks/{id}/status',
     aliases: ['/api/v1/webhooks/{id}/status'],
     group,
-    summary: 'What became of it',
+    summary: 'Read the status of a one-shot',
     description:
-      'Of one-shots only. Under the same id `/v1/deliveries/{deliveryId}` has its attempts, and replays or cancels it.',
+      'For one-shots only. With the same id `/v1/deliveries/{deliveryId}` shows its attempts, and replays or cancels ' +
+      'it.',
     params: webhookParams,
     query: noQuery,
     body: null,
-    responses: { 200: { description: 'Its state now.', schema: webhookStatusResource } },
+    responses: { 200: { description: 'Its current status.', schema: webhookStatusResource } },
     problems: ['not_found'],
   }),
   getOneShotSecret: operation({
@@ -73,13 +75,16 @@ export const webhookOperations = {
     method: 'get',
     path: '/v1/customers/{customerId}/one-shot-secret',
     group,
-    summary: 'Which one-shot secrets sign',
-    description: 'During a rotation’s overlap there are several.',
+    summary: 'List the one-shot secrets',
+    description: 'The secrets that sign now. During the overlap of a rotation there are several.',
     params: customerParams,
     query: noQuery,
     body: null,
     responses: {
-      200: { description: 'Without values. Empty before the first one-shot.', schema: oneShotSecretResource },
+      200: {
+        description: 'Secrets without values. Empty before the first one-shot.',
+        schema: oneShotSecretResource,
+      },
     },
     problems: ['not_found'],
   }),
@@ -88,10 +93,10 @@ export const webhookOperations = {
     method: 'post',
     path: '/v1/customers/{customerId}/one-shot-secret/rotate',
     group,
-    summary: 'Make a new one-shot secret',
+    summary: 'Rotate the one-shot secret',
     description:
-      'The answer shows it, this once. One is made unseen with a customer’s first one-shot, so ask here, before or after, ' +
-      'for the one that receivers verify with.',
+      'Only this response shows the new secret. The first one-shot of a customer creates a secret that is not shown. ' +
+      'Use this operation, before or after it, to get the secret that receivers verify with.',
     params: customerParams,
     query: noQuery,
     headers: { 'Idempotency-Key': idempotencyKey },
@@ -100,7 +105,7 @@ export const webhookOperations = {
     example: { overlapSeconds: 3600 },
     responses: {
       200: {
-        description: 'The new secret, or the first answer to a repeat.',
+        description: 'The new secret. A repeated request gets the first response.',
         schema: rotatedSecretResource,
         headers: repeatHeaders,
       },

@@ -29,8 +29,8 @@ export const pageFields = {
     Joi.string()
       .max(512)
       .pattern(/^[A-Za-z0-9_-]+$/)
-      .description('`nextCursor` of the page before.'),
-    'must be the nextCursor of the page before, as it was received, such as "WyIxIl0"',
+      .description('`nextCursor` of the previous page.'),
+    'must be the nextCursor of the previous page, as it was received, such as "WyIxIl0"',
   ),
 };
 

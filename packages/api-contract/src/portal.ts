@@ -35,23 +35,25 @@ export const createPortalLinkBody = Joi.object<CreatePortalLinkBody>({
     .min(30)
     .max(86_400)
     .default(linkSecondsDefault)
-    .description('How long the link can be opened.'),
+    .description('How long the link can be used.'),
 });
 
 export const portalLinkResource = Joi.object<PortalLinkResource>({
   id: idText('portalLink')
     .required()
-    .description('Names the link, and the session it becomes, in the audit log.'),
-  url: Joi.string().required().description('With the token in the fragment, shown this once.'),
-  expiresAt: time.required().description('Until when it can be opened.'),
+    .description('Id of the link in the audit log, also for the session that it opens.'),
+  url: Joi.string()
+    .required()
+    .description('URL with the token in its fragment, shown only in this response.'),
+  expiresAt: time.required().description('The link can be used until this time.'),
 });
 
 export const openPortalSessionBody = Joi.object<OpenPortalSessionBody>({
   token: allowedForm(
     Joi.string()
       .pattern(/^phl_[A-Za-z0-9_-]{43}$/)
-      .description('What follows `#token=` in the URL of the link.'),
-    'must be what follows #token= in the URL of a portal link: phl_ and 43 letters, digits, "_" and "-"',
+      .description('The text after `#token=` in the URL of the link.'),
+    'must be the text after #token= in the URL of a portal link: phl_ and 43 letters, digits, "_" and "-"',
   ).required(),
 });
 
@@ -61,5 +63,7 @@ export const portalSessionResource = Joi.object<PortalSessionResource>({
 });
 
 export const openedPortalSessionResource = portalSessionResource.append<OpenedPortalSessionResource>({
-  token: Joi.string().required().description('The Bearer token of the session, `phs_…`, shown this once.'),
+  token: Joi.string()
+    .required()
+    .description('The Bearer token of the session, `phs_…`, shown only in this response.'),
 });

@@ -46,15 +46,13 @@ const status = Joi.string().valid(...replayableStatuses);
 
 export const replayBody = Joi.object<ReplayBody>({
   customerId: customerId.required(),
-  endpointId: idInput('endpoint').description('Every endpoint of the customer when left out.'),
+  endpointId: idInput('endpoint').description('Default: every endpoint of the customer.'),
   status: status
     .default('dead_lettered')
-    .description(
-      'Deliveries that are finished in this status. Held ones are released by resuming their endpoint.',
-    ),
+    .description('Finished deliveries with this status. To release held deliveries, resume their endpoint.'),
   type: eventType,
   ...timeBounds('Events accepted'),
-  dryRun: Joi.boolean().default(false).description('True: only counts what would be replayed now.'),
+  dryRun: Joi.boolean().default(false).description('True: only count what would be replayed now.'),
 });
 
 export const listReplaysQuery = Joi.object<ListReplaysQuery>({
@@ -62,18 +60,19 @@ export const listReplaysQuery = Joi.object<ListReplaysQuery>({
   customerId,
   state: Joi.string()
     .valid(...replayStates)
-    .description('Replays that are in this state now.'),
+    .description('Replays in this state.'),
 });
 
 const count = Joi.number().integer().min(0).required();
 
 export const replayMatchesResource = Joi.object<ReplayMatchesResource>({
   matched: count.description(
-    'Deliveries that match now, at endpoints that are not deleted and of events that are not too old to be sent again.',
+    'Deliveries that match now. Those of deleted endpoints, and of events that are too old to be sent again, are not ' +
+      'counted.',
   ),
   more: Joi.boolean()
     .required()
-    .description('True when the count ended at its bound of 1,000,000 deliveries read: narrow the filter.'),
+    .description('True when counting stopped after it had read 1,000,000 deliveries: narrow the filter.'),
 });
 
 export const replayResource = Joi.object<ReplayResource>({
@@ -82,8 +81,8 @@ export const replayResource = Joi.object<ReplayResource>({
   endpointId: idText('endpoint')
     .allow(null)
     .required()
-    .description('The only endpoint; null: every one of the customer.'),
-  status: status.required().description('What it opens: deliveries that ended like this.'),
+    .description('The only endpoint; null: every endpoint of the customer.'),
+  status: status.required().description('Status of the deliveries that it opens.'),
   type: eventType.allow(null).required(),
   since: time.allow(null).required(),
   until: time.allow(null).required(),
@@ -92,15 +91,18 @@ export const replayResource = Joi.object<ReplayResource>({
     .required()
     .description('`completed` and `cancelled` are final.'),
   matched: count.description(
-    'Deliveries it covers: those that matched when it was made, less those found to have been replayed by someone else.',
+    'Number of deliveries in the replay: those that matched when it was created, minus those found to be replayed by ' +
+      'another request.',
   ),
-  done: count.description('Delivered by it.'),
+  done: count.description('Deliveries that it delivered.'),
   failed: count.description(
-    'Ended otherwise after it opened them, or not opened: the event too old, the endpoint deleted.',
+    'Deliveries that ended otherwise after they were opened, or were not opened because the event is too old or the ' +
+      'endpoint is deleted.',
   ),
   remaining: count.description(
-    'matched - done - failed: not opened yet, or on their way. Of a cancelled one: not counted any more.',
+    'matched − done − failed: deliveries that are not opened yet, or are pending. In a cancelled replay: those that ' +
+      'are no longer counted.',
   ),
-  createdAt: time.required().description('What finished after this is not replayed.'),
+  createdAt: time.required().description('Deliveries that finished after this time are not replayed.'),
   finishedAt: time.allow(null).required().description('When it was completed or cancelled.'),
 });

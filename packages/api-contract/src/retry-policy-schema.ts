@@ -8,19 +8,21 @@ import { Joi } from './strict-joi.js';
 
 const delay = Joi.number().min(limits.delaySecondsMin).max(limits.delaySecondsMax);
 const ofGrowth =
-  'With the other two instead of `delaysSeconds`: the wait before attempt n + 1 is `baseSeconds` · `factor`^(n − 1), `maxSeconds` at most.';
+  'Together with `factor` and `maxSeconds`, instead of `delaysSeconds`: the delay before attempt n + 1 is ' +
+  '`baseSeconds` · `factor`^(n − 1), at most `maxSeconds`.';
 
 const fields = {
   preset: Joi.string()
     .valid(...retryPresets)
     .description(
-      'What the other fields override. `default`: 12 attempts in a day; `patient`: 10 in three days; `fast`: 8 in four minutes.',
+      'The base that the other fields override. `default`: 12 attempts in a day; `patient`: 10 in three days; `fast`: ' +
+        '8 in four minutes.',
     ),
   delaysSeconds: Joi.array()
     .items(delay)
     .min(1)
     .max(limits.delaysMax)
-    .description('Waits between attempts; past the end the last repeats.'),
+    .description('Delays between attempts. After the last one it is repeated.'),
   baseSeconds: delay.description(ofGrowth),
   factor: Joi.number().min(limits.factorMin).max(limits.factorMax).description('See `baseSeconds`.'),
   maxSeconds: delay.description('See `baseSeconds`.'),
@@ -28,7 +30,7 @@ const fields = {
     .integer()
     .min(limits.attemptsMin)
     .max(limits.attemptsMax)
-    .description('How often it is tried at most, the first time included.'),
+    .description('Maximum number of attempts, including the first.'),
   jitter: Joi.number()
     .min(limits.jitterMin)
     .max(limits.jitterMax)
@@ -37,8 +39,9 @@ const fields = {
     .min(limits.parkedSecondsMin)
     .max(limits.parkedSecondsMax)
     .description(
-      'How long a delivery may wait for the circuit breaker, a rate limit or free concurrency beyond all its delays; the time ' +
-        'that its attempts take counts as well. Default: as long as all delays together, at least an hour and at most 72 hours.',
+      'How long a delivery may wait for the circuit breaker, a rate limit or a free slot, in addition to all its ' +
+        'delays. The duration of its attempts counts too. Default: the sum of all delays, at least an hour and at most ' +
+        '72 hours.',
     ),
 };
 

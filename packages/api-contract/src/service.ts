@@ -18,24 +18,26 @@ export interface ReadyCheckResource {
 }
 
 export const healthResource = Joi.object<HealthResource>({
-  status: Joi.string().valid('ok').required().description('It answers, so it is.'),
+  status: Joi.string().valid('ok').required().description('Always `ok`.'),
 });
 
 export const readyResource = Joi.object<ReadyResource>({
   status: Joi.string()
     .valid('ready', 'degraded', 'not_ready')
     .required()
-    .description('`degraded`: only checks that are not required fail.'),
+    .description('`degraded`: checks fail, but none of the required ones.'),
   checks: Joi.object()
     .pattern(
       Joi.string(),
       Joi.object({
-        ok: Joi.boolean().required().description('Whether it passed.'),
-        required: Joi.boolean().required().description('Whether the process is not ready when it fails.'),
-        latencyMs: Joi.number().min(0).required().description('How long it took.'),
-        detail: Joi.string().description('What it found.'),
+        ok: Joi.boolean().required().description('Whether the check passed.'),
+        required: Joi.boolean()
+          .required()
+          .description('Whether the process is not ready when this check fails.'),
+        latencyMs: Joi.number().min(0).required().description('Duration of the check.'),
+        detail: Joi.string().description('Result of the check.'),
       }),
     )
     .required()
-    .description('By name.'),
+    .description('Checks by name.'),
 });

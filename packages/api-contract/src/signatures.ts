@@ -34,22 +34,24 @@ export const verifySignatureBody = Joi.object<VerifySignatureBody>({
     .max(200)
     .required()
     .description(
-      'The headers that were received. Names have no case; values of names that differ in case are joined. ' +
-        'Headers that the scheme does not use may be there.',
+      'The headers that were received. The case of names does not matter; values of names that differ only in case are ' +
+        'joined. Other headers may be included.',
     ),
   body: Joi.string()
     .allow('')
     .required()
-    .description('The body as it was received, byte for byte and before any parsing, as text.'),
+    .description('The body as text, byte for byte as received, before any parsing.'),
 });
 
 export const verificationResource = Joi.object<VerificationResource>({
-  valid: Joi.boolean().required().description('Whether a receiver should take it.'),
+  valid: Joi.boolean().required().description('Whether a receiver should accept the request.'),
   reason: Joi.string()
     .valid(...signatureProblems)
     .description(
-      'Absent when valid. `no_matching_signature`: another secret, or something signed was changed; ' +
-        'the two cannot be told apart.',
+      'Absent when valid. `no_matching_signature`: the secret is another one, or the signed content was changed; the ' +
+        'two cases look the same.',
     ),
-  detail: Joi.string().description('The reason in words, naming the header and the time. Absent when valid.'),
+  detail: Joi.string().description(
+    'The reason as a sentence, with the header and the time. Absent when valid.',
+  ),
 });

@@ -19,7 +19,7 @@ const scheme = Joi.string()
     '`standard`: Standard Webhooks. `timestamped`: `Webhook-Signature: t=…,v1=…`. `digest`: `X-Webhook-Signature: sha256=…`.',
   );
 const algorithm = Joi.string().valid(...digestAlgorithms);
-const algorithmNote = 'For `digest` only, `sha256` unless told.';
+const algorithmNote = 'For `digest` only. Default `sha256`.';
 
 export const signing = documented(
   Joi.object<Signing>({
@@ -48,5 +48,5 @@ export const signingPatch = Joi.object<SigningPatch>({
 
 export const signingResource = Joi.object<Signing>({
   scheme: scheme.required(),
-  algorithm: algorithm.description('Of `digest`, and there only.'),
+  algorithm: algorithm.description('For `digest` only.'),
 });

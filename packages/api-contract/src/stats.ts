@@ -42,9 +42,9 @@ export const statsQuery = Joi.object<StatsQuery>({
     .default('hour')
     .description('Minutes, hours or days in UTC.'),
   since: timestampInput().description(
-    'Moved back to where its bucket begins. 60 minutes, 24 hours or 30 days before `until` when left out.',
+    'Rounded down to the start of its bucket. Default: 60 minutes, 24 hours or 30 days before `until`.',
   ),
-  until: timestampInput().description('Moved on to where its bucket ends. Now when left out.'),
+  until: timestampInput().description('Rounded up to the end of its bucket. Default: now.'),
 });
 
 const count = Joi.number().integer().min(0).required();
@@ -53,35 +53,37 @@ const latency = Joi.number().integer().min(0).required();
 const statsBucketResource = Joi.object<StatsBucketResource>({
   startsAt: time.required(),
   attempts: count.description(
-    'Attempts that started in it; test sends and overlapped attempts are not counted.',
+    'Attempts that started in the bucket. Tests and overlapped attempts are not counted.',
   ),
-  successes: count.description('Of those, the delivered ones.'),
-  failures: count.description('The others.'),
+  successes: count.description('Attempts of these that were delivered.'),
+  failures: count.description('The other attempts.'),
   latencyMs: Joi.object({
-    p50: latency.description('Half of them were no longer.'),
-    p95: latency.description('19 of 20 were no longer.'),
+    p50: latency.description('Half of the attempts took at most this long.'),
+    p95: latency.description('95 % of the attempts took at most this long.'),
   })
     .allow(null)
     .required()
-    .description('How long the attempts took, failed ones too, within 10 %; null when there were none.'),
+    .description('Latency of all attempts, including failed ones, within 10 %; null when there were none.'),
   deliveries: Joi.object({
-    delivered: count.description('By attempts that started in it.'),
-    deadLettered: count.description('Not tried again by themselves.'),
-    cancelled: count.description('Cancelled, or their endpoint was deleted.'),
+    delivered: count.description('Delivered by attempts that started in the bucket.'),
+    deadLettered: count.description('Not retried any more.'),
+    cancelled: count.description('Cancelled, also because the endpoint was deleted.'),
   })
     .required()
-    .description('Deliveries that ended in it. One that is replayed ends again.'),
+    .description('Deliveries that ended in the bucket. A replayed delivery ends again.'),
 });
 
 export const statsResource = Joi.object<StatsResource>({
   bucket: Joi.string()
     .valid(...statsBuckets)
     .required()
-    .description('As asked for.'),
+    .description('As in the request.'),
   since: time.required(),
   until: time.required(),
   countedUntil: time
     .required()
-    .description('What was recorded until then is counted: a few seconds ago, while workers run.'),
+    .description(
+      'Everything recorded until this time is counted. While workers run, it is a few seconds ago.',
+    ),
   data: Joi.array().items(statsBucketResource).required().description('Every bucket, oldest first.'),
 });

@@ -38,40 +38,40 @@ export const deliverWebhookBody = Joi.object<DeliverWebhookBody>({
   url: endpointUrl.required(),
   payload: Joi.any()
     .required()
-    .description('Any JSON value: the whole body of the request, as the bytes that were received.'),
-  customerId: customerId.description('Whose it is; the key’s own customer when left out.'),
+    .description('Any JSON value. It is the whole body that is sent, as the bytes that were received.'),
+  customerId: customerId.description('The customer of the one-shot. Default: the customer of the API key.'),
   headers: deliveryHeaders.default({}),
   retryPolicy: retryPolicy
     .allow(null)
     .default(null)
-    .description('When failed attempts are made again; null: the preset `default`.'),
+    .description('When failed attempts are retried; null: the preset `default`.'),
 });
 
 const webhookId = idText('delivery')
   .required()
-  .description('Of the delivery. The receiver gets it as `webhook-id`.');
+  .description('Id of the delivery. The receiver gets it as `webhook-id`.');
 
 export const acceptedWebhookResource = Joi.object<AcceptedWebhookResource>({
   id: webhookId,
-  status: Joi.string().valid('pending').required().description('It is on its way.'),
+  status: Joi.string().valid('pending').required().description('It will be sent.'),
 });
 
 export const webhookStatusResource = Joi.object<WebhookStatusResource>({
   id: webhookId,
-  url: Joi.string().required().description('Where it goes.'),
+  url: Joi.string().required().description('The URL that it is sent to.'),
   status: Joi.string()
     .valid(...deliveryStatuses)
     .required()
-    .description('Of the delivery.'),
-  reason: Joi.string().allow(null).required().description('Why it ended undelivered.'),
-  attempts: Joi.number().integer().min(0).required().description('How often it was tried.'),
+    .description('Status of the delivery.'),
+  reason: Joi.string().allow(null).required().description('Why it was not delivered.'),
+  attempts: Joi.number().integer().min(0).required().description('Number of attempts so far.'),
   lastAttemptAt: time.allow(null).required(),
-  nextAttemptAt: time.allow(null).required().description('While it is pending.'),
+  nextAttemptAt: time.allow(null).required().description('Set while it is pending.'),
   deliveredAt: time.allow(null).required(),
   error: attemptError
     .allow(null)
     .required()
-    .description('What the last attempt failed with; null once delivered, and before the first.'),
+    .description('Error of the last attempt; null before the first attempt and after delivery.'),
 });
 
 /** The id is a uuid after validation. */
@@ -86,5 +86,5 @@ export const oneShotSecretResource = Joi.object<OneShotSecretResource>({
   secrets: Joi.array()
     .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
     .required()
-    .description('The one without an expiry is current, the others sign along until then.'),
+    .description('The current secret has no expiry. The others also sign until they expire.'),
 });

@@ -95,7 +95,7 @@ export function createApiKeyDirectory({ apiKeys, clock, logger }: ApiKeyDirector
       if (!isDatabaseUnavailable(error) && !overloaded) throw error;
       const stale = known.get(name);
       if (stale && !overloaded) return stale.key;
-      throw unavailable('API keys cannot be looked up right now.', error);
+      throw unavailable('API keys cannot be checked now.', error);
     }
   };
 

@@ -34,7 +34,7 @@ export class AppError extends Error {
 export function notFound(errors?: readonly FieldError[]): AppError {
   return new AppError({
     code: 'not_found',
-    detail: 'There is nothing here, or it is not yours.',
+    detail: 'It does not exist, or this caller has no access to it.',
     ...(errors && { errors }),
   });
 }

@@ -31,7 +31,7 @@ export function requireOperator(caller: Caller): void {
   if (caller.kind === 'key' && caller.scopes.includes('admin') && caller.customerId === null) return;
   throw new AppError({
     code: 'forbidden',
-    detail: 'This needs an API key with the scope admin that is not restricted to one customer.',
+    detail: 'This page needs an API key with the scope admin that is not restricted to one customer.',
   });
 }
 

@@ -47,7 +47,7 @@ export function createIdentities({ apiKeys, portalSessions, failedAttempts }: Id
   };
 
   const identifySession = async (request: Request, token: string): Promise<Caller> => {
-    const found = await find(portalSessions, request, token, 'The portal session is over.');
+    const found = await find(portalSessions, request, token, 'The portal session has ended.');
     return { kind: 'portal', id: found.id, customerId: found.customerId, expiresAt: found.expiresAt };
   };
 
@@ -62,13 +62,14 @@ export function createIdentities({ apiKeys, portalSessions, failedAttempts }: Id
 }
 
 const sendOne =
-  'Send an API key in the header "Authorization: Bearer phk_…"; an operator makes one with POST /v1/api-keys or "posthorn keys create".';
+  'Send an API key in the header "Authorization: Bearer phk_…"; an operator creates one with POST /v1/api-keys or ' +
+  '"posthorn keys create".';
 
 /** What is in the header is not repeated: it may be the key of something else. */
 function whyNone({ headers: { authorization } }: Request): string {
   if (authorization === undefined) return '';
   if (!/^Bearer /i.test(authorization)) return 'The header Authorization does not begin with "Bearer ". ';
-  return 'What follows "Bearer " is no API key: keys begin with phk_. ';
+  return 'The text after "Bearer " is not an API key: keys begin with phk_. ';
 }
 
 const bearer = /^Bearer +(ph[ks]_[A-Za-z0-9_-]{20,128}) *$/i;

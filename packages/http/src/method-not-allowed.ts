@@ -59,7 +59,9 @@ function routes(): { method: string; path: string; pattern: RegExp }[] {
 /** What nothing is served at, for anyone: what is there is written down at a place that is. */
 function unknownPath(path: string): AppError {
   const where =
-    path === '/' ? 'This is the address of the API, whose paths begin with /v1' : 'The API has no such path';
+    path === '/'
+      ? 'This is the address of the API, and its paths begin with /v1'
+      : 'The API has no such path';
   return new AppError({
     code: 'not_found',
     detail: `${where}; /docs describes it to people and /openapi.json to programs.`,

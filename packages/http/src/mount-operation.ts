@@ -110,7 +110,7 @@ function checkedParams<P>(operation: Operation<P>, request: Request): P {
   if (!operation.createsNamed) throw notFound(params.errors);
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The path names something in a form that is not allowed.',
+    detail: 'A name in the path is not valid.',
     errors: params.errors,
   });
 }
@@ -121,13 +121,13 @@ function checkedQuery<Q>(operation: Operation<unknown, Q>, request: Request): Q 
   const repeated = query.errors.filter(({ path }) => Array.isArray(request.query[path]));
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The query has parameters that are not allowed, or not of the form that is allowed.',
+    detail: 'Some query parameters are unknown or not valid.',
     errors: repeated.length > 0 ? repeated.map(givenTwice) : query.errors,
   });
 }
 
 function givenTwice({ path }: FieldError): FieldError {
-  return { path, message: `"${path}" stands there more than once; give it once` };
+  return { path, message: `"${path}" is given more than once; give it once` };
 }
 
 /** The body as it was sent, and as the handler gets it: checked, with its defaults. */
@@ -147,7 +147,7 @@ async function checkedBody<B>(
   if (body.ok) return { sent, body: body.value };
   throw new AppError({
     code: 'invalid_request',
-    detail: 'The body has members that are missing, not allowed, or not of the form that is allowed.',
+    detail: 'Some members of the body are missing, unknown or not valid.',
     errors: body.errors,
   });
 }

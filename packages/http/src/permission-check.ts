@@ -17,13 +17,14 @@ export function permissionCheck(operationId: string): PermissionCheck {
 }
 
 function refusalOf(permission: Permission, caller: Caller): string {
-  if (caller.kind === 'portal') return 'A portal session may not do this; an operator can, with an API key.';
+  if (caller.kind === 'portal')
+    return 'A portal session has no access to this operation; an operator can use it with an API key.';
   const scope = leastScope(permission);
   if (scope === null)
-    return 'This is for portal sessions: exchange a portal link for one by POST /v1/portal/session.';
+    return 'This operation is for portal sessions: get one with POST /v1/portal/session and a portal link.';
   return accessBy(permission, { ...caller, customerId: null }) === 'no'
     ? `This needs an API key with the scope ${scope}; this one has ${listOf(caller.scopes)}.`
-    : 'This needs an API key that is not restricted to one customer.';
+    : 'This operation needs an API key that is not restricted to one customer.';
 }
 
 function listOf(scopes: readonly string[]): string {

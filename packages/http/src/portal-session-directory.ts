@@ -36,7 +36,7 @@ export function createPortalSessionDirectory(
         return session;
       } catch (error) {
         if (!isDatabaseUnavailable(error) && !(error instanceof GroupCommitOverloaded)) throw error;
-        throw unavailable('Portal sessions cannot be looked up right now.', error);
+        throw unavailable('Portal sessions cannot be checked now.', error);
       }
     },
   };

@@ -33,7 +33,7 @@ export function problemHandler({ logger }: { logger: Logger }): ErrorRequestHand
 /** The error as a refusal that may be shown, or null for a bug. */
 function refusalOf(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
-  if (isDatabaseUnavailable(error)) return unavailable('The database cannot be reached right now.', error);
+  if (isDatabaseUnavailable(error)) return unavailable('The database cannot be reached.', error);
   return undecodablePath(error);
 }
 
@@ -42,7 +42,8 @@ function undecodablePath(error: unknown): AppError | null {
   if ((error as { status?: unknown }).status !== 400) return null;
   return new AppError({
     code: 'invalid_request',
-    detail: 'The path does not decode: after each % belong two hexadecimal digits, such as %20 for a space.',
+    detail:
+      'The path cannot be decoded: each % must be followed by two hexadecimal digits, such as %20 for a space.',
     cause: error,
   });
 }
@@ -50,7 +51,7 @@ function undecodablePath(error: unknown): AppError | null {
 function internalError(): AppError {
   return new AppError({
     code: 'internal_error',
-    detail: 'Something went wrong on our side; the request id finds it in the logs.',
+    detail: 'An internal error happened; search the logs for the request id.',
   });
 }
 

@@ -13,7 +13,7 @@ export function refuseMalformed(server: Server): (socket: Socket) => IncomingMes
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
     const { status, headers, text } = refusal(
       417,
-      'The only expectation that can be met is 100-continue; leave the header Expect out.',
+      'Only the expectation 100-continue is supported; leave out the header Expect.',
     );
     response.writeHead(status, headers).end(text);
   });
@@ -53,27 +53,31 @@ function mayAnswer(newest: ServerResponse | undefined): boolean {
 function refusalOf(code: string | undefined): Refusal {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return refusal(408, 'The request did not arrive in time; send it faster, or in smaller parts.');
+      return refusal(408, 'The request did not arrive in time; send it faster or in smaller parts.');
     case 'HPE_HEADER_OVERFLOW':
       return refusal(431, 'The headers are larger than 16 KiB; send fewer or shorter ones.');
     case 'HPE_INVALID_METHOD':
       return refusal(
         400,
-        'The request begins with no method of HTTP, such as GET or POST; if it is HTTPS, send it to the port of the TLS proxy, or as http://.',
+        'The request does not begin with an HTTP method such as GET or POST. If it is HTTPS, send it to the port of the ' +
+          'TLS proxy, or as http://.',
       );
     case 'HPE_INVALID_CHUNK_SIZE':
-      return refusal(400, 'The body is chunked, and a chunk has no length; send each as RFC 9112 has it.');
+      return refusal(
+        400,
+        'The body is chunked, but a chunk has no valid length; send chunks as in RFC 9112.',
+      );
     case 'HPE_UNEXPECTED_CONTENT_LENGTH':
     case 'HPE_INVALID_CONTENT_LENGTH':
-      return refusal(400, 'The header Content-Length is no number, or says the length twice; send it once.');
+      return refusal(400, 'The header Content-Length is not a number, or is there twice; send it once.');
     case 'HPE_INVALID_HEADER_TOKEN':
-      return refusal(400, 'A header has a name or a value with a character that HTTP does not allow.');
+      return refusal(400, 'A header has a character in its name or value that HTTP does not allow.');
     case 'ERR_CONNECTIONS_FULL':
-      return refusal(503, 'Too many connections are open; close some, or try again later.', 'unavailable');
+      return refusal(503, 'Too many connections are open; close some or try again later.', 'unavailable');
     default:
       return refusal(
         400,
-        'The request is no HTTP/1.1; if it is HTTPS, send it to the port of the TLS proxy, or as http://.',
+        'The request is not HTTP/1.1. If it is HTTPS, send it to the port of the TLS proxy, or as http://.',
       );
   }
 }

@@ -20,13 +20,13 @@ export function requireTarget(
     check.reason === 'address_refused' ? `${check.message} ${privateNote(caller)}` : check.message;
   throw new AppError({
     code: 'unprocessable',
-    detail: 'Nothing is sent to this URL.',
+    detail: 'Posthorn does not send to this URL.',
     errors: [{ path, message }],
   });
 }
 
 function privateNote({ kind }: Caller): string {
   return kind === 'portal'
-    ? 'Use a server that the internet can reach, or ask the operator of this service.'
-    : 'The operator can allow a range of private addresses by POSTHORN_ALLOW_TARGETS, such as 10.0.0.0/8.';
+    ? 'Use a server that is reachable from the internet, or contact the operator of this service.'
+    : 'The operator can allow private addresses with POSTHORN_ALLOW_TARGETS, such as 10.0.0.0/8.';
 }

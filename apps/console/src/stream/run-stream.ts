@@ -8,7 +8,9 @@ import { message } from './stream-messages.js';
 
 /** A reader that has not taken this much when more comes is cut off. */
 const UNREAD_BYTES_MAX = 256 * 1024;
-const GAP = message('gap', { detail: 'Some were left out here; the lists of deliveries have them.' });
+const GAP = message('gap', {
+  detail: 'Some messages are missing here; the lists of deliveries have all changes.',
+});
 
 export interface StreamRun {
   desk: NewsDesk;

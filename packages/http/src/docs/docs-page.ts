@@ -115,7 +115,7 @@ function problemsSection(): Html {
   return html`<section id="problems">
     <h2>Problems</h2>
     <p>
-      ${inline('Errors are `application/problem+json` (RFC 9457). Decide by `code`: the codes are stable.')}
+      ${inline('Errors are `application/problem+json` (RFC 9457). Handle errors by `code`: the codes are stable.')}
     </p>
     <div class="scroll">
       <table>

@@ -87,7 +87,7 @@ function responsesSection(
   const problems = entries.flatMap(({ status, response }) =>
     (response?.['x-problem-codes'] ?? []).map((code) => problemLink(status, code)),
   );
-  return html`<h4>Answers</h4>
+  return html`<h4>Responses</h4>
     ${entries.map(({ status, response }) =>
       !response || response['x-problem-codes'] ? nothing : responseDetails(status, response, schemas),
     )}
