@@ -120,7 +120,7 @@ describe('a refusal says what is wrong and what is allowed', () => {
       'a parameter given twice',
       { method: 'GET', target: '/v1/deliveries?limit=10&limit=20' },
       400,
-      ['limit: "limit" stands there more than once; give it once'],
+      ['limit: "limit" is given more than once; give it once'],
     ],
     [
       'a key without its scheme',
@@ -275,7 +275,7 @@ describe('a refusal says what is wrong and what is allowed', () => {
       token: tokens.portal,
     });
     expect(answer).toContain('422 ');
-    expect(answer).toContain('ask the operator of this service');
+    expect(answer).toContain('contact the operator of this service');
     expect(answer).not.toContain('POSTHORN_');
   });
 });

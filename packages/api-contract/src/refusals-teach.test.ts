@@ -120,7 +120,7 @@ const teaches = [
   /is for the scheme "digest" only/,
   /must not have a member named __proto__/,
   /must be printable|1 to 255 printable/,
-  /must be what follows #token=/,
+  /must be the text after #token=/,
 ];
 const mute = /\bvalid\b|\b1 items|pattern|invalid|fails to|does not match any|not allowed$|\[object/;
 
