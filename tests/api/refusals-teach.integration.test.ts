@@ -194,7 +194,12 @@ describe('a refusal says what is wrong and what is allowed', () => {
       400,
       ['"cursor" must be the nextCursor of a page of this list; leave it out to get the first page'],
     ],
-    ['the base URL', { method: 'GET', target: '/' }, 404, ['and its paths begin with /v1; /docs describes it']],
+    [
+      'the base URL',
+      { method: 'GET', target: '/' },
+      404,
+      ['and its paths begin with /v1; /docs describes it'],
+    ],
     ['an unknown path', { method: 'GET', target: '/v1/nothing' }, 404, ['The API has no such path; /docs']],
     [
       'an unknown path, without a key',

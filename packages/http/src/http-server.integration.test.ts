@@ -80,7 +80,12 @@ describe('createHttpServer', () => {
   it.each([
     [431, 'headers of more than 16 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${long}\r\n\r\n`],
     [400, 'something that is no HTTP', 'hello\r\n\r\n', /does not begin with an HTTP method/],
-    [400, 'a method that nobody knows', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', /does not begin with an HTTP method/],
+    [
+      400,
+      'a method that nobody knows',
+      'FOO / HTTP/1.1\r\nHost: x\r\n\r\n',
+      /does not begin with an HTTP method/,
+    ],
     [400, 'a version to come', 'GET / HTTP/4.0\r\nHost: x\r\n\r\n', /not HTTP\/1.1/],
     [400, 'a header that is broken', 'GET / HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n', /A header has/],
     [400, 'a broken chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, /a chunk has no valid length/],
