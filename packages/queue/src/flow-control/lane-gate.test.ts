@@ -67,6 +67,19 @@ describe('the gate of a lane', () => {
     expect([reserved(gate), reserved(gate)]).toHaveLength(2);
   });
 
+  it('gives no more permits than its share, and opens again when that grows', () => {
+    const { gate } = gateWith();
+    gate.release(reserved(gate), signalOf('success'));
+    gate.share = 1;
+    reserved(gate);
+    let opened = 0;
+    gate.onAvailable = () => void (opened += 1);
+    expect([gate.reserve(Date.now()), gate.availableAtMs(Date.now())]).toEqual([null, Infinity]);
+    gate.share = 2;
+    expect([opened, gate.availableAtMs(Date.now())]).toEqual([1, 0]);
+    expect(gate.reserve(Date.now())).not.toBeNull();
+  });
+
   it('closes when the breaker opens, saves that at once and continues as it was saved', () => {
     const { gate, saved } = gateWith();
     fail(gate, 5);
