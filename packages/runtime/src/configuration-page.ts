@@ -8,30 +8,30 @@ export function configurationPage(): string {
 
 const introduction = `# Configuration
 
-Posthorn reads its configuration from the environment once, when it starts. If anything is wrong it names every problem and stops. An empty variable counts as unset. A \`POSTHORN_\` variable that is not listed here has no effect; it is named in a warning, since it is most likely a typo. The effective configuration is logged as \`config.loaded\`, without secrets.
+Posthorn reads its configuration from the environment once, at start. If something is wrong, it names every problem and stops. An empty variable counts as unset. An unknown \`POSTHORN_\` variable has no effect and causes a warning, because it is probably a typing error. The effective configuration is logged as \`config.loaded\`, without secrets.
 
-This page is made from \`packages/runtime/src/config-variables.ts\` by \`pnpm --filter @posthorn/runtime docs\`; a test keeps the two equal.`;
+\`pnpm --filter @posthorn/runtime docs\` writes this page from \`packages/runtime/src/config-variables.ts\`; a test compares them.`;
 
 const ownAuthority = `## A certificate authority of your own
 
-Set \`NODE_EXTRA_CA_CERTS\` to a file with the authority's certificate (PEM, several may follow each other) in the environment of every process. What it signed is then trusted beside the public authorities:
+Set \`NODE_EXTRA_CA_CERTS\` in the environment of every process to a PEM file with one or more certificates. They are trusted in addition to the public authorities:
 
 - **Endpoints.** Their certificates are always verified; no setting turns that off.
-- **Postgres**, with \`sslmode=verify-full\` in \`DATABASE_URL\`. A file for Postgres alone can be named there instead: \`sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem\`; then nothing else is trusted for it. Without \`sslmode\` the connection is not encrypted.
+- **Postgres**, with \`sslmode=verify-full\` in \`DATABASE_URL\`. With \`sslmode=verify-full&sslrootcert=/etc/ssl/postgres-ca.pem\` only that file is trusted for Postgres. Without \`sslmode\` the connection is not encrypted.
 - **Redis**, with \`rediss://\` in \`REDIS_URL\`.
 
-The name in the address must be one that the certificate names. In containers mount the file readable for user 1000. A file that cannot be read, or holds no certificate, is a problem at the start.`;
+The certificate must contain the host name of the address. In containers the file must be readable for user 1000. A file that cannot be read, or has no certificate, is a problem at start.`;
 
 const changingTheKey = `## Changing the encryption key
 
-Without stopping anything, and with every process able to read what any other writes at every moment:
+Nothing stops, and every process can always read what the others write:
 
-1. Put the new key **behind** the old one, \`POSTHORN_ENCRYPTION_KEYS=old:…,new:…\`, and restart the processes one after the other. From now on all of them can read what the new key encrypts.
-2. Put the new key **in front**, \`new:…,old:…\`, and restart them again. From now on it encrypts what is written.
-3. Run \`posthorn keys reencrypt\` with that same variable and \`DATABASE_URL\`. It encrypts with the first key what the others have encrypted, signing secrets, custom headers and answers kept for repeated requests, in batches of 500 while everything runs, and prints how many. Stopped half-way, the next run does the rest. If a key is missing it says which one, for how many values, and changes nothing; \`--dry-run\` only counts.
-4. When it says that everything is encrypted with the new key, leave the old key out and restart them a last time. Backups of the database from before step 3 still need the old key: keep it with them.
+1. Put the new key **behind** the old one, \`POSTHORN_ENCRYPTION_KEYS=old:…,new:…\`, and restart the processes one after the other. Now all of them can read what the new key encrypts.
+2. Put the new key **in front**, \`new:…,old:…\`, and restart them again. Now the new key encrypts.
+3. Run \`posthorn keys reencrypt\` with that same variable and \`DATABASE_URL\`. It encrypts signing secrets, custom headers and stored responses of other keys with the first key, in batches of 500, and prints how many. After an interruption, the next run does the rest. If a key is missing, it says which one for how many values, and changes nothing. \`--dry-run\` only counts.
+4. When everything is encrypted with the new key, remove the old key and restart a last time. Keep the old key with backups from before step 3.
 
-Where one process does everything, steps 1 and 2 are one. After a leak, rotate the signing secrets as well: whoever had the key and a copy of the database has them.`;
+With only one process, steps 1 and 2 are one. After a leak, rotate the signing secrets too: the key and a copy of the database reveal them.`;
 
 function section(group: string): string {
   const rows = configVariables.filter((variable) => variable.group === group).map(row);
