@@ -7,7 +7,7 @@ import {
   refreshPartitionStatistics,
   type Database,
 } from '@posthorn/database';
-import { createEventAcceptor, type RouteCache } from '@posthorn/delivery/accept';
+import { createEventAcceptor, type EventAcceptor, type RouteCache } from '@posthorn/delivery/accept';
 import type { EndpointCache } from '@posthorn/delivery/attempt';
 import { createEndpointDisabler, disableFailing } from '@posthorn/delivery/endpoint-health';
 import { createDeliveryEnqueuer } from '@posthorn/delivery/enqueue';
@@ -24,163 +24,196 @@ import { createReplayRunner } from '@posthorn/delivery/replay';
 import { createAttemptReading } from '@posthorn/delivery/statistics';
 import { createSweep } from '@posthorn/delivery/sweep';
 import type { QueueProducer } from '@posthorn/queue';
-import type { Logger } from '@posthorn/runtime';
+import type { Logger, ServeConfig } from '@posthorn/runtime';
 
 import { runEvery } from './run-every.js';
 
-const PARTITIONS_EVERY_MS = 300_000;
-const STATISTICS_EVERY_MS = 5_000;
-const EXPIRY_EVERY_MS = 60_000;
-const AUDIT_RETENTION_EVERY_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-const RECONCILE_EVERY_MS = 10_000;
-const RECOVERY_EVERY_MS = 10_000;
-/** A lane that is open ends what has expired by itself; this is for what nobody comes to. */
-const EXPIRY_GRACE_MS = 60_000;
-/** Counts everything that is held, so not as often as that. */
-const HELD_LIMIT_EVERY_MS = 30_000;
-const ANSWERS_EVERY_MS = 300_000;
-const PORTAL_LINKS_EVERY_MS = 300_000;
-/** With a page of 50 per endpoint, each worker opens at most some 100 deliveries a second of a replay to each. */
-const REPLAYS_EVERY_MS = 500;
-const ATTEMPTS_EVERY_MS = 5_000;
-/** Only for those that were cut short. */
-const ERASURES_EVERY_MS = 10_000;
-const NOTICES_EVERY_MS = 2_000;
-
-export interface MaintenanceSettings {
-  queuePrefix: string;
-  sweepIntervalMs: number;
-  sweepGraceMs: number;
-  retentionDays: number;
-  auditRetentionDays: number;
-  idempotencyWindowHours: number;
-  /** 0: nobody is. */
-  failingWarnSeconds: number;
-  /** 0: never. */
-  failingDisableSeconds: number;
-}
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** An open lane ends its expired deliveries by itself. The task ends those whose lane does not open. */
+const EXPIRY_GRACE_MS = MINUTE_MS;
 
 export interface MaintenanceDeps {
+  config: ServeConfig;
   database: Database;
   endpoints: EndpointCache;
   routes: RouteCache;
   queue: QueueProducer;
-  /** Goes on with endpoints whose owner died while their backlog was brought forward. */
   recovery: { resumeLeft(): Promise<void> };
   logger: Logger;
-  settings: MaintenanceSettings;
 }
 
 export interface MaintenanceTasks {
-  start(): void;
   /** Cuts short what can be, and resolves when every task that runs has ended. */
   stop(): Promise<void>;
 }
 
-/** What every worker does at an interval. A task may run in several processes at once, or makes sure that it does not. */
-export function createMaintenanceTasks({
-  database,
-  endpoints,
-  routes,
-  queue,
-  recovery,
-  logger,
-  settings,
-}: MaintenanceDeps): MaintenanceTasks {
-  const { pool, clock } = database;
-  const { retentionDays, idempotencyWindowHours } = settings;
-  const heldMs = holdLimitMs(retentionDays);
-  const sweep = createSweep({
-    pool,
-    queue,
-    logger,
-    shard: settings.queuePrefix,
-    graceMs: settings.sweepGraceMs,
-    intervalMs: settings.sweepIntervalMs,
-  });
-  const audit = createAuditStore(database);
-  const portalLinks = createPortalLinkStore(database);
-  const heldReconciler = createHeldReconciler({ pool, queue, logger, holdLimitMs: heldMs });
-  const replays = createReplayRunner({ pool, queue, logger, holdLimitMs: heldMs });
-  const failingLimits = {
-    warnAfterMs: msUnlessZero(settings.failingWarnSeconds),
-    disableAfterMs: msUnlessZero(settings.failingDisableSeconds),
-  };
-  const reading = createAttemptReading({ pool, clock, retentionDays, failingLimits });
-  const disabler = createEndpointDisabler({ pool, endpoints, logger, holdLimitMs: heldMs });
+interface MaintenanceTask {
+  /** In the log, when it fails. */
+  name: string;
+  /** From the end of one run to the start of the next. */
+  intervalMs: number;
+  run: () => Promise<unknown>;
+}
+
+/** Starts what every worker does at an interval. A task may run in several processes at once, or makes sure that it does not. */
+export function startMaintenanceTasks(deps: MaintenanceDeps): MaintenanceTasks {
+  const { config, database, routes, queue, logger } = deps;
+  const { idempotencyWindowHours, retentionDays } = config;
   const acceptor = createEventAcceptor({
     pool: database.ingestPool,
-    clock,
+    clock: database.clock,
     routes,
     enqueuer: createDeliveryEnqueuer(queue, logger),
     logger,
     idempotencyWindowHours,
     retentionDays,
   });
-  const teller = createNoticeTeller({ pool, acceptor, logger });
   const stopping = new AbortController();
-  let stopTasks: () => Promise<unknown> = () => Promise.resolve();
-
-  /** Makes the days ahead, drops those past their retention. */
-  async function keepPartitions(): Promise<void> {
-    const nowMs = clock.nowMs();
-    await ensurePartitions(pool, { nowMs });
-    const { dropped, kept } = await dropOldPartitions(pool, { nowMs, retentionDays, idempotencyWindowHours });
-    if (dropped.length > 0) logger.info('partitions.dropped', { partitions: dropped });
-    if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
-  }
-
-  async function keepStatistics(): Promise<void> {
-    const analyzed = await refreshPartitionStatistics(pool, clock.nowMs());
-    if (analyzed.length > 0) logger.info('partitions.analyzed', { partitions: analyzed });
-  }
-
-  async function removeOldAuditEntries(): Promise<void> {
-    const beforeMs = clock.nowMs() - settings.auditRetentionDays * DAY_MS;
-    while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.signal.aborted) return;
-  }
-
-  async function expireWhatIsParked(): Promise<void> {
-    const expired = await expireParked(pool, { nowMs: clock.nowMs(), graceMs: EXPIRY_GRACE_MS });
-    if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
-  }
-
-  /** By what was read just now, so that no success is overlooked. */
-  async function readAttempts(): Promise<void> {
-    await reading.run(stopping.signal);
-    await disableFailing({ pool, endpoints, disabler, logger, failingLimits });
-  }
-
+  const tasks = [...storageTasks(deps, stopping.signal), ...deliveryTasks(deps, acceptor, stopping.signal)];
+  const running = tasks.map(({ name, intervalMs, run }) => runEvery(intervalMs, name, run, logger));
   return {
-    start() {
-      const every = (intervalMs: number, name: string, task: () => Promise<unknown>) =>
-        runEvery(intervalMs, name, task, logger);
-      const tasks = [
-        every(PARTITIONS_EVERY_MS, 'partitions', keepPartitions),
-        every(STATISTICS_EVERY_MS, 'statistics of partitions', keepStatistics),
-        every(AUDIT_RETENTION_EVERY_MS, 'audit retention', removeOldAuditEntries),
-        every(EXPIRY_EVERY_MS, 'expiry', () => expireHeld(pool)),
-        every(EXPIRY_EVERY_MS, 'expiry of the parked', expireWhatIsParked),
-        every(RECOVERY_EVERY_MS, 'recovery', () => recovery.resumeLeft()),
-        every(RECONCILE_EVERY_MS, 'held deliveries', () => heldReconciler.run()),
-        every(HELD_LIMIT_EVERY_MS, 'held limit', () => cancelHeldOverLimit({ pool, logger })),
-        every(REPLAYS_EVERY_MS, 'replays', () => replays.run(stopping.signal)),
-        every(NOTICES_EVERY_MS, 'telling notices', () => teller.run(stopping.signal)),
-        every(ATTEMPTS_EVERY_MS, 'reading of attempts', readAttempts),
-        every(ERASURES_EVERY_MS, 'erasures', () => finishErasures({ pool, queue, logger }, stopping.signal)),
-        every(ANSWERS_EVERY_MS, 'idempotent answers', () => dropOldAnswers(pool, idempotencyWindowHours)),
-        every(PORTAL_LINKS_EVERY_MS, 'portal links', () => portalLinks.removeExpired()),
-        every(settings.sweepIntervalMs, 'sweep', () => sweep.run(stopping.signal)),
-      ];
-      stopTasks = () => Promise.all(tasks.map((task) => task.stop()));
-    },
     async stop() {
       stopping.abort();
-      await stopTasks();
+      await Promise.all(running.map((task) => task.stop()));
       await acceptor.close();
     },
   };
+}
+
+/** What keeps the tables small and their plans good. */
+function storageTasks(deps: MaintenanceDeps, stopping: AbortSignal): MaintenanceTask[] {
+  const { config, database, queue, logger } = deps;
+  const { pool, clock } = database;
+  const { retentionDays, idempotencyWindowHours, auditRetentionDays } = config;
+  const audit = createAuditStore(database);
+  const portalLinks = createPortalLinkStore(database);
+  return [
+    {
+      name: 'partitions', // creates those of the coming days, drops those past their retention
+      intervalMs: 5 * MINUTE_MS,
+      async run() {
+        const nowMs = clock.nowMs();
+        await ensurePartitions(pool, { nowMs });
+        const limits = { nowMs, retentionDays, idempotencyWindowHours };
+        const { dropped, kept } = await dropOldPartitions(pool, limits);
+        if (dropped.length > 0) logger.info('partitions.dropped', { partitions: dropped });
+        if (kept.length > 0) logger.info('partitions.kept', { days: kept, reason: 'unfinished deliveries' });
+      },
+    },
+    {
+      name: 'partition_statistics', // analyzes partitions that have grown, so that their plans fit
+      intervalMs: 5 * SECOND_MS,
+      async run() {
+        const analyzed = await refreshPartitionStatistics(pool, clock.nowMs());
+        if (analyzed.length > 0) logger.info('partitions.analyzed', { partitions: analyzed });
+      },
+    },
+    {
+      name: 'audit_retention', // removes entries of the audit log past their retention
+      intervalMs: HOUR_MS,
+      async run() {
+        const beforeMs = clock.nowMs() - auditRetentionDays * DAY_MS;
+        while ((await audit.removeBefore(beforeMs)) > 0) if (stopping.aborted) return;
+      },
+    },
+    {
+      name: 'stored_responses', // removes responses that are too old to answer a repeated request
+      intervalMs: 5 * MINUTE_MS,
+      run: () => dropOldAnswers(pool, idempotencyWindowHours),
+    },
+    {
+      name: 'portal_links', // removes expired links and sessions
+      intervalMs: 5 * MINUTE_MS,
+      run: () => portalLinks.removeExpired(),
+    },
+    {
+      name: 'erasures', // completes erasures that were interrupted
+      intervalMs: 10 * SECOND_MS,
+      run: () => finishErasures({ pool, queue, logger }, stopping),
+    },
+  ];
+}
+
+/** What brings deliveries to their end when nothing else does. */
+function deliveryTasks(
+  deps: MaintenanceDeps,
+  acceptor: EventAcceptor,
+  stopping: AbortSignal,
+): MaintenanceTask[] {
+  const { config, database, endpoints, queue, recovery, logger } = deps;
+  const { pool, clock } = database;
+  const shared = { pool, queue, logger, holdLimitMs: holdLimitMs(config.retentionDays) };
+  const sweep = createSweep({
+    ...shared,
+    shard: config.queuePrefix,
+    graceMs: config.sweepGraceMs,
+    intervalMs: config.sweepIntervalMs,
+  });
+  const heldReconciler = createHeldReconciler(shared);
+  const replays = createReplayRunner(shared);
+  const failingLimits = {
+    warnAfterMs: msUnlessZero(config.failingWarnSeconds),
+    disableAfterMs: msUnlessZero(config.failingDisableSeconds),
+  };
+  const reading = createAttemptReading({ pool, clock, retentionDays: config.retentionDays, failingLimits });
+  const disabler = createEndpointDisabler({ ...shared, endpoints });
+  const teller = createNoticeTeller({ pool, acceptor, logger });
+  return [
+    {
+      name: 'sweep', // enqueues due deliveries without a job
+      intervalMs: config.sweepIntervalMs,
+      run: () => sweep.run(stopping),
+    },
+    {
+      name: 'expiry_held', // ends held deliveries whose lifetime is over
+      intervalMs: MINUTE_MS,
+      run: () => expireHeld(pool),
+    },
+    {
+      name: 'expiry_parked', // ends parked deliveries whose lifetime is over
+      intervalMs: MINUTE_MS,
+      async run() {
+        const expired = await expireParked(pool, { nowMs: clock.nowMs(), graceMs: EXPIRY_GRACE_MS });
+        if (expired > 0) logger.warn('deliveries.expired', { deliveries: expired });
+      },
+    },
+    {
+      name: 'held_deliveries', // makes held deliveries agree with the state of their endpoints
+      intervalMs: 10 * SECOND_MS,
+      run: () => heldReconciler.run(),
+    },
+    {
+      name: 'held_limit', // cancels what is held beyond the limit; counts all that is held, so not as often
+      intervalMs: 30 * SECOND_MS,
+      run: () => cancelHeldOverLimit({ pool, logger }),
+    },
+    {
+      name: 'endpoint_recovery', // takes over endpoints whose worker ended while it made their backlog due
+      intervalMs: 10 * SECOND_MS,
+      run: () => recovery.resumeLeft(),
+    },
+    {
+      name: 'bulk_replays', // opens 50 deliveries per endpoint and run: at most some 100 a second of one replay
+      intervalMs: 500,
+      run: () => replays.run(stopping),
+    },
+    {
+      name: 'operational_events', // publishes what is in the outbox
+      intervalMs: 2 * SECOND_MS,
+      run: () => teller.run(stopping),
+    },
+    {
+      name: 'roll_up_statistics', // then disables by the statistics of this moment, so that no success is missed
+      intervalMs: 5 * SECOND_MS,
+      async run() {
+        await reading.run(stopping);
+        await disableFailing({ pool, endpoints, disabler, logger, failingLimits });
+      },
+    },
+  ];
 }
 
 function msUnlessZero(seconds: number): number | null {

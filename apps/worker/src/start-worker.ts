@@ -10,7 +10,7 @@ import { createSender } from '@posthorn/sender';
 import { randomUUID } from 'node:crypto';
 
 import { laneLimits } from './lane-limits.js';
-import { createMaintenanceTasks } from './maintenance-tasks.js';
+import { startMaintenanceTasks } from './maintenance-tasks.js';
 
 const BACKGROUND_COMMAND_TIMEOUT_MS = 10_000;
 /** What closes after the dispatcher has this much of the time for a stop. */
@@ -42,7 +42,7 @@ export function startWorker(deps: StartWorkerDeps): void {
   });
   const recovery = createEndpointRecovery({ pool: database.pool, queue, logger });
   const delivering = openDelivering(deps, recovery);
-  const tasks = createMaintenanceTasks({ ...deps, queue, recovery, settings: config });
+  const tasks = startMaintenanceTasks({ ...deps, queue, recovery });
   let stopped = false;
   shutdown.onClose('worker', async (deadlineMs) => {
     stopped = true;
@@ -52,7 +52,6 @@ export function startWorker(deps: StartWorkerDeps): void {
     await queue.close();
   });
 
-  tasks.start();
   delivering.dispatcher.start().then(
     () => logger.info('worker.claiming'),
     (error: unknown) => {
