@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const root = path.resolve(import.meta.dirname, '../../..');
+const root = path.resolve(import.meta.dirname, '..');
 const instructions = readFileSync(path.join(root, 'docker/Dockerfile'), 'utf8')
   .replaceAll('\\\n', ' ')
   .split('\n')

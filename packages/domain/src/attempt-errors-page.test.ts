@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { attemptErrors } from '@posthorn/domain';
+import { attemptErrors } from './attempt-errors.js';
 import { expect, it } from '@jest/globals';
 
 it('docs/api/attempt-errors.md has each code with its sentence, and no other', () => {

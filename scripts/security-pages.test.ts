@@ -5,12 +5,12 @@ import path from 'node:path';
 import {
   forbiddenAddresses,
   loopbackSpellings,
-} from '../../../packages/sender/src/test-support/forbidden-addresses.js';
+} from '../packages/sender/src/test-support/forbidden-addresses.js';
 
-const root = path.resolve(import.meta.dirname, '../../..');
+const root = path.resolve(import.meta.dirname, '..');
 const pages = ['docs/threat-model.md', 'docs/security-tests.md'];
 const textOf = (page: string) => readFileSync(path.join(root, page), 'utf8');
-const testFiles = ['apps', 'packages', 'tests'].flatMap((folder) =>
+const testFiles = ['apps', 'packages', 'tests', 'scripts'].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.test.ts') && !file.includes('node_modules'),
   ),
