@@ -165,7 +165,7 @@ describe('migrate', () => {
   it('waits for a Postgres that recovers, and says so', async () => {
     await postgres.start('recovering');
     const migrating = run(['migrate']);
-    await waitUntil(() => migrating.errors().includes('Waiting for it'), { timeoutMs: 30_000 });
+    await waitUntil(() => migrating.errors().includes('Waiting for up to'), { timeoutMs: 30_000 });
     await postgres.start();
     expect(await migrating.exit).toBe(0);
     expectPlain(migrating.errors(), 1);
