@@ -122,7 +122,7 @@ export default tseslint.config(
   },
   {
     files: ['packages/queue/src/**/*.ts', 'apps/*/src/start-*.ts'],
-    ignores: ['**/*.test.ts', 'apps/cli/src/start-roles.ts'],
+    ignores: ['**/*.test.ts'],
     rules: {
       'max-lines-per-function': ['error', { max: 80, skipBlankLines: true, skipComments: true }],
     },
