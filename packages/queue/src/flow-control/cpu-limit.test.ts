@@ -35,7 +35,7 @@ describe('the CPU limit', () => {
     expect(flood.starts).toBe(0);
   });
 
-  it('leaves equals alone, one that is alone, and everybody while the loop has pauses', () => {
+  it('leaves equals alone, one that is alone, and all while the loop has pauses', () => {
     const equals = [customer(100), customer(150), customer(120)];
     limitByCpuUse(equals, 1);
     const alone = customer(400);

@@ -44,7 +44,7 @@ describe('job locks', () => {
     locks.close();
   });
 
-  it('abort the jobs whose lock is somebody else’s, and no other', async () => {
+  it('abort the jobs whose lock is another worker’s, and no other', async () => {
     const { hold, locks } = kept(() => Promise.resolve(['b']));
     const [a, b] = [hold('a'), hold('b')];
     await jest.advanceTimersByTimeAsync(lockMs / 2);

@@ -209,7 +209,7 @@ describe('the ready index', () => {
     expect(await index.renew('w1', 60_000, [taken!])).toEqual([]);
   });
 
-  it('gives a customer that was offered in vain to anybody', async () => {
+  it('gives a customer that was offered in vain to any worker', async () => {
     await redis.lpush(key('wait'), 'd-1');
     await announce();
     const [lease] = (await claim('w2')).customers;
