@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { keptAdminKey, readOrMakeAdminKey, replaceAdminKey } from './admin-key.js';
+import { storedAdminKey, readOrMakeAdminKey, replaceAdminKey } from './admin-key.js';
 
 let dataDir: string;
 beforeEach(async () => {
@@ -11,8 +11,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
-describe('The kept admin key', () => {
-  it('is made once, whoever asks at the same moment, and only its owner can read it', async () => {
+describe('The stored admin key', () => {
+  it('is created once by callers at the same moment, and only its owner can read it', async () => {
     const keys = await Promise.all(Array.from({ length: 8 }, () => readOrMakeAdminKey(dataDir)));
     expect(new Set(keys).size).toBe(1);
     expect(await readOrMakeAdminKey(dataDir)).toBe(keys[0]);
@@ -20,7 +20,7 @@ describe('The kept admin key', () => {
     expect((await stat(path.join(dataDir, 'admin-key'))).mode & 0o777).toBe(0o600);
   });
 
-  it('is replaced by one that is kept likewise', async () => {
+  it('is replaced by one that is stored in the same way', async () => {
     const first = await readOrMakeAdminKey(dataDir);
     const second = await replaceAdminKey(dataDir);
     expect(second).not.toBe(first);
@@ -30,8 +30,8 @@ describe('The kept admin key', () => {
   });
 
   it('is not made by looking for it', async () => {
-    expect(await keptAdminKey(dataDir)).toBeNull();
-    expect(await keptAdminKey(path.join(dataDir, 'nowhere'))).toBeNull();
+    expect(await storedAdminKey(dataDir)).toBeNull();
+    expect(await storedAdminKey(path.join(dataDir, 'nowhere'))).toBeNull();
   });
 
   it('that was damaged is not replaced silently', async () => {

@@ -4,18 +4,18 @@ import path from 'node:path';
 
 import { CommandError } from './command-error.js';
 
-/** The admin key of `dev`: made at its first start and kept in the data folder, which nobody else can read. */
+/** The admin key of `dev`: created at its first start and stored in the data folder, which only its owner can read. */
 export async function readOrMakeAdminKey(dataDir: string): Promise<string> {
-  return (await keptAdminKey(dataDir)) ?? (await makeAdminKey(dataDir));
+  return (await storedAdminKey(dataDir)) ?? (await makeAdminKey(dataDir));
 }
 
-/** For a kept key that was revoked: puts a new one in its place. */
+/** Replaces a stored key that was revoked. */
 export async function replaceAdminKey(dataDir: string): Promise<string> {
   await rename(await writeUnfinished(dataDir), fileIn(dataDir));
   return readOrMakeAdminKey(dataDir);
 }
 
-export async function keptAdminKey(dataDir: string): Promise<string | null> {
+export async function storedAdminKey(dataDir: string): Promise<string | null> {
   const file = fileIn(dataDir);
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     const { code } = error as NodeJS.ErrnoException;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { readOrMakeAdminKey } from './admin-key.js';
 import { apiTarget } from './api-target.js';
-import { forgetUrl, keepUrl } from './kept-url.js';
+import { removeStoredUrl, storeUrl } from './stored-url.js';
 
 const devUrl = 'http://127.0.0.1:9001';
 let dataDir: string;
@@ -16,7 +16,7 @@ beforeEach(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'posthorn-target-'));
   env = { POSTHORN_DATA_DIR: dataDir };
   key = await readOrMakeAdminKey(dataDir);
-  await keepUrl(dataDir, devUrl);
+  await storeUrl(dataDir, devUrl);
 });
 afterEach(() => rm(dataDir, { recursive: true, force: true }));
 
@@ -34,7 +34,7 @@ describe('A client command', () => {
     'http://[::1]:9001',
     'http://posthorn.example.com:9001',
     'http://127.0.0.1.example.com:9001',
-  ])('sends the kept key to no other Posthorn, such as %s', async (url) => {
+  ])('sends the stored key to no other Posthorn, such as %s', async (url) => {
     await expect(apiTarget({ url }, env)).rejects.toThrow(/API key for http\S+ is needed/);
     await expect(apiTarget({}, { ...env, POSTHORN_URL: url })).rejects.toThrow(
       /API key for http\S+ is needed/,
@@ -42,9 +42,9 @@ describe('A client command', () => {
   });
 
   it('says that no dev runs when it has stopped, and sends its key nowhere', async () => {
-    await forgetUrl(dataDir, 'http://127.0.0.1:9002'); // of another that has stopped
+    await removeStoredUrl(dataDir, 'http://127.0.0.1:9002'); // of another that has stopped
     expect(await apiTarget({}, env)).toEqual({ url: devUrl, key });
-    await forgetUrl(dataDir, devUrl);
+    await removeStoredUrl(dataDir, devUrl);
     await expect(apiTarget({}, env)).rejects.toThrow(
       `No Posthorn runs in the data folder ${dataDir}: start it there (npm start), or set --url and --key.`,
     );
@@ -69,7 +69,7 @@ describe('A client command', () => {
     ).rejects.toThrow(/is needed/);
   });
 
-  it('takes an option over the environment, and the environment over what is kept', async () => {
+  it('prefers an option to the environment, and the environment to what is stored', async () => {
     const given = { ...env, POSTHORN_URL: 'http://env.example', POSTHORN_API_KEY: 'env' };
     expect(await apiTarget({}, given)).toEqual({ url: 'http://env.example', key: 'env' });
     expect(await apiTarget({ url: 'http://option.example', key: 'option' }, given)).toEqual({

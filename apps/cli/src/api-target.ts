@@ -1,10 +1,10 @@
 import { parseUrl } from '@posthorn/domain';
 import { loadConfig, type Environment } from '@posthorn/runtime';
 
-import { keptAdminKey } from './admin-key.js';
+import { storedAdminKey } from './admin-key.js';
 import type { ClientOptions } from './client-options.js';
 import { CommandError } from './command-error.js';
-import { keptUrl } from './kept-url.js';
+import { storedUrl } from './stored-url.js';
 
 export interface ApiTarget {
   /** Without a slash at its end. */
@@ -14,13 +14,13 @@ export interface ApiTarget {
 
 /**
  * Which Posthorn a client command talks to, and as whom: the options, else POSTHORN_URL and POSTHORN_API_KEY, else the
- * `dev` of the data folder. The key that it keeps goes to where it listens and nowhere else; POSTHORN_ADMIN_KEY goes to
+ * `dev` of the data folder. The stored key is sent only to the address where it listens; POSTHORN_ADMIN_KEY is sent to
  * this machine only.
  */
 export async function apiTarget(options: ClientOptions, env: Environment): Promise<ApiTarget> {
   const config = loadConfig(env, { command: 'client' });
   const { dataDir, port, adminKey } = config;
-  const dev = await keptUrl(dataDir);
+  const dev = await storedUrl(dataDir);
   const named = options.url || config.clientUrl;
   const url = named ? parsedUrl(named) : (dev ?? new URL(`http://127.0.0.1:${port || 8080}`));
 
@@ -29,7 +29,7 @@ export async function apiTarget(options: ClientOptions, env: Environment): Promi
     options.key ||
     config.clientKey ||
     (isThisMachine(url) ? adminKey : null) ||
-    (isOfDev ? await keptAdminKey(dataDir) : null);
+    (isOfDev ? await storedAdminKey(dataDir) : null);
   if (!key) throw new CommandError([keyNeeded(dataDir, named ? url : dev)]);
   return { url: (isOfDev ? dev : url).href.replace(/\/$/, ''), key };
 }
@@ -46,7 +46,7 @@ function parsedUrl(text: string): URL {
   throw new CommandError([`The URL must be like http://127.0.0.1:8080; it is ${JSON.stringify(text)}.`]);
 }
 
-/** `localhost` may be written for the address that `dev` listens on; the request then goes to that address. */
+/** `localhost` may be written for the address that `dev` listens on; the request is then sent to that address. */
 function asWritten(dev: URL, { hostname }: URL): URL {
   const written = new URL(dev);
   if (hostname === 'localhost' && isThisMachine(dev)) written.hostname = hostname;

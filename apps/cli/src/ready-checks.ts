@@ -14,7 +14,7 @@ export interface ReadyChecksDeps {
   queue: Pick<QueueProducer, 'ping' | 'writeProblem'>;
   /** Those that this process was started with. */
   migrations: readonly string[];
-  /** Accepting goes on without Redis; delivering does not. */
+  /** Accepting works without Redis; delivering does not. */
   redisRequired: boolean;
   logger: Logger;
 }
@@ -44,7 +44,7 @@ export function readyChecks(deps: ReadyChecksDeps): ReadyCheck[] {
       async check() {
         const { pending, running, failed } = await migrationStatus(pool, migrations);
         if (failed.length > 0) return { ok: false, detail: `failed: ${failed.join(', ')}` };
-        // One that is none of ours is of a newer version: this process goes on while that is rolled out.
+        // An unknown migration belongs to a newer version: this process keeps serving while that is rolled out.
         if (pending.length === 0) return { ok: true };
         if (running.length > 0) return { ok: false, detail: `being applied: ${running.join(', ')}` };
         return { ok: false, detail: `${pending.length} pending: run "posthorn migrate"` };

@@ -60,7 +60,7 @@ describe('A process that runs until a signal', () => {
     },
   );
 
-  it('that is told to stop while it starts opens nothing more and closes what it had', async () => {
+  it('that gets a signal while it starts opens nothing more and closes what it had', async () => {
     const between = `
       const working = setInterval(() => undefined, 1000);
       await new Promise((resolve) => process.once('SIGTERM', resolve));
@@ -89,7 +89,7 @@ describe('A process that runs until a signal', () => {
     expect([await child.nextLine(), await child.nextLine()]).toEqual(['closed a', 'exit 0']);
   });
 
-  it('that cannot go on closes everything and tells why', async () => {
+  it('that cannot go on closes everything and says why', async () => {
     const child = program({
       failure: "new Promise((_, reject) => setTimeout(() => reject(new Error('gave up')), 50))",
     });
@@ -105,7 +105,7 @@ describe('A process that runs until a signal', () => {
     expect([await child.nextLine(), await child.nextLine()]).toEqual(['closed a', 'exit 0']);
   });
 
-  it('whose start fails closes what it had and tells why', async () => {
+  it('whose start fails closes what it had and says why', async () => {
     const child = program({ between: "throw new Error('no luck');" });
     expect([await child.nextLine(), await child.nextLine(), await child.nextLine()]).toEqual([
       'opened a',

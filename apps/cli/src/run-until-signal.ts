@@ -10,7 +10,7 @@ export interface RunUntilSignalOptions {
   stopWithParent?: boolean;
   /** Rejects when what was started cannot go on: everything is closed, and the error is thrown. */
   failure?: Promise<never>;
-  /** How long a start that is told to stop may take to notice; then what it opened so far is closed. */
+  /** After a signal, how long a start may take to end. Then what it opened so far is closed. */
   startGraceMs?: number;
   /** For a second signal from someone who does not want to wait; the process ends after it. */
   abandon?: () => Promise<unknown>;
@@ -53,7 +53,7 @@ export async function runUntilSignal(options: RunUntilSignalOptions): Promise<nu
       if (!stopping.signal.aborted) stop('parent gone');
     });
   }
-  // Whoever read our output may be gone, as with SIGHUP; stopping properly matters more.
+  // The reader of the output may be gone, as with SIGHUP. A proper stop matters more.
   process.stdout.on('error', () => undefined);
 
   try {

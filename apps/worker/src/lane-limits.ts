@@ -14,7 +14,7 @@ interface DefaultLimits {
 
 /**
  * Within what a lane sends. A target that was deleted, or does not open, says nothing about its customer, whose other lanes
- * go on: the customer's limits are left out, which is not the same as none.
+ * keep running: the customer's limits are left out, which is not the same as none.
  */
 export function laneLimits(target: LimitedTarget | undefined, defaults: DefaultLimits): LaneLimits {
   if (target?.kind !== 'ready') {

@@ -5,7 +5,7 @@ import { EmbeddedServiceError } from './embedded-service-error.js';
 
 /**
  * A folder for programs that were copied or downloaded, which no other local user can write to: what lies in it is
- * executed. Everybody may read it, because root runs the servers as somebody else.
+ * executed. All users may read it, because root runs the servers as another user.
  */
 export async function cacheFolder(): Promise<string> {
   const uid = process.getuid?.() ?? 0;

@@ -14,7 +14,7 @@ export interface DataFolder {
   runAs: RunAs | undefined;
   password: string;
   logFile: string;
-  /** No folder was asked for, so it goes when the server stops. */
+  /** No folder was given, so it is removed when the server stops. */
   temporary: boolean;
   /** Gives the folder back, and removes a temporary one. */
   release(): Promise<void>;

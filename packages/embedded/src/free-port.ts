@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from 'node:net';
 
-/** A loopback TCP port that was free a moment ago: whoever binds it must still cope with having lost it. */
+/** A loopback TCP port that was free a moment ago: another process may take it before it is bound. */
 export function findFreePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();

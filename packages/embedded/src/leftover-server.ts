@@ -12,7 +12,7 @@ export interface LeftoverServer {
 }
 
 /**
- * Stops the server that a killed parent left running on this folder; starting anew takes a tenth of a second and then
+ * Stops the server that a killed parent left running on this folder; a new start takes a tenth of a second and then
  * its port, settings and life are ours. Returns the process id that the pid file still names, which by now belongs to
  * nobody or to an unrelated process (after a reboot, or in a new container).
  */

@@ -108,7 +108,7 @@ function start(
   return startServer(command, (pid) => isReady(pid, port, folder.password));
 }
 
-/** False while nobody listens, while it loads its data, and when it is another server that has the port. */
+/** False while nothing listens, while it loads its data, and when it is another server that has the port. */
 function isReady(pid: number, port: number, password: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

@@ -18,7 +18,7 @@ const aptOptions = [
 /**
  * Unpacks the Redis of Debian, Ubuntu and their like into the cache folder: the package manager downloads and verifies
  * it, nothing is installed, no root is needed. An earlier one that no longer runs, because the system has changed under
- * it, is made anew.
+ * it, is made again.
  */
 export async function redisFromDebian(
   check: (program: RedisProgram) => Promise<void>,

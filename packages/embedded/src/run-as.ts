@@ -9,7 +9,7 @@ export interface RunAs {
 
 /**
  * The user a server runs as. Ourselves (undefined), except for root: Postgres refuses to be root and Redis should not
- * be. Then it is whoever owns the existing data, else an unprivileged user that every system has.
+ * be. Then it is the owner of the existing data, else an unprivileged user that every system has.
  */
 export function runAsFor(serverFolder: string): RunAs | undefined {
   if (process.getuid?.() !== 0) return undefined;

@@ -104,7 +104,7 @@ async function spawnDetached(
       reject(new EmbeddedServiceError(`${command.name} cannot be run.`, { cause })),
     );
   });
-  child.stdin?.once('error', () => undefined); // it ended before reading; untilReady tells why
+  child.stdin?.once('error', () => undefined); // it ended before reading; untilReady says why
   child.stdin?.end(command.input);
   child.unref();
   return child;

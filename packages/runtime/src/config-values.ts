@@ -53,7 +53,7 @@ function schemaNameProblem(name: string): string | null {
   return name.includes('\0') ? 'has a character that Postgres does not take' : null;
 }
 
-/** Certificates only: Node warns about a file that it cannot use, and goes on without it. */
+/** Certificates only: Node warns about a file that it cannot use, and starts without it. */
 export const certificateFile: AcceptedValue = {
   schema: checked((text) => {
     const problem = pemFileProblem(text) ?? certificatesProblem(readFileSync(text, 'latin1'));

@@ -5,7 +5,7 @@ import { configVariables } from './config-variables.js';
 import { configurationPage } from './configuration-page.js';
 
 describe('docs/configuration.md', () => {
-  it('is what the table of variables says; `pnpm --filter @posthorn/runtime docs` writes it anew', () => {
+  it('is what the table of variables says; `pnpm --filter @posthorn/runtime docs` writes it', () => {
     const page = readFileSync(path.resolve(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
     expect(page).toBe(configurationPage());
   });

@@ -22,4 +22,4 @@ export {
 export { configVariables, type Command, type ConfigVariable } from './config-variables.js';
 export { redisRefusal, type RedisRefusal } from './redis-refusal.js';
 export { describeConfig } from './describe-config.js';
-export { readOrMakeKeyring } from './kept-keyring.js';
+export { readOrMakeKeyring } from './stored-keyring.js';

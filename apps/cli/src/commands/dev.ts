@@ -13,14 +13,14 @@ import {
   type Shutdown,
 } from '@posthorn/runtime';
 
-import { keptAdminKey } from '../admin-key.js';
+import { storedAdminKey } from '../admin-key.js';
 import { CommandError } from '../command-error.js';
 import { openDataFolder, openLogFile } from '../dev/data-folder.js';
 import { startDemo } from '../dev/demo.js';
 import { startServices } from '../dev/start-services.js';
 import { summaryOf } from '../dev/summary.js';
 import { listeningUrl } from '../listening-url.js';
-import { forgetUrl, keepUrl } from '../kept-url.js';
+import { removeStoredUrl, storeUrl } from '../stored-url.js';
 import { findMigrationsDir } from '../migrations-dir.js';
 import { listenProblem, portProblem } from '../port-problem.js';
 import { print } from '../print.js';
@@ -104,7 +104,8 @@ interface StartDeps {
 
 async function start(deps: StartDeps): Promise<void> {
   const { config, dataDir, logger, shutdown, signal } = deps;
-  if ((await keptAdminKey(dataDir)) === null) print(`The first start takes longer: creating ${dataDir} …\n`);
+  if ((await storedAdminKey(dataDir)) === null)
+    print(`The first start takes longer: creating ${dataDir} …\n`);
   // Loading the roles takes as long as starting the servers: both at once.
   const loading = Promise.all([
     import('../start-roles.js'),
@@ -137,8 +138,8 @@ async function start(deps: StartDeps): Promise<void> {
   signal.throwIfAborted();
 
   const url = listeningUrl(config.host, port);
-  shutdown.onClose('kept url', () => forgetUrl(dataDir, url));
-  await keepUrl(dataDir, url);
+  shutdown.onClose('stored url', () => removeStoredUrl(dataDir, url));
+  await storeUrl(dataDir, url);
   const delivery = await demo.deliver({ url, key: adminKey }, signal);
   logger.info('posthorn.started', { port });
   print(summaryOf({ config, dataDir, url, adminKey, delivery }));

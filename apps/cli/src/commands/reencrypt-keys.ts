@@ -25,7 +25,7 @@ const STATEMENT_TIMEOUT_MS = 600_000;
 
 /**
  * Encrypts with the first of POSTHORN_ENCRYPTION_KEYS what the others have encrypted. Works on the database alone, while
- * the service runs; stopped at any time, the next run goes on.
+ * the service runs. It can be stopped at any time, and the next run does the rest.
  */
 export async function reencryptKeys(env: Environment, options: ReencryptOptions): Promise<void> {
   const { databaseUrl, encryptionKeys, startWaitSeconds } = loadConfig(env, { command: 'keys reencrypt' });

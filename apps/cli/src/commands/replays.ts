@@ -31,7 +31,7 @@ export interface ShowReplayOptions extends ClientOptions {
 
 export type ReplayChange = 'pause' | 'resume' | 'cancel';
 
-/** Counts what matches; with --yes starts the replay and shows how it goes until it ends. */
+/** Counts what matches; with --yes starts the replay and shows its progress until it ends. */
 export async function startReplay(env: Environment, options: StartReplayOptions): Promise<void> {
   const { customer: customerId, endpoint: endpointId, status, type, since, until } = options;
   const filter = { customerId, endpointId, status, type, since, until };

@@ -58,7 +58,7 @@ interface ServicesDeps {
   signal: AbortSignal;
 }
 
-/** Redis that is away stops nobody from accepting, so a process that starts meanwhile has to start. */
+/** Accepting works without Redis, so a process with the ingest role starts without it. */
 async function untilServicesAreThere(deps: ServicesDeps): Promise<void> {
   const { config, roles, migrationsDir, logger, signal } = deps;
   const migrations = await readMigrationNames(migrationsDir);

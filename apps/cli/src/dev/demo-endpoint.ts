@@ -6,7 +6,7 @@ import type {
 } from '@posthorn/api-contract';
 
 import type { ApiClient } from '../api-client.js';
-import type { KeptDemo } from './kept-demo.js';
+import type { StoredDemo } from './stored-demo.js';
 
 export const demoCustomerId = 'demo';
 /** By this the demo knows its endpoint among others of the customer. */
@@ -22,7 +22,7 @@ export interface DemoEndpoint {
 export async function ensureDemoEndpoint(
   api: ApiClient,
   url: string,
-  kept: KeptDemo | null,
+  kept: StoredDemo | null,
 ): Promise<DemoEndpoint> {
   const customer = `/v1/customers/${demoCustomerId}`;
   if ((await api.find(customer)) === null) {

@@ -4,7 +4,7 @@ import { createApiClient } from '../api-client.js';
 import { sendDemoEvent } from './demo-delivery.js';
 import { ensureDemoEndpoint } from './demo-endpoint.js';
 import { startDemoReceiver, type ReceivedWebhook } from './demo-receiver.js';
-import { keepDemo, readKeptDemo } from './kept-demo.js';
+import { storeDemo, readStoredDemo } from './stored-demo.js';
 
 export interface Demo {
   /** Sends one event to the receiver through Posthorn and says what came of it; a demo that fails stops nothing. */
@@ -20,7 +20,7 @@ export interface DemoOptions {
 
 /** Opens the built-in receiver. Before the roles start: deliveries that an earlier start left behind then arrive. */
 export async function startDemo({ dataDir, onReceived }: DemoOptions): Promise<Demo> {
-  const kept = await readKeptDemo(dataDir);
+  const kept = await readStoredDemo(dataDir);
   let announcing = false;
   const receiver = await startDemoReceiver({
     wantedPort: kept?.port ?? null,
@@ -35,7 +35,7 @@ export async function startDemo({ dataDir, onReceived }: DemoOptions): Promise<D
         const api = createApiClient(target);
         const { id, secret, secretCreatedAt } = await ensureDemoEndpoint(api, receiver.url, kept);
         receiver.secret = secret;
-        await keepDemo(dataDir, { port: receiver.port, secret, secretCreatedAt });
+        await storeDemo(dataDir, { port: receiver.port, secret, secretCreatedAt });
         const outcome = await sendDemoEvent({ api, receiver, endpointId: id, signal });
         announcing = true;
         return outcome;

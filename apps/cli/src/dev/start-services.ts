@@ -3,7 +3,7 @@ import { EmbeddedServiceError, startEmbeddedPostgres, startPrivateRedis } from '
 import type { Config, Logger, Shutdown } from '@posthorn/runtime';
 
 import { CommandError } from '../command-error.js';
-import { keepServiceRunning, type KeepServiceRunningOptions } from './keep-service-running.js';
+import { superviseService, type SuperviseServiceOptions } from './supervise-service.js';
 
 export interface StartServicesDeps {
   config: Config;
@@ -25,14 +25,14 @@ export interface Services {
 }
 
 /**
- * Whatever DATABASE_URL and REDIS_URL do not name runs here, with its data kept, and is started again when it ends. One
- * after the other: each server's folder has a claim, and of two starts on one data folder the one that gets the first
- * claim gets them all.
+ * Starts the servers that DATABASE_URL and REDIS_URL do not name, with data that stays, and starts them again when they
+ * end. They start one after the other: each server's folder has a claim, and of two starts on one data folder the one
+ * with the first claim gets both.
  */
 export async function startServices(deps: StartServicesDeps): Promise<Services> {
   const { config, dataDir, logger, shutdown, signal, say, onEmbedded, onGivenUp } = deps;
-  const keep = async (name: string, start: KeepServiceRunningOptions['start']): Promise<string> => {
-    const server = await keepServiceRunning({ name, start, say, logger, signal, onGivenUp }).catch(fail);
+  const keep = async (name: string, start: SuperviseServiceOptions['start']): Promise<string> => {
+    const server = await superviseService({ name, start, say, logger, signal, onGivenUp }).catch(fail);
     shutdown.onClose(name.toLowerCase(), () => server.stop());
     onEmbedded(server);
     signal.throwIfAborted();

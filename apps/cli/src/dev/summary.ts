@@ -10,7 +10,7 @@ export interface SummaryFacts {
   delivery: string;
 }
 
-/** What whoever typed `npm start` needs to know, in a few lines. */
+/** What a person who typed `npm start` needs to know, in a few lines. */
 export function summaryOf({ config, dataDir, url, adminKey, delivery }: SummaryFacts): string {
   const base = config.publicUrl ?? url;
   const postgres = config.databaseUrl === null ? 'embedded Postgres' : 'Postgres of DATABASE_URL';

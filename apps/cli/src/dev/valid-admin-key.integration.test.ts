@@ -6,7 +6,7 @@ import { createLogger } from '@posthorn/runtime';
 import { createTestDatabase, type TestDatabase } from '@posthorn/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { keptAdminKey } from '../admin-key.js';
+import { storedAdminKey } from '../admin-key.js';
 import { validAdminKey } from './valid-admin-key.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
@@ -37,14 +37,14 @@ async function revokeAll(): Promise<void> {
 }
 
 describe('The admin key that dev runs with', () => {
-  it('is the kept one as long as that is valid, and a new kept one after it was revoked', async () => {
+  it('is the stored one while that is valid, and a new stored one after it was revoked', async () => {
     const first = await find(null);
-    expect(first).toEqual({ key: await keptAdminKey(dataDir), replaced: false });
+    expect(first).toEqual({ key: await storedAdminKey(dataDir), replaced: false });
     expect(await find(null)).toEqual(first);
 
     await revokeAll();
     const second = await find(null);
-    expect(second).toEqual({ key: await keptAdminKey(dataDir), replaced: true });
+    expect(second).toEqual({ key: await storedAdminKey(dataDir), replaced: true });
     expect(second.key).not.toBe(first.key);
     expect((await apiKeys.list({ limit: 10, before: null })).items).toMatchObject([{ scopes: ['admin'] }]);
     expect(await find(null)).toEqual({ key: second.key, replaced: false });
@@ -52,7 +52,7 @@ describe('The admin key that dev runs with', () => {
 
   it('is the given one, which is not replaced when it was revoked: the start says what to do', async () => {
     const given = `phk_${'b'.repeat(43)}`;
-    const kept = await keptAdminKey(dataDir);
+    const kept = await storedAdminKey(dataDir);
     expect(await find(given)).toEqual({ key: given, replaced: false });
     await revokeAll();
     await expect(find(given)).rejects.toMatchObject({
@@ -60,6 +60,6 @@ describe('The admin key that dev runs with', () => {
         expect.stringMatching(/^POSTHORN_ADMIN_KEY is an API key that was revoked: set another, or none/),
       ],
     });
-    expect(await keptAdminKey(dataDir)).toBe(kept);
+    expect(await storedAdminKey(dataDir)).toBe(kept);
   });
 });

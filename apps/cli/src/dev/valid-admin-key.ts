@@ -14,11 +14,11 @@ export interface ValidAdminKeyOptions {
 
 export interface ValidAdminKey {
   key: string;
-  /** The kept key had been revoked, and a new one was made. */
+  /** The stored key had been revoked, and a new one was created. */
   replaced: boolean;
 }
 
-/** The admin key that `dev` runs with, valid in its database: the given one, or else the kept one. */
+/** The admin key that `dev` runs with, valid in its database: the given one, otherwise the stored one. */
 export async function validAdminKey(options: ValidAdminKeyOptions): Promise<ValidAdminKey> {
   const { given, dataDir, databaseUrl, logger } = options;
   const database = openDatabase({ url: databaseUrl, poolMax: 1, logger });

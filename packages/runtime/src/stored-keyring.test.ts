@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readOrMakeKeyring } from './kept-keyring.js';
+import { readOrMakeKeyring } from './stored-keyring.js';
 
 describe('the keyring in the data folder', () => {
   let folder = '';

@@ -12,7 +12,7 @@ export interface EmbeddedServer {
   stop(): Promise<void>;
 }
 
-export interface KeepServiceRunningOptions {
+export interface SuperviseServiceOptions {
   name: string;
   /** Gets the port of the time before, so that its URL stays; undefined the first time. */
   start(port: number | undefined, signal: AbortSignal): Promise<EmbeddedServer>;
@@ -27,7 +27,7 @@ export interface KeepServiceRunningOptions {
   retryDelayMs?: number;
 }
 
-export interface KeptService {
+export interface SupervisedService {
   url: string;
   /** Ends the server, also one that is being started. */
   stop(): Promise<void>;
@@ -41,7 +41,7 @@ const failuresWithinMinutes = 5;
  * Starts a server and starts it again on the same port whenever it ends without having been stopped. Its data is kept, so
  * nothing that was written is lost; connections to it are made again by those who hold them.
  */
-export async function keepServiceRunning(options: KeepServiceRunningOptions): Promise<KeptService> {
+export async function superviseService(options: SuperviseServiceOptions): Promise<SupervisedService> {
   const { name, start, say, logger, onGivenUp, retryDelayMs = 1_000 } = options;
   const stopping = new AbortController();
   const signal = AbortSignal.any([stopping.signal, options.signal]);

@@ -2,17 +2,19 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /** What the demo keeps between starts, so that its one endpoint stays good. */
-export interface KeptDemo {
+export interface StoredDemo {
   port: number;
   secret: string;
-  /** Tells a secret that was rotated by someone else. */
+  /** Shows that somebody else rotated the secret. */
   secretCreatedAt: string;
 }
 
 /** Null at the first start, and when the file cannot be understood: the demo then puts its endpoint right. */
-export async function readKeptDemo(dataDir: string): Promise<KeptDemo | null> {
+export async function readStoredDemo(dataDir: string): Promise<StoredDemo | null> {
   try {
-    const { port, secret, secretCreatedAt } = JSON.parse(await readFile(fileIn(dataDir), 'utf8')) as KeptDemo;
+    const { port, secret, secretCreatedAt } = JSON.parse(
+      await readFile(fileIn(dataDir), 'utf8'),
+    ) as StoredDemo;
     const sound =
       Number.isInteger(port) && [secret, secretCreatedAt].every((text) => typeof text === 'string');
     return sound ? { port, secret, secretCreatedAt } : null;
@@ -21,7 +23,7 @@ export async function readKeptDemo(dataDir: string): Promise<KeptDemo | null> {
   }
 }
 
-export async function keepDemo(dataDir: string, demo: KeptDemo): Promise<void> {
+export async function storeDemo(dataDir: string, demo: StoredDemo): Promise<void> {
   const unfinished = `${fileIn(dataDir)}.${process.pid}`;
   await writeFile(unfinished, `${JSON.stringify(demo)}\n`, { mode: 0o600 });
   await rename(unfinished, fileIn(dataDir));
