@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -47,3 +47,17 @@ function headingsOf(page: string): string[] {
       .replaceAll(' ', '-'),
   );
 }
+
+describe('docs/failures.md', () => {
+  it('names log events and webhook types only that the code has', () => {
+    const named = new Set([...textOf('docs/failures.md').matchAll(/`([a-z_]+\.[a-z_]+(?:\.[a-z_]+)?)`/g)]);
+    const missing = [...named]
+      .map(([, name]) => name!)
+      .filter((name) => !/\.(md|ts)$/.test(name))
+      .filter(
+        (name) =>
+          spawnSync('git', ['grep', '-qF', `'${name}'`, '--', 'apps', 'packages'], { cwd: root }).status,
+      );
+    expect(missing).toEqual([]);
+  });
+});
