@@ -57,7 +57,7 @@ describe('The admin key that dev runs with', () => {
     await revokeAll();
     await expect(find(given)).rejects.toMatchObject({
       lines: [
-        expect.stringMatching(/^POSTHORN_ADMIN_KEY is an API key that was revoked: set another, or none/),
+        expect.stringMatching(/^POSTHORN_ADMIN_KEY is an API key that was revoked: set another one, or none/),
       ],
     });
     expect(await storedAdminKey(dataDir)).toBe(kept);
