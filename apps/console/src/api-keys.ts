@@ -3,7 +3,7 @@ import type { ApiKey, ApiKeyStore, IdempotentAnswerStore } from '@posthorn/datab
 import { encodeId } from '@posthorn/domain';
 import { AppError, mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
-import { answerOnce } from './answer-once.js';
+import { respondIdempotently } from './respond-idempotently.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';
 
 export interface ApiKeysDeps {
@@ -17,7 +17,7 @@ const cursorForm = idCursor('api-keys');
 export function mountApiKeys(router: Router, { authentication, apiKeys, answers }: ApiKeysDeps): void {
   mountOperation(router, operations.createApiKey, authentication, async (request) => {
     const { name = null, scopes, customerId = null, rateLimit = null } = request.body;
-    return answerOnce(answers, operations.createApiKey, request, customerId, async (tx) => {
+    return respondIdempotently(answers, operations.createApiKey, request, customerId, async (tx) => {
       const outcome = await apiKeys.create({ name, scopes, customerId, rateLimit }, tx);
       if (outcome.kind === 'unknown_customer') {
         throw new AppError({

@@ -30,7 +30,7 @@ export function mountDeliveryActions(router: Router, deps: DeliveryActionsDeps):
     const filter = { customerId, endpointId, type, status, sinceMs: since, untilMs: until };
     if (body.dryRun) {
       const counted = await takeTurn({ caller, customerId }, () => countMatchingDeliveries(pool, filter));
-      return { status: 200, body: counted, unchanged: true };
+      return { status: 200 as const, body: counted, unchanged: true };
     }
     const target = {
       customerId,

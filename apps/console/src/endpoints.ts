@@ -17,7 +17,7 @@ import {
 } from '@posthorn/http';
 import { deleteEndpoint } from '@posthorn/delivery/cancel';
 import type { RequestHandler, Router } from 'express';
-import { answerOnce } from './answer-once.js';
+import { respondIdempotently } from './respond-idempotently.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';
 import { findCustomer } from './customers.js';
 import { endpointResource } from './endpoint-resource.js';
@@ -47,7 +47,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
     requireCustomer(caller, params.customerId);
     refuseRaisedLimits(caller, noEndpointLimits, body, limitsByDefault);
     requireTarget(checkTargetUrl, body.url, 'url', caller);
-    return answerOnce(answers, operations.createEndpoint, request, params.customerId, async (tx) => {
+    return respondIdempotently(answers, operations.createEndpoint, request, params.customerId, async (tx) => {
       const outcome = await endpoints.create(params.customerId, body, tx);
       switch (outcome.kind) {
         case 'created':
@@ -96,7 +96,7 @@ export function mountEndpoints(router: Router, deps: EndpointsDeps): void {
     const { params, body, caller } = request;
     const { id, customerId } = await findEndpoint(endpoints, caller, params.endpointId);
     if (body.secret !== undefined) requireSigningSecret(body.secret);
-    return answerOnce(answers, operations.rotateSecret, request, customerId, async (tx) => {
+    return respondIdempotently(answers, operations.rotateSecret, request, customerId, async (tx) => {
       const outcome = await endpoints.rotateSecret(id, body, tx);
       switch (outcome.kind) {
         case 'rotated':

@@ -2,7 +2,7 @@ import { operations } from '@posthorn/api-contract';
 import type { CustomerStore, IdempotentAnswerStore, OneShotSecrets } from '@posthorn/database';
 import { mountOperation, notFound } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
-import { answerOnce } from './answer-once.js';
+import { respondIdempotently } from './respond-idempotently.js';
 import { findCustomer } from './customers.js';
 import { requireSigningSecret, rotatedSecretResource, tooManySecrets } from './secret-rotation.js';
 
@@ -35,7 +35,7 @@ export function mountOneShotSecret(
     const { params, body, caller } = request;
     const { id } = await findCustomer(customers, caller, params.customerId);
     if (body.secret !== undefined) requireSigningSecret(body.secret);
-    return answerOnce(answers, operations.rotateOneShotSecret, request, id, async (tx) => {
+    return respondIdempotently(answers, operations.rotateOneShotSecret, request, id, async (tx) => {
       const outcome = await oneShotSecrets.rotate(id, body, tx);
       switch (outcome.kind) {
         case 'rotated':

@@ -11,7 +11,7 @@ import {
   unauthorized,
 } from '@posthorn/http';
 import type { RequestHandler, Router } from 'express';
-import { answerOnce } from './answer-once.js';
+import { respondIdempotently } from './respond-idempotently.js';
 import { findCustomer } from './customers.js';
 
 export interface PortalSettings {
@@ -38,16 +38,22 @@ export function mountPortal(
     const { params, body, caller } = request;
     requireCustomer(caller, params.customerId);
     const base = settings.publicUrl ?? checkedOrigin(request.origin);
-    return answerOnce(answers, operations.createPortalLink, request, params.customerId, async (tx) => {
-      const link = await portalLinks.create(tx, { customerId: params.customerId, ...body });
-      if (link.kind === 'unknown_customer') throw notFound();
-      const resource: PortalLinkResource = {
-        id: encodeId(idPrefixes.portalLink, link.id),
-        url: `${base}/portal#token=${link.token}`,
-        expiresAt: link.expiresAt.toISOString(),
-      };
-      return { status: 201, body: resource };
-    });
+    return respondIdempotently(
+      answers,
+      operations.createPortalLink,
+      request,
+      params.customerId,
+      async (tx) => {
+        const link = await portalLinks.create(tx, { customerId: params.customerId, ...body });
+        if (link.kind === 'unknown_customer') throw notFound();
+        const resource: PortalLinkResource = {
+          id: encodeId(idPrefixes.portalLink, link.id),
+          url: `${base}/portal#token=${link.token}`,
+          expiresAt: link.expiresAt.toISOString(),
+        };
+        return { status: 201, body: resource };
+      },
+    );
   });
 
   mountOperation(router, operations.revokePortalLinks, authentication, async ({ params, caller }) => {

@@ -4,7 +4,7 @@ import type { Replay, ReplayFilter, ReplayStateOutcome, ReplayStore } from '@pos
 import { AppError, type Caller, customerFilter, mountOperation, notFound } from '@posthorn/http';
 import type { Logger } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
-import { answerOnce } from './answer-once.js';
+import { respondIdempotently } from './respond-idempotently.js';
 import { idCursor, pageResource, readCursor } from './cursor.js';
 import { findCustomer } from './customers.js';
 import { findEndpoint } from './find-endpoint.js';
@@ -37,11 +37,11 @@ export function mountReplays(router: Router, deps: ReplaysDeps): void {
     let created: Replay | undefined;
     const work = async (tx: Transaction) => {
       created = await create(replays, tx, filter);
-      return { status: 201, body: replayResource(created) };
+      return { status: 201 as const, body: replayResource(created) };
     };
     // It counts in its transaction, so what waits for its turn must not have begun one.
     const answer = await takeTurn(party, () =>
-      answerOnce(answers, operations.createReplay, request, customerId, work),
+      respondIdempotently(answers, operations.createReplay, request, customerId, work),
     );
     if (created) logger.info('replay.started', factsOf(created));
     return answer;

@@ -26,6 +26,6 @@ export function mountSignatures(router: Router, { authentication, endpoints, clo
       secrets: secrets.map(({ value }) => value),
       nowMs: clock.nowMs(),
     });
-    return { status: 200, body: verification, unchanged: true };
+    return { status: 200 as const, body: verification, unchanged: true };
   });
 }

@@ -2,7 +2,7 @@ import type { Database } from '@posthorn/database';
 import {
   authenticate,
   authenticateOperator,
-  admitAnyone,
+  throttleAnonymous,
   type AuditTrail,
   type CheckTargetUrl,
   type FailedAttempts,
@@ -59,7 +59,7 @@ export function startConsole({
   shutdown.onClose('queue board', () => board.close());
   const router = createConsoleRouter({
     authentication: authenticate({ identities, limits, auditTrail }),
-    admission: admitAnyone({ failedAttempts, auditTrail }),
+    admission: throttleAnonymous({ failedAttempts, auditTrail }),
     database,
     secretBox,
     checkTargetUrl,

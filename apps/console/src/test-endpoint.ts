@@ -43,7 +43,7 @@ export function mountTestEndpoint(router: Router, deps: TestEndpointDeps): void 
     const attempt = await untilAttempted(deps, sent.deliveryId, waiting > WAITING_MAX ? 0 : waitMs).finally(
       () => (waiting -= 1),
     );
-    if (!attempt) return { status: 202, body: { deliveryId, status: 'pending' }, customerId };
+    if (!attempt) return { status: 202, body: { deliveryId, status: 'pending' as const }, customerId };
     const event = await events.get(sent.eventId);
     if (!event) throw notFound();
     return { status: 200, body: { deliveryId, ...(await attemptResource(attempt, event.body)) }, customerId };

@@ -7,7 +7,7 @@ import {
   parseJson,
   readIdempotencyKey,
   readJsonText,
-  sendAnswer,
+  sendResponse,
   unavailable,
 } from '@posthorn/http';
 import type { Request, Response } from 'express';
@@ -47,7 +47,7 @@ export async function acceptBatch(
     acceptItem(context, caller, item, itemKey(idempotencyKey, index)),
   );
   if (results.every(isUnavailable)) throw unavailable('No event could be committed; send the batch again.');
-  sendAnswer(response, { status: 202, body: { results } });
+  sendResponse(response, { status: 202, body: { results } });
 }
 
 /** A thousand events take long to check: others have the event loop in between, whoever sends them. */

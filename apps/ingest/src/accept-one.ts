@@ -6,7 +6,7 @@ import {
   parseJson,
   readIdempotencyKey,
   readJsonText,
-  sendAnswer,
+  sendResponse,
 } from '@posthorn/http';
 import type { Request, Response } from 'express';
 
@@ -46,7 +46,7 @@ export async function acceptOne(
     deliveries: outcome.deliveries,
   };
   if (outcome.replayed) response.setHeader(idempotencyHeaders.replayed, 'true');
-  sendAnswer(response, { status: 202, body });
+  sendResponse(response, { status: 202, body });
 }
 
 function invalidEvent(errors: { path: string; message: string }[]): AppError {

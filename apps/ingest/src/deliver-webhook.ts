@@ -12,7 +12,7 @@ import {
   readIdempotencyKey,
   readJsonText,
   requireTarget,
-  sendAnswer,
+  sendResponse,
 } from '@posthorn/http';
 import type { OneShotToAccept } from '@posthorn/delivery/accept';
 import type { Request, Response } from 'express';
@@ -38,7 +38,7 @@ export async function deliverWebhook(
   if (outcome.kind !== 'accepted') throw errorOf(refusalOf(outcome));
   const body: AcceptedWebhookResource = { id: encodeId('dlv', outcome.deliveryId), status: 'pending' };
   if (outcome.replayed) response.setHeader(idempotencyHeaders.replayed, 'true');
-  sendAnswer(response, { status: 202, body });
+  sendResponse(response, { status: 202, body });
 }
 
 /** The payload is taken from the source text, as the data of an event is. */

@@ -43,13 +43,13 @@ const event = (bytes = 10) =>
   JSON.stringify({ customerId: 'acme', type: 'invoice.paid', data: 'x'.repeat(bytes) });
 const batch = (items: number) => `{"events":[${Array.from({ length: items }, () => event()).join(',')}]}`;
 
-interface Answer {
+interface HttpResponse {
   status: number;
   retryAfter: string | undefined;
   code: unknown;
 }
 
-function post(body: string, path = '/v1/events'): Promise<Answer> {
+function post(body: string, path = '/v1/events'): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const request = http.request(
       {
@@ -82,8 +82,8 @@ function post(body: string, path = '/v1/events'): Promise<Answer> {
 }
 
 /** Many at once; the answers appear in the list as they come. */
-function flood(count: number, body: string): { answers: Answer[]; ended: Promise<unknown> } {
-  const answers: Answer[] = [];
+function flood(count: number, body: string): { answers: HttpResponse[]; ended: Promise<unknown> } {
+  const answers: HttpResponse[] = [];
   const ended = Promise.all(
     Array.from({ length: count }, async () => {
       answers.push(await post(body));
@@ -134,12 +134,12 @@ describe('ingest under more than it can take', () => {
     await open({ waitedMsMax: 200 });
     await stallPostgres();
     // Two commits may run at once; the third event waits for them.
-    const waiting: Promise<Answer>[] = [];
+    const waiting: Promise<HttpResponse>[] = [];
     for (let count = 1; count <= 3; count += 1) {
       waiting.push(post(event()));
       await waitUntil(() => ingest.pending() === count);
     }
-    const refused: Answer[] = [];
+    const refused: HttpResponse[] = [];
     await waitUntil(() => {
       const probe = post(event());
       waiting.push(probe);

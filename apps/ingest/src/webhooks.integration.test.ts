@@ -27,14 +27,14 @@ beforeAll(async () => {
 });
 afterAll(() => ingest.close());
 
-interface Answer {
+interface HttpResponse {
   status: number;
   headers: Record<string, string>;
   body: Record<string, unknown> & { id: string; errors: { path: string }[] };
 }
 
 /** Every answer is checked against what the document says of it. */
-function checked(answer: Answer, { responses, problems }: Operation): Answer {
+function checked(answer: HttpResponse, { responses, problems }: Operation): HttpResponse {
   const schema = responses[answer.status]?.schema;
   if (schema) {
     expect(validateValue(schema, answer.body, { convert: false })).toMatchObject({ ok: true });
@@ -55,7 +55,7 @@ async function deliver(
     headers = {},
     at = path,
   }: { key?: string; headers?: Record<string, string>; at?: string } = {},
-): Promise<Answer> {
+): Promise<HttpResponse> {
   const answer = await request()
     .post(at)
     .set({ Authorization: `Bearer ${key}`, 'Content-Type': 'application/json', ...headers })
@@ -64,7 +64,7 @@ async function deliver(
   return checked(answer, operations.deliverWebhook);
 }
 
-async function status(id: string, key = keys.writer, at = '/v1/webhooks'): Promise<Answer> {
+async function status(id: string, key = keys.writer, at = '/v1/webhooks'): Promise<HttpResponse> {
   const answer = await request().get(`${at}/${id}/status`).set('Authorization', `Bearer ${key}`);
   return checked(answer, operations.getWebhookStatus);
 }

@@ -175,8 +175,8 @@ export interface RateLimit {
 
 export const maxInFlight = Joi.number().integer().min(1).max(10_000);
 
-export const noParams = Joi.object<Record<string, never>>({});
-export const noQuery = Joi.object<Record<string, never>>({});
+export const noParams = Joi.object<object>({});
+export const noQuery = Joi.object<object>({});
 
 function isStorable(value: string): boolean {
   return !value.includes('\0') && !/\p{Surrogate}/u.test(value);

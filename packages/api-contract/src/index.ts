@@ -1,6 +1,6 @@
 export type { StreamedDeliveryResource } from './stream.js';
 export { operationList, operations } from './operations.js';
-export type { Method, Operation, ResponseShape } from './operation.js';
+export type { Method, Operation, ResponseOf, ResponseShapes } from './operation.js';
 export {
   type FieldError,
   type ProblemCode,

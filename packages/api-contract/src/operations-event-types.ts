@@ -20,7 +20,7 @@ export const eventTypeOperations = {
       'Members that the body leaves out are reset, including `archived`. A new schema applies to events within a ' +
       'second. An event is not checked if its type has no entry or no schema. Archive a type to hide it from the ' +
       'portal: events of this type are still accepted.',
-    createsNamed: true,
+    idMayBeNew: true,
     params: newEventTypeParams,
     query: noQuery,
     body: putEventTypeBody,

@@ -2,7 +2,7 @@ import type { Operation } from '@posthorn/api-contract';
 import type { Logger } from '@posthorn/runtime';
 import type { Request, Response } from 'express';
 
-import type { Answer } from './answer.js';
+import type { HttpResponse } from './http-response.js';
 import { callerOf } from './caller.js';
 import { requestIdOf } from './request-id.js';
 
@@ -45,7 +45,7 @@ export async function recordChange(
   { operationId, method }: Operation,
   request: Request,
   response: Response,
-  { sent, answer }: { sent: unknown; answer: Answer },
+  { sent, answer }: { sent: unknown; answer: HttpResponse },
 ): Promise<void> {
   const trail = response.locals.auditTrail as AuditTrail | undefined;
   if (!trail || method === 'get' || answer.unchanged) return;
@@ -67,7 +67,7 @@ export async function recordChange(
 const userAgentMax = 300;
 
 /** The ids in the path, those that its handler names, and those in the answer of what was made. */
-function targetOf(request: Request, { body, target: named }: Answer): Record<string, string> {
+function targetOf(request: Request, { body, target: named }: HttpResponse): Record<string, string> {
   const target: Record<string, string> = { ...named };
   for (const [name, value] of Object.entries(request.params))
     if (typeof value === 'string') target[name] = value;

@@ -31,7 +31,7 @@ export interface AdmissionDeps {
 }
 
 /** For operations that look at a credential themselves: whoever failed too often is refused, and a 401 is a failure. */
-export function admitAnyone({ failedAttempts, auditTrail }: AdmissionDeps): RequestHandler {
+export function throttleAnonymous({ failedAttempts, auditTrail }: AdmissionDeps): RequestHandler {
   return (request: Request, response: Response, next: NextFunction) => {
     const { ip } = request;
     failedAttempts.refuse(ip);

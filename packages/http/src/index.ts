@@ -1,5 +1,5 @@
 export { AppError, type AppErrorFacts, notFound, unavailable } from './app-error.js';
-export { type Answer, sendAnswer } from './answer.js';
+export { type HttpResponse, sendResponse } from './http-response.js';
 export {
   type ApiKeyDirectory,
   type ApiKeyDirectoryDeps,
@@ -7,7 +7,7 @@ export {
   type KnownApiKey,
 } from './api-key-directory.js';
 export { type AuditTrail, createAuditTrail } from './audit-trail.js';
-export { admitAnyone, authenticate } from './authenticate.js';
+export { throttleAnonymous, authenticate } from './authenticate.js';
 export { authenticateOperator } from './authenticate-operator.js';
 export { type Caller, customerFilter, mayAccess, requireCustomer } from './caller.js';
 export { createHttpApp, type HttpAppOptions } from './create-http-app.js';

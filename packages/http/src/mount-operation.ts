@@ -1,7 +1,13 @@
-import { type FieldError, type Operation, validateValue } from '@posthorn/api-contract';
+import {
+  type FieldError,
+  type Operation,
+  type ResponseOf,
+  type ResponseShapes,
+  validateValue,
+} from '@posthorn/api-contract';
 import type { Request, RequestHandler, Response, Router } from 'express';
 
-import { type Answer, sendAnswer } from './answer.js';
+import { type HttpResponse, sendResponse } from './http-response.js';
 import { recordChange } from './audit-trail.js';
 import { AppError, notFound } from './app-error.js';
 import { type Caller, callerOf, identificationOf } from './caller.js';
@@ -31,15 +37,19 @@ export interface OpenOperationRequest<P, Q, B> {
   origin: string;
 }
 
-export type OperationHandler<P, Q, B> = (request: OperationRequest<P, Q, B>) => Promise<Answer>;
-export type OpenOperationHandler<P, Q, B> = (request: OpenOperationRequest<P, Q, B>) => Promise<Answer>;
+export type OperationHandler<P, Q, B, R extends ResponseShapes> = (
+  request: OperationRequest<P, Q, B>,
+) => Promise<HttpResponse<ResponseOf<R>>>;
+export type OpenOperationHandler<P, Q, B, R extends ResponseShapes> = (
+  request: OpenOperationRequest<P, Q, B>,
+) => Promise<HttpResponse<ResponseOf<R>>>;
 
 /** Routes one operation: authentication, permission, parameters, query, body, then the handler with checked values. */
-export function mountOperation<P, Q, B>(
+export function mountOperation<P, Q, B, R extends ResponseShapes>(
   router: Router,
-  operation: Operation<P, Q, B>,
+  operation: Operation<P, Q, B, R>,
   authentication: RequestHandler,
-  handle: OperationHandler<P, Q, B>,
+  handle: OperationHandler<P, Q, B, R>,
 ): void {
   const requirePermission = permissionCheck(operation.operationId);
   mount(router, operation, [keepFromCaches, authentication], async (request, response) => {
@@ -56,11 +66,11 @@ export function mountOperation<P, Q, B>(
 }
 
 /** Routes an operation that is open to anyone: `admission`, then as above. */
-export function mountOpenOperation<P, Q, B>(
+export function mountOpenOperation<P, Q, B, R extends ResponseShapes>(
   router: Router,
-  operation: Operation<P, Q, B>,
+  operation: Operation<P, Q, B, R>,
   admission: RequestHandler,
-  handle: OpenOperationHandler<P, Q, B>,
+  handle: OpenOperationHandler<P, Q, B, R>,
 ): void {
   mount(router, operation, [keepFromCaches, admission], async (request, response) => {
     const { sent, ...checked } = await checkedRequest(operation, request, response);
@@ -72,7 +82,7 @@ function mount<P, Q, B>(
   router: Router,
   operation: Operation<P, Q, B>,
   before: RequestHandler[],
-  run: (request: Request, response: Response) => Promise<{ sent: unknown; answer: Answer }>,
+  run: (request: Request, response: Response) => Promise<{ sent: unknown; answer: HttpResponse }>,
 ): void {
   const paths = [operation.path, ...(operation.aliases ?? [])].map((path) =>
     path.replace(/\{(\w+)\}/g, ':$1'),
@@ -80,7 +90,7 @@ function mount<P, Q, B>(
   router[operation.method](paths, ...before, async (request: Request, response: Response) => {
     const { sent, answer } = await run(request, response);
     await recordChange(operation, request, response, { sent, answer });
-    sendAnswer(response, answer);
+    sendResponse(response, answer);
   });
 }
 
@@ -107,7 +117,7 @@ async function checkedRequest<P, Q, B>(
 function checkedParams<P>(operation: Operation<P>, request: Request): P {
   const params = validateValue(operation.params, request.params, { convert: false });
   if (params.ok) return params.value;
-  if (!operation.createsNamed) throw notFound(params.errors);
+  if (!operation.idMayBeNew) throw notFound(params.errors);
   throw new AppError({
     code: 'invalid_request',
     detail: 'A name in the path is not valid.',

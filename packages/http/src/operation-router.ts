@@ -1,7 +1,7 @@
 import { buildOpenApi, operations } from '@posthorn/api-contract';
 import { Router } from 'express';
 
-import { sendAnswer } from './answer.js';
+import { sendResponse } from './http-response.js';
 import { docsPage } from './docs/docs-page.js';
 import { type ReadyCheck, runReadyChecks } from './ready-checks.js';
 
@@ -20,19 +20,19 @@ export function createOperationRouter({ checks, version }: OperationRouterOption
 
   router.get(operations.getHealth.path, (_request, response) => {
     response.setHeader('Cache-Control', 'no-store');
-    sendAnswer(response, { status: 200, body: { status: 'ok' } });
+    sendResponse(response, { status: 200, body: { status: 'ok' } });
   });
 
   router.get(operations.getReady.path, async (_request, response) => {
     const ready = await runReadyChecks(checks);
     response.setHeader('Cache-Control', 'no-store');
-    sendAnswer(response, { status: ready.status === 'not_ready' ? 503 : 200, body: ready });
+    sendResponse(response, { status: ready.status === 'not_ready' ? 503 : 200, body: ready });
   });
 
   router.get(operations.getOpenApi.path, (_request, response) => {
     // Readers on other origins (editors, generators) may fetch the document.
     response.setHeader('Access-Control-Allow-Origin', '*');
-    sendAnswer(response, { status: 200, json: openApiText });
+    sendResponse(response, { status: 200, json: openApiText });
   });
 
   router.get(operations.getDocs.path, (_request, response) => {

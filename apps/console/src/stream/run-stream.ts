@@ -42,7 +42,7 @@ export function runStream(
   const write = (text: string) => {
     if (response.writableEnded || response.destroyed) return;
     if (response.writableLength > UNREAD_BYTES_MAX) {
-      logger.info('stream.cut_off', { customerId, unreadBytes: response.writableLength });
+      logger.info('stream.cut_off', { customer_id: customerId, unread_bytes: response.writableLength });
       response.destroy();
       return;
     }

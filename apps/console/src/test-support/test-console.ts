@@ -13,7 +13,7 @@ import {
   openDatabase,
 } from '@posthorn/database';
 import {
-  admitAnyone,
+  throttleAnonymous,
   authenticate,
   createApiKeyDirectory,
   createAuditTrail,
@@ -122,7 +122,7 @@ export async function startTestConsole(
   const stopping = new AbortController();
   const router = createConsoleRouter({
     authentication: authenticate({ identities, limits: { count: () => undefined }, auditTrail }),
-    admission: admitAnyone({ failedAttempts, auditTrail }),
+    admission: throttleAnonymous({ failedAttempts, auditTrail }),
     database,
     secretBox: createSecretBox([{ id: 'k1', key: randomBytes(32) }]),
     checkTargetUrl: (url) =>

@@ -8,7 +8,7 @@ import { Writable } from 'node:stream';
 import request from 'supertest';
 
 import type { KnownApiKey } from '../api-key-directory.js';
-import { admitAnyone, authenticate } from '../authenticate.js';
+import { throttleAnonymous, authenticate } from '../authenticate.js';
 import { createHttpApp } from '../create-http-app.js';
 import { createIdentities, unauthorized } from '../identities.js';
 import { mountOpenOperation, mountOperation } from '../mount-operation.js';
@@ -79,10 +79,13 @@ async function startApp({
   });
   const router = Router();
   mountOperation(router, operations.listEvents, authenticate({ identities, limits, auditTrail }), () =>
-    Promise.resolve({ status: 200, body: {} }),
+    Promise.resolve({ status: 200, body: { data: [], nextCursor: null } }),
   );
-  mountOpenOperation(router, operations.openPortalSession, admitAnyone({ failedAttempts, auditTrail }), () =>
-    Promise.reject(unauthorized('No.')),
+  mountOpenOperation(
+    router,
+    operations.openPortalSession,
+    throttleAnonymous({ failedAttempts, auditTrail }),
+    () => Promise.reject(unauthorized('No.')),
   );
   return createHttpApp({ logger, routers: [router], trustedProxies });
 }

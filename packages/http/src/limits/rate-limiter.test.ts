@@ -110,7 +110,7 @@ describe('a rate limiter', () => {
     counter.nowMs += 5_000;
     await process.take('a', limit);
     await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(log).toEqual(['rate_limits.suspended', 'rate_limits.back']);
+    expect(log).toEqual(['rate_limits.suspended', 'rate_limits.restored']);
     expect(await allowed(process, 500)).toBeLessThanOrEqual(160);
   });
 });

@@ -74,7 +74,7 @@ export function createRateLimiter({
       share.tokens = isNewWindow ? granted : share.tokens + granted;
       share.untilMs = isNewWindow ? untilMs : Math.max(share.untilMs, untilMs);
       share.total = total;
-      if (askAgainAtMs !== null) logger.info('rate_limits.back', { let_through: letThrough });
+      if (askAgainAtMs !== null) logger.info('rate_limits.restored', { let_through: letThrough });
       askAgainAtMs = null;
     } catch (error) {
       if (askAgainAtMs === null) {

@@ -8,7 +8,8 @@ import { hashToken } from '../token-hash.js';
 import { authenticate } from '../authenticate.js';
 import { createHttpApp } from '../create-http-app.js';
 import { createIdentities } from '../identities.js';
-import { mountOperation, type OperationHandler } from '../mount-operation.js';
+import type { HttpResponse } from '../http-response.js';
+import { mountOperation, type OperationRequest } from '../mount-operation.js';
 
 export const keys = {
   admin: `phk_${'a'.repeat(43)}`,
@@ -16,18 +17,20 @@ export const keys = {
   acmeAdmin: `phk_${'c'.repeat(43)}`,
 };
 
-type Handlers = {
-  [K in keyof typeof operations]?: (typeof operations)[K] extends { params: infer _ }
-    ? OperationHandler<never, never, never>
-    : never;
-};
+type Handler = (request: OperationRequest<never, never, never>) => Promise<HttpResponse>;
+type Handlers = { [K in keyof typeof operations]?: Handler };
 
 /** An app with the given operations; keys come from a list, everything else is what runs in production. */
 export function testApp(handlers: Handlers, routers: Router[] = []) {
   const router = Router();
   for (const [id, handler] of Object.entries(handlers)) {
     const operation = operations[id as keyof typeof operations];
-    mountOperation(router, operation as never, authenticate({ identities, limits, auditTrail }), handler);
+    mountOperation(
+      router,
+      operation as never,
+      authenticate({ identities, limits, auditTrail }),
+      handler as never,
+    );
   }
   const lines: string[] = [];
   const destination = new Writable({

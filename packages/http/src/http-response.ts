@@ -2,26 +2,35 @@ import type { Response } from 'express';
 
 import type { Caller } from './caller.js';
 
-export interface Answer {
+interface StatusAndBody {
   status: number;
-  headers?: Readonly<Record<string, string>>;
   /** Serialised as JSON; absent: no body. */
   body?: unknown;
-  /** JSON text that is sent as it is, for payloads that must not be parsed and written again. Instead of `body`. */
-  json?: string;
-  /** Instead of a body: gets the response with its status and headers, and ends it when it likes. May refuse it. */
-  begin?: (response: Response) => void;
+}
+
+interface ResponseDetails {
+  headers?: Readonly<Record<string, string>>;
   /** For the audit log: whose data it was about, where neither the path nor the body says so. */
   customerId?: string;
   /** For the audit log: ids of what it was about, where neither the path nor the body says so. */
   target?: Readonly<Record<string, string>>;
-  /** For the audit log: who it was, where authentication did not tell. */
+  /** For the audit log: the caller, if authentication did not set it. */
   caller?: Caller;
-  /** True: nothing was made or changed, so the audit log says nothing of it. */
+  /** True: nothing was created or changed, so the audit log gets no entry. */
   unchanged?: boolean;
 }
 
-export function sendAnswer(response: Response, { status, headers, body, json, begin }: Answer): void {
+/** What a handler returns. `Declared` is what its operation declares, a body for each status. */
+export type HttpResponse<Declared extends StatusAndBody = StatusAndBody> = ResponseDetails &
+  (
+    | (Declared & { json?: undefined; begin?: undefined })
+    // JSON text that is sent as it is, for payloads that must not be parsed and written again.
+    | { status: Declared['status']; json: string; body?: undefined; begin?: undefined }
+    // Gets the response with its status and headers, and ends it later. It may refuse.
+    | { status: Declared['status']; begin: (response: Response) => void; body?: undefined; json?: undefined }
+  );
+
+export function sendResponse(response: Response, { status, headers, body, json, begin }: HttpResponse): void {
   response.statusCode = status;
   if (headers) for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   if (begin) {
