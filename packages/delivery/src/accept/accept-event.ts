@@ -1,32 +1,30 @@
 import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import type { Audience } from '@posthorn/domain';
-import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
+import { encodeId, type Audience } from '@posthorn/domain';
+import { createGroupCommit, type Logger } from '@posthorn/runtime';
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { createCustomerShares } from './customer-shares.js';
-import { buildDeliveryRow, buildEventRow, type ClaimedKeys, type EventRow } from './build-rows.js';
-import { findFirstEvents, type FirstEvent, type FirstEventToFind } from './find-first-events.sql.js';
-import { keyHashesOf, requestHashOf } from './idempotency.js';
+import { createAcceptOnce, type ClaimedKeys, type Refused } from './accept-once.js';
+import { buildDeliveryRow, buildEventRow } from './build-rows.js';
+import { findFirstEvents, type FirstEvent } from './find-first-events.sql.js';
+import { requestHashOf } from './idempotency.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
-import { createLargeFanOuts } from './large-fan-outs.js';
+import { createLargeFanOuts, type FannedOut } from './large-fan-outs.js';
 import { createLoopPause } from './loop-pause.js';
-import { OverflowRefused } from './overflow-queue.js';
-import type { RouteCache, RoutingTable } from './route-cache.js';
+import type { RouteCache } from './route-cache.js';
 
-/** Deliveries that wait for a commit: ten full commits, about a second, as long as a producer should be kept waiting. */
+/** Deliveries that wait for a commit: ten full commits, about a second. A producer should not wait longer. */
 export const deliveriesWaitingMax = 5_000;
 
 /** A lone event is committed at once; those of a steady stream gather, as `docs/adr/0003-accepting-is-one-statement.md` says. */
 export const acceptPace = { gatherMs: 5, overlapAfterMs: 10 };
 
-/** An event with more deliveries is no part of a group commit. */
+/** An event with more deliveries is not part of a group commit. */
 const FAN_OUT_MAX = 250;
-/** Of the deliveries that wait for a group commit or are in one, as many are one customer's: two full commits. */
+/** The share of one customer in the deliveries that wait for a group commit or are in one: two full commits. */
 const SHARE_MAX = 1_000;
 const HOUR_MS = 3_600_000;
-/** Endpoints that change faster than we can read them, or a first event that rolled back, at most so often. */
-const TRIES_MAX = 8;
 
 export interface EventToAccept {
   customerId: string;
@@ -53,10 +51,7 @@ export type AcceptOutcome =
       /** True when an earlier request had made it. */
       replayed: boolean;
     }
-  | { kind: 'unknown_customer' }
-  | { kind: 'idempotency_conflict' }
-  /** `fan_out`: the customer's events come to more deliveries than can be committed now, whatever the others do. */
-  | { kind: 'unavailable'; because: 'database' | 'overload' | 'fan_out' };
+  | Refused;
 
 export interface EventAcceptor {
   /** Resolves after the event and its deliveries are committed; nothing that happens to Redis delays or fails it. */
@@ -75,7 +70,7 @@ export interface AcceptLoad {
 
 export interface EventAcceptorDeps {
   pool: DatabasePool;
-  /** For what goes beyond a customer's share, one connection at a time: not the pool that the others' events need. Default: `pool`. */
+  /** For what exceeds a customer's share, one connection at a time; not the pool that others' events need. Default: `pool`. */
   largePool?: DatabasePool;
   clock: DatabaseClock;
   routes: RouteCache;
@@ -91,13 +86,12 @@ export interface EventAcceptorDeps {
 
 /**
  * An event costs what it fans out to, so all bounds count deliveries. Those within their customer's share are committed
- * in groups; what goes beyond it waits for the customer's next turn elsewhere, see docs/adr/0028-large-fan-outs.md.
+ * in groups; what exceeds it waits in a queue of its own, fair between customers, see docs/adr/0028-large-fan-outs.md.
  */
 export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
   const { pool, clock, routes, enqueuer, logger, waitingMax = deliveriesWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
   const heldMs = holdLimitMs(deps.retentionDays);
-  let failing = false;
 
   const insert = createGroupCommit<EventToInsert, InsertOutcome>({
     commit: async (events) => {
@@ -127,81 +121,40 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     ...(deps.largeWaitingMax !== undefined && { customerWaitingMax: deps.largeWaitingMax }),
   });
 
-  // Repeats come in storms, after an outage of the producer's: they must not take the pool from new events.
-  const findFirst = createGroupCommit<FirstEventToFind, FirstEvent | undefined>({
-    commit: (wanted) => {
-      const nowMs = clock.nowMs();
-      return findFirstEvents(pool, wanted, { sinceMs: nowMs - windowMs, untilMs: nowMs });
+  const accept = createAcceptOnce<EventToAccept, FannedOut, FirstEvent, AcceptOutcome>({
+    clock,
+    idempotencyWindowHours: deps.idempotencyWindowHours,
+    waitingMax,
+    hashOf: requestHashOf,
+    insert: insertFairly,
+    accepted(fannedOut) {
+      logger.debug('event.accepted', loggedFields(fannedOut));
+      return toOutcome(fannedOut);
     },
-    concurrencyMax: 1,
-    queueMax: waitingMax,
-    isRetryableRowByRow: () => false,
+    findFirsts: (wanted, days) => findFirstEvents(pool, wanted, days),
+    repeated: ({ customerId }, { id, type, occurredAtMs, deliveries }) => ({
+      kind: 'accepted',
+      id,
+      customerId,
+      type,
+      occurredAtMs,
+      deliveries,
+      replayed: true,
+    }),
+    dropCaches: (customerId) => routes.drop(customerId),
+    logUnavailable: (error) => logger.warn('event.accept_unavailable', { error }),
+    logRecovered: () => logger.info('event.accept_recovered'),
   });
 
-  async function accept(event: EventToAccept): Promise<AcceptOutcome> {
-    try {
-      const outcome = await acceptOrFindFirst(event);
-      if (failing) logger.info('event.accept_recovered');
-      failing = false;
-      return outcome;
-    } catch (error) {
-      if (error instanceof GroupCommitOverloaded) return { kind: 'unavailable', because: 'overload' };
-      if (error instanceof OverflowRefused) return { kind: 'unavailable', because: 'fan_out' };
-      if (!isDatabaseUnavailable(error)) throw error;
-      // Once for each spell: thousands may be waiting.
-      if (!failing) logger.warn('event.accept_unavailable', { error });
-      failing = true;
-      return { kind: 'unavailable', because: 'database' };
-    }
-  }
-
-  async function acceptOrFindFirst(event: EventToAccept): Promise<AcceptOutcome> {
-    const keyHashes = keyHashesOf(event);
-    const requestHash = keyHashes.length > 0 ? requestHashOf(event) : null;
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const customer = await routes.get(event.customerId);
-      if (!customer) return { kind: 'unknown_customer' };
-      const { outcome, row, deliveries } = await insertFairly(event, { keyHashes, requestHash }, customer);
-      switch (outcome) {
-        case 'accepted':
-          logger.debug('event.accepted', { eventId: row.id, customerId: row.customerId, deliveries });
-          return accepted(row, deliveries);
-        case 'unknown_customer':
-          routes.drop(event.customerId);
-          return { kind: 'unknown_customer' };
-        case 'stale_routes':
-          routes.drop(event.customerId);
-          break;
-        case 'duplicate': {
-          const first = await findFirst({ customerId: event.customerId, keyHashes });
-          if (!first) break;
-          if (requestHash && !first.requestHash.equals(requestHash)) return { kind: 'idempotency_conflict' };
-          return {
-            kind: 'accepted',
-            id: first.id,
-            customerId: event.customerId,
-            type: first.type,
-            occurredAtMs: first.occurredAtMs,
-            deliveries: first.deliveries,
-            replayed: true,
-          };
-        }
-      }
-    }
-    return { kind: 'unavailable', because: 'overload' };
-  }
-
-  async function insertFairly(
-    event: EventToAccept,
-    keys: ClaimedKeys,
-    table: RoutingTable,
-  ): Promise<{ outcome: InsertOutcome; row: EventRow; deliveries: number }> {
+  async function insertFairly(event: EventToAccept, keys: ClaimedKeys): Promise<FannedOut | undefined> {
     const { customerId, type, audience = 'registered' } = event;
+    const table = await routes.get(customerId);
+    if (!table) return undefined;
     if (!table.isQuick(audience, type)) await pauseLoop();
     const reached = table.reached(audience, type);
     const deliveries = reached.length;
     const weight = weightOf(deliveries);
-    // Behind its own large ones everything of a customer waits, so that nothing of theirs is waited for by a group commit.
+    // While large events of a customer wait, all its events wait behind them: no group commit then waits for its rows.
     if (weight > FAN_OUT_MAX || large.holds(customerId) || !shares.take(customerId, weight))
       return large.insert(event, keys, weight);
     groupedAtMs = performance.now();
@@ -228,15 +181,18 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
   };
 }
 
-function accepted(row: EventRow, deliveries: number): AcceptOutcome {
+function toOutcome({ row: { id, customerId, type, occurredAtMs }, deliveries }: FannedOut): AcceptOutcome {
+  return { kind: 'accepted', id, customerId, type, occurredAtMs, deliveries, replayed: false };
+}
+
+/** A getter: a line below the log level must not cost an encoding. */
+function loggedFields({ row, deliveries }: FannedOut): object {
   return {
-    kind: 'accepted',
-    id: row.id,
-    customerId: row.customerId,
-    type: row.type,
-    occurredAtMs: row.occurredAtMs,
+    get event_id() {
+      return encodeId('evt', row.id);
+    },
+    customer_id: row.customerId,
     deliveries,
-    replayed: false,
   };
 }
 

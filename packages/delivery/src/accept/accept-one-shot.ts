@@ -1,21 +1,20 @@
 import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { createUuidV7, deliveryIdOf, oneShotType, type RetryPolicyInput } from '@posthorn/domain';
-import { createGroupCommit, GroupCommitOverloaded, type Logger } from '@posthorn/runtime';
+import { createUuidV7, deliveryIdOf, encodeId, oneShotType, type RetryPolicyInput } from '@posthorn/domain';
+import { createGroupCommit, type Logger } from '@posthorn/runtime';
 
 import { findOneShots } from '../attempt/find-one-shots.sql.js';
 import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
+import { createAcceptOnce, type ClaimedKeys, type Refused } from './accept-once.js';
 import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-event.js';
 import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.js';
-import { keyHashesOf, oneShotHashOf } from './idempotency.js';
+import { oneShotHashOf } from './idempotency.js';
 import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
 import { deliveryLifetimeMs } from './delivery-lifetime.js';
 import type { RouteCache } from './route-cache.js';
 
 const HOUR_MS = 3_600_000;
-/** As for an event: routes that change faster than we can read them, or a first one-shot that rolled back. */
-const TRIES_MAX = 8;
 
 export interface OneShotToAccept {
   customerId: string;
@@ -27,22 +26,20 @@ export interface OneShotToAccept {
   idempotencyKey: string | null;
 }
 
-export type OneShotOutcome =
-  | {
-      kind: 'accepted';
-      deliveryId: string;
-      /** True when an earlier request had made it. */
-      replayed: boolean;
-    }
-  | { kind: 'unknown_customer' }
-  | { kind: 'idempotency_conflict' }
-  | { kind: 'unavailable'; because: 'database' | 'overload' };
+export interface AcceptedOneShot {
+  kind: 'accepted';
+  deliveryId: string;
+  /** True when an earlier request had made it. */
+  replayed: boolean;
+}
+
+export type OneShotOutcome = AcceptedOneShot | Refused;
 
 export interface OneShotAcceptor {
   /** Resolves after event, delivery and target are committed; nothing that happens to Redis delays or fails it. */
   accept(oneShot: OneShotToAccept): Promise<OneShotOutcome>;
   load(): AcceptLoad;
-  /** Resolves when everything accepted is committed; the enqueuer is closed by whoever opened it. */
+  /** Resolves when everything accepted is committed. Does not close the enqueuer. */
   close(): Promise<void>;
 }
 
@@ -66,7 +63,6 @@ export interface OneShotAcceptorDeps {
 export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAcceptor {
   const { pool, clock, routes, oneShots, enqueuer, logger, waitingMax = deliveriesWaitingMax } = deps;
   const windowMs = deps.idempotencyWindowHours * HOUR_MS;
-  let failing = false;
 
   const lanes = createOneShotLaneCache(oneShots, waitingMax);
 
@@ -81,66 +77,44 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
     isRetryableRowByRow: (error) => !isDatabaseUnavailable(error),
   });
 
-  const findFirst = createGroupCommit<FirstEventToFind, FirstOneShot | undefined>({
-    commit: (wanted) => findFirstOneShots(pool, wanted, clock.nowMs(), windowMs),
-    concurrencyMax: 1,
-    queueMax: waitingMax,
-    isRetryableRowByRow: () => false,
+  const accept = createAcceptOnce<OneShotToAccept, InsertedOneShot, FirstOneShot, AcceptedOneShot>({
+    clock,
+    idempotencyWindowHours: deps.idempotencyWindowHours,
+    waitingMax,
+    hashOf: oneShotHashOf,
+    insert: insertOneShot,
+    accepted({ row }) {
+      logger.debug('one_shot.accepted', {
+        get event_id() {
+          return encodeId('evt', row.id);
+        },
+        get delivery_id() {
+          return encodeId('dlv', row.deliveryId);
+        },
+        customer_id: row.customerId,
+      });
+      return { kind: 'accepted', deliveryId: row.deliveryId, replayed: false };
+    },
+    findFirsts: (wanted, days) => findFirstOneShots(pool, wanted, days),
+    repeated: (_, { deliveryId }) => ({ kind: 'accepted', deliveryId, replayed: true }),
+    dropCaches(customerId, outcome) {
+      routes.drop(customerId);
+      if (outcome === 'unknown_lane') lanes.drop(customerId);
+    },
+    logUnavailable: (error) => logger.warn('one_shot.accept_unavailable', { error }),
+    logRecovered: () => logger.info('one_shot.accept_recovered'),
   });
 
-  async function accept(oneShot: OneShotToAccept): Promise<OneShotOutcome> {
-    try {
-      const outcome = await acceptOrFindFirst(oneShot);
-      if (failing) logger.info('one_shot.accept_recovered');
-      failing = false;
-      return outcome;
-    } catch (error) {
-      if (error instanceof GroupCommitOverloaded) return { kind: 'unavailable', because: 'overload' };
-      if (!isDatabaseUnavailable(error)) throw error;
-      if (!failing) logger.warn('one_shot.accept_unavailable', { error });
-      failing = true;
-      return { kind: 'unavailable', because: 'database' };
-    }
-  }
-
-  async function acceptOrFindFirst(oneShot: OneShotToAccept): Promise<OneShotOutcome> {
+  async function insertOneShot(
+    oneShot: OneShotToAccept,
+    keys: ClaimedKeys,
+  ): Promise<InsertedOneShot | undefined> {
     const { customerId } = oneShot;
-    const keyHashes = keyHashesOf({ ...oneShot, externalId: null });
-    const requestHash = keyHashes.length > 0 ? oneShotHashOf(oneShot) : null;
-    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const customer = await routes.get(customerId);
-      const laneId = customer && (await lanes.get(customerId, oneShot.url));
-      if (!laneId) return { kind: 'unknown_customer' };
-      const row = {
-        ...toRow(oneShot, laneId),
-        endpointsVersion: customer.endpointsVersion,
-        keyHashes,
-        requestHash,
-      };
-      const outcome = await insert(row);
-      switch (outcome) {
-        case 'accepted':
-          logger.debug('one_shot.accepted', { eventId: row.id, customerId, deliveryId: row.deliveryId });
-          return { kind: 'accepted', deliveryId: row.deliveryId, replayed: false };
-        case 'unknown_customer':
-          routes.drop(customerId);
-          return { kind: 'unknown_customer' };
-        case 'stale_routes':
-          routes.drop(customerId);
-          break;
-        case 'unknown_lane':
-          lanes.drop(customerId);
-          routes.drop(customerId);
-          break;
-        case 'duplicate': {
-          const first = await findFirst({ customerId, keyHashes });
-          if (!first) break;
-          if (requestHash && !first.requestHash.equals(requestHash)) return { kind: 'idempotency_conflict' };
-          return { kind: 'accepted', deliveryId: first.deliveryId, replayed: true };
-        }
-      }
-    }
-    return { kind: 'unavailable', because: 'overload' };
+    const customer = await routes.get(customerId);
+    const laneId = customer && (await lanes.get(customerId, oneShot.url));
+    if (!laneId) return undefined;
+    const row = { ...toRow(oneShot, laneId), ...keys, endpointsVersion: customer.endpointsVersion };
+    return { outcome: await insert(row), row };
   }
 
   function toRow(
@@ -187,8 +161,13 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
   };
 }
 
+interface InsertedOneShot {
+  outcome: OneShotInsertOutcome;
+  row: OneShotToInsert;
+}
+
 interface FirstOneShot {
-  /** Empty when the key is an event's, which the hash tells. */
+  /** Empty when the key is an event's: then the hash is another one. */
   deliveryId: string;
   requestHash: Buffer;
 }
@@ -196,10 +175,9 @@ interface FirstOneShot {
 async function findFirstOneShots(
   pool: DatabasePool,
   wanted: readonly FirstEventToFind[],
-  nowMs: number,
-  windowMs: number,
+  days: { sinceMs: number; untilMs: number },
 ): Promise<(FirstOneShot | undefined)[]> {
-  const firsts = await findFirstEvents(pool, wanted, { sinceMs: nowMs - windowMs, untilMs: nowMs });
+  const firsts = await findFirstEvents(pool, wanted, days);
   const ids = firsts.flatMap((first) => (first ? [first.id] : []));
   const oneShots = await findOneShots(pool, ids);
   return firsts.map(

@@ -1,16 +1,12 @@
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, openingStatus } from '@posthorn/domain';
 
 import type { EventToAccept } from './accept-event.js';
+import type { ClaimedKeys } from './accept-once.js';
 import type { DeliveryToInsert, EventToInsert } from './insert-events.sql.js';
 import type { Route } from './route-cache.js';
 
 /** An event as it is inserted, without its deliveries. */
 export type EventRow = Omit<EventToInsert, 'deliveries' | 'deliveryCount'> & { endpointsVersion: number };
-
-export interface ClaimedKeys {
-  keyHashes: Buffer[];
-  requestHash: Buffer | null;
-}
 
 export function buildEventRow(
   event: EventToAccept,

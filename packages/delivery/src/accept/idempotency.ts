@@ -9,8 +9,11 @@ import type { OneShotToAccept } from './accept-one-shot.js';
  */
 export function keyHashesOf({
   idempotencyKey,
-  externalId,
-}: Pick<EventToAccept, 'idempotencyKey' | 'externalId'>): Buffer[] {
+  externalId = null,
+}: {
+  idempotencyKey: string | null;
+  externalId?: string | null;
+}): Buffer[] {
   const hashes: Buffer[] = [];
   if (idempotencyKey !== null) hashes.push(sha256(`key:${idempotencyKey}`));
   if (externalId !== null) hashes.push(sha256(`external:${externalId}`));

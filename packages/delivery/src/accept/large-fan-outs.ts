@@ -4,13 +4,8 @@ import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import type { EventToAccept } from './accept-event.js';
-import {
-  buildDeliveryRowsInPieces,
-  buildDeliveryRow,
-  buildEventRow,
-  type ClaimedKeys,
-  type EventRow,
-} from './build-rows.js';
+import type { ClaimedKeys } from './accept-once.js';
+import { buildDeliveryRowsInPieces, buildDeliveryRow, buildEventRow, type EventRow } from './build-rows.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
 import { insertLargeEvent } from './insert-large-event.sql.js';
 import { createOverflowQueue, OverflowRefused } from './overflow-queue.js';
