@@ -58,14 +58,14 @@ const scopeList = Joi.array()
       'everything. No other scope includes another.',
   );
 
-export const createApiKeyBody = Joi.object<CreateApiKeyBody>({
+export const createApiKeyBody = Joi.object<CreateApiKeyBody, true>({
   name: keyName,
   scopes: scopeList.required(),
   customerId: customerId.allow(null).description('Restricts the key to one customer.'),
   rateLimit: ownRateLimit,
 });
 
-export const patchApiKeyBody = Joi.object<PatchApiKeyBody>({
+export const patchApiKeyBody = Joi.object<PatchApiKeyBody, true>({
   name: keyName,
   rateLimit: rateLimitPatch
     .allow(null)
@@ -85,7 +85,7 @@ export function patchApiKeySettings(
   return validateValue(settings, mergePatch({ name, rateLimit: limit }, patch), { convert: false });
 }
 
-export const apiKeyResource = Joi.object<ApiKeyResource>({
+export const apiKeyResource = Joi.object<ApiKeyResource, true>({
   id: idText('apiKey').required(),
   name: Joi.string().allow(null).required().description('For people.'),
   scopes: scopeList.required(),

@@ -28,7 +28,7 @@ export interface AuditEntryResource {
   userAgent: string | null;
 }
 
-export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
+export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery, true>({
   ...pageFields,
   customerId,
   keyId: idInput('apiKey').description('Changes made with this API key.'),
@@ -43,7 +43,7 @@ export const listAuditEntriesQuery = Joi.object<ListAuditEntriesQuery>({
   ...timeBounds('Changes made'),
 });
 
-export const auditEntryResource = Joi.object<AuditEntryResource>({
+export const auditEntryResource = Joi.object<AuditEntryResource, true>({
   id: idText('auditEntry').required(),
   at: time.required(),
   keyId: idText('apiKey')

@@ -77,7 +77,7 @@ const limits = {
 };
 const limitsNote = 'Limits of this customer.';
 
-export const putCustomerBody = Joi.object<PutCustomerBody>({
+export const putCustomerBody = Joi.object<PutCustomerBody, true>({
   name: customerName,
   metadata: metadata.allow(null),
   notificationUrl: endpointUrl
@@ -86,7 +86,7 @@ export const putCustomerBody = Joi.object<PutCustomerBody>({
   limits: Joi.object<CustomerLimits>(limits).allow(null).description(limitsNote),
 });
 
-export const customerResource = Joi.object<CustomerResource>({
+export const customerResource = Joi.object<CustomerResource, true>({
   id: customerId.required(),
   name: Joi.string().allow(null).required().description('For people.'),
   metadata: metadata.required(),
@@ -114,7 +114,7 @@ export const putCustomerResource = customerResource.append<PutCustomerResource>(
   ),
 });
 
-export const erasureReceiptResource = Joi.object<ErasureReceiptResource>({
+export const erasureReceiptResource = Joi.object<ErasureReceiptResource, true>({
   customerId: customerId.required(),
   erasedAt: time.required(),
   removed: Joi.object()

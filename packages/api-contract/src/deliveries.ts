@@ -72,7 +72,7 @@ export interface AttemptResource {
   nextAttemptAt: string | null;
 }
 
-export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery>({
+export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery, true>({
   ...pageFields,
   customerId,
   endpointId: idInput('endpoint'),
@@ -84,7 +84,7 @@ export const listDeliveriesQuery = Joi.object<ListDeliveriesQuery>({
   ...timeBounds('Deliveries made'),
 });
 
-export const deliveryResource = Joi.object<DeliveryResource>({
+export const deliveryResource = Joi.object<DeliveryResource, true>({
   id: idText('delivery').required(),
   eventId: idText('event').required(),
   endpointId: idText('endpoint').required(),
@@ -142,7 +142,7 @@ export const attemptError = Joi.object({
 
 const headerMap = Joi.object().pattern(Joi.string(), Joi.string().allow(''));
 
-export const attemptResource = Joi.object<AttemptResource>({
+export const attemptResource = Joi.object<AttemptResource, true>({
   number: Joi.number().integer().min(1).required().description('Starts at 1 and continues over replays.'),
   trigger: Joi.string()
     .valid(...attemptTriggers)
@@ -213,7 +213,7 @@ export interface PendingTestResource {
 
 const testWaitSecondsMax = 60;
 
-export const testEndpointBody = Joi.object<TestEndpointBody>({
+export const testEndpointBody = Joi.object<TestEndpointBody, true>({
   waitSeconds: Joi.number()
     .min(0)
     .max(testWaitSecondsMax)
@@ -226,7 +226,7 @@ export const testedResource = attemptResource.append<AttemptResource & { deliver
   deliveryId: idText('delivery').required(),
 });
 
-export const pendingTestResource = Joi.object<PendingTestResource>({
+export const pendingTestResource = Joi.object<PendingTestResource, true>({
   deliveryId: idText('delivery').required().description('Its attempts show the result.'),
   status: Joi.string().valid('pending').required().description('It will be sent.'),
 });

@@ -23,7 +23,7 @@ export interface ReplayEventBody {
   endpointId: string;
 }
 
-export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
+export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody, true>({
   customerId: customerId.required(),
   endpointId: idInput('endpoint'),
   type: eventType,
@@ -32,7 +32,7 @@ export const cancelDeliveriesBody = Joi.object<CancelDeliveriesBody>({
   dryRun: Joi.boolean().default(false).description('True: only count what would be cancelled now.'),
 });
 
-export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource>({
+export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResource, true>({
   matched: Joi.number()
     .integer()
     .min(0)
@@ -51,7 +51,7 @@ export const cancelledDeliveriesResource = Joi.object<CancelledDeliveriesResourc
     ),
 });
 
-export const replayEventBody = Joi.object<ReplayEventBody>({
+export const replayEventBody = Joi.object<ReplayEventBody, true>({
   endpointId: idInput('endpoint').required().description('An endpoint of the event’s customer.'),
 });
 
@@ -59,7 +59,7 @@ export interface ResumeEndpointBody {
   held: 'release' | 'cancel';
 }
 
-export const resumeEndpointBody = Joi.object<ResumeEndpointBody>({
+export const resumeEndpointBody = Joi.object<ResumeEndpointBody, true>({
   held: Joi.string()
     .valid('release', 'cancel')
     .default('release')

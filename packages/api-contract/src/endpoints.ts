@@ -131,7 +131,7 @@ const settings = {
 
 export const createEndpointBody = Joi.object<CreateEndpointBody>(settings);
 
-export const patchEndpointBody = Joi.object<PatchEndpointBody>({
+export const patchEndpointBody = Joi.object<PatchEndpointBody, true>({
   url: endpointUrl,
   eventTypes: eventTypes.allow(null),
   description: about,
@@ -156,7 +156,7 @@ const secret = documented(
   { pattern: signingSecretPattern.source },
 );
 
-export const rotateSecretBody = Joi.object<RotateSecretBody>({
+export const rotateSecretBody = Joi.object<RotateSecretBody, true>({
   overlapSeconds: Joi.number()
     .integer()
     .min(0)
@@ -235,7 +235,7 @@ export const createdEndpointResource = endpointResource.append<CreatedEndpointRe
   secret: secret.required().description('The signing secret, shown only in this response.'),
 });
 
-export const rotatedSecretResource = Joi.object<RotatedSecretResource>({
+export const rotatedSecretResource = Joi.object<RotatedSecretResource, true>({
   secret: secret.required().description('The new signing secret, shown only in this response.'),
   createdAt: time.required(),
   previousExpiresAt: time

@@ -47,7 +47,7 @@ export const putEventTypeBody = Joi.object<PutEventTypeBody>({
     ),
 });
 
-export const listEventTypesQuery = Joi.object<ListEventTypesQuery>({
+export const listEventTypesQuery = Joi.object<ListEventTypesQuery, true>({
   ...pageFields,
   archived: Joi.boolean().description('True: archived types only. False: the others only. Default: all.'),
 });

@@ -102,7 +102,7 @@ export const documentedBatchBody = Joi.object<{ events: EventInput[] }>({
     .description('The events, each as in a single request.'),
 });
 
-export const acceptedEventResource = Joi.object<AcceptedEventResource>({
+export const acceptedEventResource = Joi.object<AcceptedEventResource, true>({
   id: idText('event').required(),
   customerId: customerId.required(),
   type: eventType.required(),
@@ -137,14 +137,14 @@ export const batchResource = Joi.object<{ results: BatchItemResource[] }>({
   results: Joi.array().items(batchItem).required().description('In the order of the request.'),
 });
 
-export const listEventsQuery = Joi.object<ListEventsQuery>({
+export const listEventsQuery = Joi.object<ListEventsQuery, true>({
   ...pageFields,
   customerId,
   type: eventType,
   ...timeBounds('Events accepted'),
 });
 
-export const eventResource = Joi.object<EventResource>({
+export const eventResource = Joi.object<EventResource, true>({
   id: idText('event').required(),
   customerId: customerId.required(),
   type: eventType.required(),

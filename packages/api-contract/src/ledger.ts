@@ -20,7 +20,7 @@ export interface LedgerResource {
   unmatchedEvents: number | null;
 }
 
-export const ledgerQuery = Joi.object<LedgerQuery>({
+export const ledgerQuery = Joi.object<LedgerQuery, true>({
   customerId,
   endpointId: idInput('endpoint'),
   ...timeBounds('Of events accepted'),
@@ -28,7 +28,7 @@ export const ledgerQuery = Joi.object<LedgerQuery>({
 
 const count = Joi.number().integer().min(0).required();
 
-export const ledgerResource = Joi.object<LedgerResource>({
+export const ledgerResource = Joi.object<LedgerResource, true>({
   accepted: count.description(
     'All deliveries: the fan-out counts stored with the events, and those added by replays. With a filter by ' +
       'endpoint: the deliveries of the endpoint.',

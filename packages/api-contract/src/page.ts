@@ -34,7 +34,7 @@ export const pageFields = {
   ),
 };
 
-export const pageQuery = Joi.object<PageQuery>(pageFields);
+export const pageQuery = Joi.object<PageQuery, true>(pageFields);
 
 export function pageOf<T>(item: joi.ObjectSchema<T>): joi.ObjectSchema<Page<T>> {
   return Joi.object<Page<T>>({

@@ -29,7 +29,7 @@ export interface OpenedPortalSessionResource extends PortalSessionResource {
 
 const linkSecondsDefault = 900;
 
-export const createPortalLinkBody = Joi.object<CreatePortalLinkBody>({
+export const createPortalLinkBody = Joi.object<CreatePortalLinkBody, true>({
   expiresInSeconds: Joi.number()
     .integer()
     .min(30)
@@ -38,7 +38,7 @@ export const createPortalLinkBody = Joi.object<CreatePortalLinkBody>({
     .description('How long the link can be used.'),
 });
 
-export const portalLinkResource = Joi.object<PortalLinkResource>({
+export const portalLinkResource = Joi.object<PortalLinkResource, true>({
   id: idText('portalLink')
     .required()
     .description('Id of the link in the audit log, also for the session that it opens.'),
@@ -48,7 +48,7 @@ export const portalLinkResource = Joi.object<PortalLinkResource>({
   expiresAt: time.required().description('The link can be used until this time.'),
 });
 
-export const openPortalSessionBody = Joi.object<OpenPortalSessionBody>({
+export const openPortalSessionBody = Joi.object<OpenPortalSessionBody, true>({
   token: allowedForm(
     Joi.string()
       .pattern(/^phl_[A-Za-z0-9_-]{43}$/)
@@ -57,7 +57,7 @@ export const openPortalSessionBody = Joi.object<OpenPortalSessionBody>({
   ).required(),
 });
 
-export const portalSessionResource = Joi.object<PortalSessionResource>({
+export const portalSessionResource = Joi.object<PortalSessionResource, true>({
   customerId: customerId.required(),
   expiresAt: time.required(),
 });

@@ -2,7 +2,7 @@ import { Joi } from './strict-joi.js';
 
 import { type ProblemDocument, problemCodes } from './problem.js';
 
-export const problemResource = Joi.object<ProblemDocument>({
+export const problemResource = Joi.object<ProblemDocument, true>({
   type: Joi.string().required().description('Link to the description of the code.'),
   title: Joi.string().required().description('The code as a sentence.'),
   status: Joi.number().integer().required().description('Status of the response.'),

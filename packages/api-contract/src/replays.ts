@@ -44,7 +44,7 @@ export interface ReplayResource {
 
 const status = Joi.string().valid(...replayableStatuses);
 
-export const replayBody = Joi.object<ReplayBody>({
+export const replayBody = Joi.object<ReplayBody, true>({
   customerId: customerId.required(),
   endpointId: idInput('endpoint').description('Default: every endpoint of the customer.'),
   status: status
@@ -55,7 +55,7 @@ export const replayBody = Joi.object<ReplayBody>({
   dryRun: Joi.boolean().default(false).description('True: only count what would be replayed now.'),
 });
 
-export const listReplaysQuery = Joi.object<ListReplaysQuery>({
+export const listReplaysQuery = Joi.object<ListReplaysQuery, true>({
   ...pageFields,
   customerId,
   state: Joi.string()
@@ -65,7 +65,7 @@ export const listReplaysQuery = Joi.object<ListReplaysQuery>({
 
 const count = Joi.number().integer().min(0).required();
 
-export const replayMatchesResource = Joi.object<ReplayMatchesResource>({
+export const replayMatchesResource = Joi.object<ReplayMatchesResource, true>({
   matched: count.description(
     'Deliveries that match now. Those of deleted endpoints, and of events that are too old to be sent again, are not ' +
       'counted.',
@@ -75,7 +75,7 @@ export const replayMatchesResource = Joi.object<ReplayMatchesResource>({
     .description('True when counting stopped after it had read 1,000,000 deliveries: narrow the filter.'),
 });
 
-export const replayResource = Joi.object<ReplayResource>({
+export const replayResource = Joi.object<ReplayResource, true>({
   id: idText('replay').required(),
   customerId: customerId.required(),
   endpointId: idText('endpoint')

@@ -17,11 +17,11 @@ export interface ReadyCheckResource {
   detail?: string;
 }
 
-export const healthResource = Joi.object<HealthResource>({
+export const healthResource = Joi.object<HealthResource, true>({
   status: Joi.string().valid('ok').required().description('Always `ok`.'),
 });
 
-export const readyResource = Joi.object<ReadyResource>({
+export const readyResource = Joi.object<ReadyResource, true>({
   status: Joi.string()
     .valid('ready', 'degraded', 'not_ready')
     .required()

@@ -23,7 +23,7 @@ const valueForm = {
 };
 const headerValue = maxCharacters(Joi.string().allow(''), 16_384);
 
-export const verifySignatureBody = Joi.object<VerifySignatureBody>({
+export const verifySignatureBody = Joi.object<VerifySignatureBody, true>({
   endpointId: idInput('endpoint').required(),
   headers: Joi.object()
     .pattern(
@@ -43,7 +43,7 @@ export const verifySignatureBody = Joi.object<VerifySignatureBody>({
     .description('The body as text, byte for byte as received, before any parsing.'),
 });
 
-export const verificationResource = Joi.object<VerificationResource>({
+export const verificationResource = Joi.object<VerificationResource, true>({
   valid: Joi.boolean().required().description('Whether a receiver should accept the request.'),
   reason: Joi.string()
     .valid(...signatureProblems)

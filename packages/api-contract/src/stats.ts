@@ -34,7 +34,7 @@ export interface StatsBucketResource {
   deliveries: { delivered: number; deadLettered: number; cancelled: number };
 }
 
-export const statsQuery = Joi.object<StatsQuery>({
+export const statsQuery = Joi.object<StatsQuery, true>({
   customerId,
   endpointId: idInput('endpoint'),
   bucket: Joi.string()
@@ -50,7 +50,7 @@ export const statsQuery = Joi.object<StatsQuery>({
 const count = Joi.number().integer().min(0).required();
 const latency = Joi.number().integer().min(0).required();
 
-const statsBucketResource = Joi.object<StatsBucketResource>({
+const statsBucketResource = Joi.object<StatsBucketResource, true>({
   startsAt: time.required(),
   attempts: count.description(
     'Attempts that started in the bucket. Tests and overlapped attempts are not counted.',
@@ -73,7 +73,7 @@ const statsBucketResource = Joi.object<StatsBucketResource>({
     .description('Deliveries that ended in the bucket. A replayed delivery ends again.'),
 });
 
-export const statsResource = Joi.object<StatsResource>({
+export const statsResource = Joi.object<StatsResource, true>({
   bucket: Joi.string()
     .valid(...statsBuckets)
     .required()

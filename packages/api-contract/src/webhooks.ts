@@ -51,12 +51,12 @@ const webhookId = idText('delivery')
   .required()
   .description('Id of the delivery. The receiver gets it as `webhook-id`.');
 
-export const acceptedWebhookResource = Joi.object<AcceptedWebhookResource>({
+export const acceptedWebhookResource = Joi.object<AcceptedWebhookResource, true>({
   id: webhookId,
   status: Joi.string().valid('pending').required().description('It will be sent.'),
 });
 
-export const webhookStatusResource = Joi.object<WebhookStatusResource>({
+export const webhookStatusResource = Joi.object<WebhookStatusResource, true>({
   id: webhookId,
   url: Joi.string().required().description('The URL that it is sent to.'),
   status: Joi.string()
@@ -82,7 +82,7 @@ export interface OneShotSecretResource {
   secrets: { createdAt: string; expiresAt: string | null }[];
 }
 
-export const oneShotSecretResource = Joi.object<OneShotSecretResource>({
+export const oneShotSecretResource = Joi.object<OneShotSecretResource, true>({
   secrets: Joi.array()
     .items(Joi.object({ createdAt: time.required(), expiresAt: time.allow(null).required() }))
     .required()
