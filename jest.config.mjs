@@ -39,7 +39,7 @@ export default {
       'unit',
       [
         '<rootDir>/{apps,packages}/*/src/**/!(*.integration).test.ts',
-        '<rootDir>/{scripts,tests/api}/**/!(*.integration).test.ts',
+        '<rootDir>/{scripts,tests/api,tests/docs}/**/!(*.integration).test.ts',
       ],
       { ...retried },
     ),

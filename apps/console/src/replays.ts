@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import { operations, type ReplayBody } from '@posthorn/api-contract';
 import type { CustomerStore, EndpointStore, IdempotentAnswerStore, Transaction } from '@posthorn/database';
 import type { Replay, ReplayFilter, ReplayStateOutcome, ReplayStore } from '@posthorn/delivery/replay';
@@ -135,5 +136,5 @@ function refuse(outcome: ReplayStateOutcome): void {
 }
 
 function factsOf({ id, customerId, matched, done, failed }: Replay) {
-  return { replayId: id, customerId, matched, done, failed };
+  return { replay_id: encodeId('rpl', id), customer_id: customerId, matched, done, failed };
 }

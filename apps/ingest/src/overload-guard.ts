@@ -50,7 +50,7 @@ export function createOverloadGuard({
     lag.sample(nowMs);
     if (!spell || nowMs - spell.lastAtMs < spellEndsAfterMs) return;
     const lastedMs = Math.round(spell.lastAtMs - spell.beganAtMs);
-    logger.info('ingest.recovered', { refused: spell.refused, lastedMs });
+    logger.info('ingest.recovered', { refused: spell.refused, lasted_ms: lastedMs });
     spell = null;
   }, lagSampleMs);
   timer.unref();
@@ -67,12 +67,14 @@ export function createOverloadGuard({
     const nowMs = performance.now();
     if (!spell) {
       spell = { beganAtMs: nowMs, lastAtMs: nowMs, refused: 0 };
+      const { waiting, waitedMs } = acceptLoad();
       logger.warn('ingest.overloaded', {
         because,
-        lagMs: Math.round(lag.ms()),
-        ...acceptLoad(),
-        poolWaiting: poolWaiting(),
-        heldBytes,
+        lag_ms: Math.round(lag.ms()),
+        waiting,
+        waited_ms: waitedMs,
+        pool_waiting: poolWaiting(),
+        held_bytes: heldBytes,
       });
     }
     spell.refused++;

@@ -4,7 +4,8 @@ import { redactFields } from './log-redaction.js';
 
 /** One call is one wide line: `event` is its stable name (`event.accepted`), `fields` are snake_case facts about it. */
 export interface Logger {
-  debug(event: string, fields?: object): void;
+  /** On the hot path `fields` is a function: it runs only when debug lines are written. */
+  debug(event: string, fields?: object | (() => object)): void;
   info(event: string, fields?: object): void;
   warn(event: string, fields?: object): void;
   error(event: string, fields?: object): void;
@@ -36,7 +37,8 @@ export function createLogger({ level, role, destination = process.stdout }: Logg
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- declared as an interface, not a class
     transports: [new winston.transports.Stream({ stream: destination, eol: '\n' })],
   });
-  const write = (lineLevel: LineLevel, event: string, fields: object | undefined) => {
+  const write = (lineLevel: LineLevel, event: string, given: object | (() => object) | undefined) => {
+    const fields = typeof given === 'function' ? (given as () => object)() : given;
     const time = new Date().toISOString();
     const line = {
       time,
@@ -50,7 +52,9 @@ export function createLogger({ level, role, destination = process.stdout }: Logg
   const writerFor = (lineLevel: LineLevel): Logger[LineLevel] =>
     logLevels.indexOf(lineLevel) < logLevels.indexOf(level)
       ? () => undefined
-      : (event, fields) => write(lineLevel, event, fields);
+      : (event: string, fields?: object | (() => object)) => {
+          write(lineLevel, event, fields);
+        };
 
   return {
     debug: writerFor('debug'),

@@ -128,7 +128,12 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
     hashOf: requestHashOf,
     insert: insertFairly,
     accepted(fannedOut) {
-      logger.debug('event.accepted', loggedFields(fannedOut));
+      const { row, deliveries } = fannedOut;
+      logger.debug('event.accepted', () => ({
+        event_id: encodeId('evt', row.id),
+        customer_id: row.customerId,
+        deliveries,
+      }));
       return toOutcome(fannedOut);
     },
     findFirsts: (wanted, days) => findFirstEvents(pool, wanted, days),
@@ -183,17 +188,6 @@ export function createEventAcceptor(deps: EventAcceptorDeps): EventAcceptor {
 
 function toOutcome({ row: { id, customerId, type, occurredAtMs }, deliveries }: FannedOut): AcceptOutcome {
   return { kind: 'accepted', id, customerId, type, occurredAtMs, deliveries, replayed: false };
-}
-
-/** A getter: a line below the log level must not cost an encoding. */
-function loggedFields({ row, deliveries }: FannedOut): object {
-  return {
-    get event_id() {
-      return encodeId('evt', row.id);
-    },
-    customer_id: row.customerId,
-    deliveries,
-  };
 }
 
 function weightOf(deliveries: number): number {

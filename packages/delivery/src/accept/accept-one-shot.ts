@@ -84,15 +84,11 @@ export function createOneShotAcceptor(deps: OneShotAcceptorDeps): OneShotAccepto
     hashOf: oneShotHashOf,
     insert: insertOneShot,
     accepted({ row }) {
-      logger.debug('one_shot.accepted', {
-        get event_id() {
-          return encodeId('evt', row.id);
-        },
-        get delivery_id() {
-          return encodeId('dlv', row.deliveryId);
-        },
+      logger.debug('one_shot.accepted', () => ({
+        event_id: encodeId('evt', row.id),
+        delivery_id: encodeId('dlv', row.deliveryId),
         customer_id: row.customerId,
-      });
+      }));
       return { kind: 'accepted', deliveryId: row.deliveryId, replayed: false };
     },
     findFirsts: (wanted, days) => findFirstOneShots(pool, wanted, days),

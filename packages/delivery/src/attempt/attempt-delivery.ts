@@ -136,11 +136,12 @@ export function createDeliveryAttempter(
 
   async function closeDelivery(closing: DeliveryToClose, endpointId: string): Promise<JobVerdict> {
     const closed = await close(closing);
-    if (closed)
-      logger.info(`delivery.${closing.status}`, {
+    if (closed) {
+      logger.info(`delivery.${closing.status}` as const, {
         delivery_id: encodeId('dlv', closing.id),
         reason: closing.reason,
       });
+    }
     if (closed || closing.status !== 'held') return DONE;
     // It changed meanwhile, or the endpoint is enabled again and only our cache does not know.
     endpoints.drop(endpointId);
@@ -165,17 +166,10 @@ export function createDeliveryAttempter(
   }
 
   function logAttempt(delivery: LoadedDelivery, outcome: AttemptOutcome, step: string): void {
-    const fields = {
-      // Getters: a line below the log level must not cost three encodings.
-      get delivery_id() {
-        return encodeId('dlv', delivery.deliveryId);
-      },
-      get event_id() {
-        return encodeId('evt', delivery.eventId);
-      },
-      get endpoint_id() {
-        return encodeId('ep', delivery.endpointId);
-      },
+    const fields = () => ({
+      delivery_id: encodeId('dlv', delivery.deliveryId),
+      event_id: encodeId('evt', delivery.eventId),
+      endpoint_id: encodeId('ep', delivery.endpointId),
       customer_id: delivery.customerId,
       number: delivery.attempts + 1,
       status: outcome.status,
@@ -183,9 +177,10 @@ export function createDeliveryAttempter(
       error: outcome.error?.code,
       latency_ms: outcome.latencyMs,
       resent: outcome.resent || undefined,
-    };
-    if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields);
-    else logger[outcome.status === 'delivered' ? 'debug' : 'info']('delivery.attempted', fields);
+    });
+    if (step === 'dead_letter') logger.warn('delivery.dead_lettered', fields());
+    else if (outcome.status === 'delivered') logger.debug('delivery.attempted', fields);
+    else logger.info('delivery.attempted', fields());
   }
 }
 

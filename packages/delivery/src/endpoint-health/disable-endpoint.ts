@@ -1,5 +1,5 @@
 import type { DatabasePool } from '@posthorn/database';
-import type { EndpointDisabledReason } from '@posthorn/domain';
+import { encodeId, type EndpointDisabledReason } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 
 import type { EndpointCache } from '../attempt/endpoint-cache.js';
@@ -47,7 +47,8 @@ export function createEndpointDisabler(deps: EndpointDisablerDeps): EndpointDisa
       );
       endpoints.drop(endpointId);
       const [before] = rows;
-      if (before && before.was !== 'disabled') logger.warn('endpoint.disabled', { endpointId, reason });
+      if (before && before.was !== 'disabled')
+        logger.warn('endpoint.disabled', { endpoint_id: encodeId('ep', endpointId), reason });
       return before !== undefined;
     },
 

@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
@@ -23,7 +24,7 @@ export async function disableFailing(deps: DisableFailingDeps): Promise<void> {
   const disabled = await disableFailingEndpoints(pool, failingLimits);
   for (const endpointId of disabled) {
     endpoints.drop(endpointId);
-    logger.warn('endpoint.disabled', { endpointId, reason: 'failing' });
+    logger.warn('endpoint.disabled', { endpoint_id: encodeId('ep', endpointId), reason: 'failing' });
   }
   for (const endpointId of disabled) await disabler.holdPending(endpointId);
 }

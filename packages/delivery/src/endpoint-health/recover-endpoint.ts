@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import type { DatabasePool } from '@posthorn/database';
 import type { DeliveryJob } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
@@ -70,7 +71,12 @@ export function createEndpointRecovery({
         if (page.jobs.length > 0 && after !== null) await untilNearlyEmpty(endpoint, signal, touch);
         await touch();
       }
-      logger.info('endpoint.drained', { customerId, endpointId, brought, tookMs: Date.now() - startedAtMs });
+      logger.info('endpoint.drained', {
+        customer_id: customerId,
+        endpoint_id: encodeId('ep', endpointId),
+        moved: brought,
+        took_ms: Date.now() - startedAtMs,
+      });
     },
 
     async resumeLeft() {

@@ -93,7 +93,7 @@ async function erase(
   const erasure = await beginErasure(client, customer, deps.signal);
   if (!erasure) return { kind: 'not_found' };
   const removed = await run(deps, client, erasure);
-  deps.logger.info('customer.erased', { customerId, removed });
+  deps.logger.info('customer.erased', { customer_id: customerId, removed });
   return { kind: 'erased', receipt: { customerId, erasedAt: erasure.erasedAt, removed } };
 }
 
@@ -112,7 +112,7 @@ async function run(
     await queue.eraseCustomer(customerId);
   } catch (error) {
     // Ids and nothing else, of jobs that find no delivery when they are due.
-    logger.warn('customer.queue_not_erased', { customerId, error });
+    logger.warn('customer.queue_not_erased', { customer_id: customerId, error });
   }
   return eraseSettings(erasure);
 }

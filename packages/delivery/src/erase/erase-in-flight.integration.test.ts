@@ -284,7 +284,7 @@ describe('an erasure', () => {
     expect(lines).toEqual([
       {
         event: 'customer.erased',
-        customerId,
+        customer_id: customerId,
         removed: expect.objectContaining({ deliveries: 1_200, events: 1_200, endpoints: 1 }),
       },
     ]);

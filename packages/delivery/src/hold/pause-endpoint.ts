@@ -1,5 +1,5 @@
 import type { DatabasePool } from '@posthorn/database';
-import type { EndpointStatus } from '@posthorn/domain';
+import { encodeId, type EndpointStatus } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 
 import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
@@ -41,6 +41,7 @@ export async function pauseEndpoint(
     reason: 'endpoint_paused',
     holdLimitMs,
   });
-  if (before.was === 'enabled') logger.info('endpoint.paused', { endpointId, held });
+  if (before.was === 'enabled')
+    logger.info('endpoint.paused', { endpoint_id: encodeId('ep', endpointId), held });
   return { kind: 'done' };
 }

@@ -1,4 +1,4 @@
-import type { EndpointStatus, RetryPolicyInput } from '@posthorn/domain';
+import { encodeId, type EndpointStatus, type RetryPolicyInput } from '@posthorn/domain';
 
 import { noteSql } from '../operational-events/notices.sql.js';
 import type { EndpointStatusOutcome } from './pause-endpoint.js';
@@ -54,6 +54,7 @@ export async function resumeEndpoint(
     { id: endpointId, retryPolicy: before.retryPolicy },
     RELEASED_AT_ONCE_MAX,
   );
-  if (before.was === from) deps.logger.info('endpoint.enabled', { endpointId, from, held, released });
+  if (before.was === from)
+    deps.logger.info('endpoint.enabled', { endpoint_id: encodeId('ep', endpointId), from, held, released });
   return { kind: 'done' };
 }

@@ -58,7 +58,7 @@ export function createNoticeTeller({ pool, acceptor, logger }: NoticeTellerDeps)
     const outcome = await acceptor.accept(event);
     // A customer that is being erased, or an operator's that someone removed, hears nothing.
     if (outcome.kind === 'accepted' || outcome.kind === 'unknown_customer') return;
-    logger.warn('notice.not_told', { type: event.type, because: outcome.kind });
+    logger.warn('operational_event.publish_failed', { type: event.type, reason: outcome.kind });
     throw new Error(`A notice could not become an event: ${outcome.kind}`);
   }
 }

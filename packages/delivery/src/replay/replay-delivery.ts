@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
@@ -44,7 +45,7 @@ function optionsOf({ holdLimitMs }: ReplayDeps): ReopenOptions {
 async function finish(deps: ReplayDeps, replayed: string, outcome: ReopenOutcome): Promise<ReplayOutcome> {
   if (outcome.kind === 'opened') {
     const { deliveryId, generation } = outcome.delivery;
-    deps.logger.info('delivery.replayed', { replayed, deliveryId, generation });
+    deps.logger.info('delivery.replayed', { replayed, delivery_id: encodeId('dlv', deliveryId), generation });
     await enqueueReopened(deps, [outcome.delivery]);
   }
   return outcome.kind;

@@ -1,3 +1,4 @@
+import { encodeId } from '@posthorn/domain';
 import type { DatabasePool } from '@posthorn/database';
 import type { Logger } from '@posthorn/runtime';
 
@@ -53,8 +54,14 @@ export function createReplayRunner(deps: ReplayRunnerDeps): ReplayRunner {
       case 'none':
         return;
       case 'completed': {
-        const { kind: _, ...counts } = review;
-        logger.info('replay.completed', { replayId, ...counts });
+        const { customerId, matched, done, failed } = review;
+        logger.info('replay.completed', {
+          replay_id: encodeId('rpl', replayId),
+          customer_id: customerId,
+          matched,
+          done,
+          failed,
+        });
         return;
       }
       case 'room':

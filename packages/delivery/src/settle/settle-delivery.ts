@@ -1,5 +1,11 @@
 import { type DatabasePool, isDatabaseUnavailable } from '@posthorn/database';
-import { uuidTimeMs, type AttemptTrigger, type NextStep, type RecordedOutcome } from '@posthorn/domain';
+import {
+  encodeId,
+  uuidTimeMs,
+  type AttemptTrigger,
+  type NextStep,
+  type RecordedOutcome,
+} from '@posthorn/domain';
 import { createGroupCommit, type Clock, type Logger } from '@posthorn/runtime';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -91,12 +97,16 @@ function afterConflict(
   // The statement had committed although its answer was lost on the way.
   if (conflict.kind === 'already_settled')
     return { kind: 'recorded', nextAttemptAtMs: row.next.nextAttemptAtMs };
-  logger.info('delivery.attempt_overtaken', { deliveryId: row.deliveryId, number: row.number, ...conflict });
+  logger.info('delivery.attempt_superseded', {
+    delivery_id: encodeId('dlv', row.deliveryId),
+    number: row.number,
+    outcome: conflict.kind,
+  });
   const stillOurs = conflict.kind === 'recorded' && conflict.generation === row.generation;
   return { kind: 'recorded', nextAttemptAtMs: stillOurs ? conflict.nextAttemptAtMs : null, overtaken: true };
 }
 
-/** Tries until it is done or the signal comes. One line in the log for each spell: thousands may be waiting. */
+/** Tries until it is done or the signal comes. It logs once when that begins and once when it ends: thousands may be waiting. */
 function createPersistence(logger: Logger) {
   let failing = false;
   return async function untilDone<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
@@ -107,7 +117,7 @@ function createPersistence(logger: Logger) {
         failing = false;
         return result;
       } catch (error) {
-        if (!failing) logger.warn('delivery.settle_failed', { error, retryInMs: waitMs });
+        if (!failing) logger.warn('delivery.settle_failed', { error, retry_in_ms: waitMs });
         failing = true;
         await sleep(waitMs, undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return undefined;
