@@ -3,7 +3,11 @@ import type { RequestHandler, Router } from 'express';
 
 import { mountOperation } from '../mount-operation.js';
 
-/** Handlers that must not compile, each behind a comment that expects its error; `handler-types.test.ts` checks them. */
+/**
+ * Handlers that must not compile, each behind a comment that expects its error; `handler-types.test.ts` checks them.
+ *
+ * @public Nothing imports it.
+ */
 export function mountWrongHandlers(router: Router, authentication: RequestHandler): void {
   mountOperation(router, operations.getLedger, authentication, async () => ({
     status: 200,
