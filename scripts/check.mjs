@@ -39,6 +39,18 @@ const checks = [
     name: 'unused',
     command: ['node_modules/knip/bin/knip.js', '--no-progress', '--tsConfig', 'tsconfig.knip.json'],
   },
+  {
+    name: 'cycles',
+    command: [
+      'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+      '--config=.dependency-cruiser.cjs',
+      '--output-type=err',
+      'apps',
+      'packages',
+      'tests',
+      'bench',
+    ],
+  },
   { name: 'api', command: ['scripts/openapi.mjs', 'check'] },
   { name: 'audit', command: ['scripts/audit.mjs'] },
 ];

@@ -13,8 +13,8 @@ import {
 import type { Request, Response } from 'express';
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 
-import type { IngestContext } from './ingest-router.js';
-import type { HeldBody } from './overload-guard.js';
+import type { IngestContext } from './ingest-context.js';
+import type { BodyReservation } from './overload-guard.js';
 import {
   databaseAway,
   internalRefusal,
@@ -35,10 +35,10 @@ export async function acceptBatch(
   caller: Caller,
   request: Request,
   response: Response,
-  held: HeldBody,
+  reservation: BodyReservation,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
-  const text = await readJsonText(request, { bytesMax: context.batchBytesMax, onBytes: held.add });
+  const text = await readJsonText(request, { bytesMax: context.batchBytesMax, onBytes: reservation.add });
   const items = readItems(text);
   // As a whole: half a batch is more work for its producer than none.
   const refusal = context.overload.refusal(items.length);

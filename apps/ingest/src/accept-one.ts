@@ -10,8 +10,8 @@ import {
 } from '@posthorn/http';
 import type { Request, Response } from 'express';
 
-import type { IngestContext } from './ingest-router.js';
-import type { HeldBody } from './overload-guard.js';
+import type { IngestContext } from './ingest-context.js';
+import type { BodyReservation } from './overload-guard.js';
 import { errorOf, refusalOf, refusedCustomer, unfitData } from './refusal.js';
 import { toEvent } from './to-event.js';
 
@@ -24,10 +24,10 @@ export async function acceptOne(
   caller: Caller,
   request: Request,
   response: Response,
-  held: HeldBody,
+  reservation: BodyReservation,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
-  const text = await readJsonText(request, { bytesMax: payloadBytesMax, onBytes: held.add });
+  const text = await readJsonText(request, { bytesMax: payloadBytesMax, onBytes: reservation.add });
   const parsed = toEvent(parseJson(text), () => readTopLevelMembers(text), idempotencyKey);
   if (!parsed.ok) throw invalidEvent(parsed.errors);
   const { event, data } = parsed.value;

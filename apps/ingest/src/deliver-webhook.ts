@@ -17,8 +17,8 @@ import {
 import type { OneShotToAccept } from '@posthorn/delivery/accept';
 import type { Request, Response } from 'express';
 
-import type { IngestContext } from './ingest-router.js';
-import type { HeldBody } from './overload-guard.js';
+import type { IngestContext } from './ingest-context.js';
+import type { BodyReservation } from './overload-guard.js';
 import { errorOf, refusalOf, refusedCustomer } from './refusal.js';
 
 /** `POST /v1/webhooks/deliver`: answered after the commit, as `acceptOne` is. */
@@ -27,10 +27,10 @@ export async function deliverWebhook(
   caller: Caller,
   request: Request,
   response: Response,
-  held: HeldBody,
+  reservation: BodyReservation,
 ): Promise<void> {
   const idempotencyKey = readIdempotencyKey(request);
-  const text = await readJsonText(request, { bytesMax: context.payloadBytesMax, onBytes: held.add });
+  const text = await readJsonText(request, { bytesMax: context.payloadBytesMax, onBytes: reservation.add });
   const oneShot = toOneShot(text, caller, idempotencyKey);
   requireTarget(context.checkTargetUrl, oneShot.url, 'url', caller);
 

@@ -17,7 +17,8 @@ import { acceptBatch } from './accept-batch.js';
 import { acceptOne } from './accept-one.js';
 import { deliverWebhook } from './deliver-webhook.js';
 import type { EventSchemas } from './event-schemas.js';
-import type { HeldBody, OverloadGuard } from './overload-guard.js';
+import type { BodyReservation, OverloadGuard } from './overload-guard.js';
+import type { IngestContext } from './ingest-context.js';
 import { mountWebhookStatus } from './webhook-status.js';
 
 export interface IngestRouterDeps {
@@ -35,18 +36,6 @@ export interface IngestRouterDeps {
   batchBytesMax?: number;
 }
 
-/** What the handlers work with. */
-export interface IngestContext {
-  acceptor: Pick<EventAcceptor, 'accept'>;
-  schemas: Pick<EventSchemas, 'check'>;
-  oneShots: Pick<OneShotAcceptor, 'accept'>;
-  checkTargetUrl: CheckTargetUrl;
-  overload: OverloadGuard;
-  logger: Logger;
-  payloadBytesMax: number;
-  batchBytesMax: number;
-}
-
 type Mounted = Pick<Operation, 'path' | 'aliases' | 'operationId'>;
 
 type Handler = (
@@ -54,7 +43,7 @@ type Handler = (
   caller: Caller,
   request: Request,
   response: Response,
-  held: HeldBody,
+  reservation: BodyReservation,
 ) => Promise<void>;
 
 /**
@@ -92,11 +81,11 @@ export function createIngestRouter({
       if (counted) await counted;
       requirePermission(caller);
       refuseQuery(request);
-      const held = overload.hold();
+      const reservation = overload.hold();
       try {
-        await handle(context, caller, request, response, held);
+        await handle(context, caller, request, response, reservation);
       } finally {
-        held.release();
+        reservation.release();
       }
     });
   };

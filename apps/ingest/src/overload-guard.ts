@@ -14,15 +14,15 @@ export interface OverloadGuardDeps {
 }
 
 export interface OverloadGuard {
-  /** `unavailable` with `Retry-After` when so many more events cannot be taken now, otherwise null. */
+  /** `unavailable` with `Retry-After` when this number of events cannot be taken now, otherwise null. */
   refusal(events: number): AppError | null;
   /** Counts what one request holds in memory. */
-  hold(): HeldBody;
+  hold(): BodyReservation;
   heldBytes(): number;
   close(): void;
 }
 
-export interface HeldBody {
+export interface BodyReservation {
   /** The refusal when all requests together would hold too much; then these bytes are not counted. */
   add(bytes: number): AppError | null;
   /** The request is answered, or its client is gone and its events have been dealt with. */
@@ -32,7 +32,7 @@ export interface HeldBody {
 /**
  * Refuses events before the process falls over: when the event loop is late, when commits or connections are waited for
  * too long, or when bodies fill the memory. Every signal is a number that is there anyway; one timer measures the event
- * loop, none belongs to a request. What made it refuse goes away by itself, and so does the refusing.
+ * loop, none belongs to a request. It stops refusing when the cause is over.
  */
 export function createOverloadGuard({
   acceptLoad,
@@ -43,15 +43,15 @@ export function createOverloadGuard({
 }: OverloadGuardDeps): OverloadGuard {
   const lag = createLagMeter(limits.lagMsMax);
   let heldBytes = 0;
-  let spell: { beganAtMs: number; lastAtMs: number; refused: number } | null = null;
+  let episode: { beganAtMs: number; lastAtMs: number; refused: number } | null = null;
 
   const timer = setInterval(() => {
     const nowMs = performance.now();
     lag.sample(nowMs);
-    if (!spell || nowMs - spell.lastAtMs < spellEndsAfterMs) return;
-    const lastedMs = Math.round(spell.lastAtMs - spell.beganAtMs);
-    logger.info('ingest.recovered', { refused: spell.refused, lasted_ms: lastedMs });
-    spell = null;
+    if (!episode || nowMs - episode.lastAtMs < episodeEndsAfterMs) return;
+    const lastedMs = Math.round(episode.lastAtMs - episode.beganAtMs);
+    logger.info('ingest.recovered', { refused: episode.refused, lasted_ms: lastedMs });
+    episode = null;
   }, lagSampleMs);
   timer.unref();
 
@@ -65,20 +65,20 @@ export function createOverloadGuard({
 
   function refuse(because: string): AppError {
     const nowMs = performance.now();
-    if (!spell) {
-      spell = { beganAtMs: nowMs, lastAtMs: nowMs, refused: 0 };
-      const { waiting, waitedMs } = acceptLoad();
+    if (!episode) {
+      episode = { beganAtMs: nowMs, lastAtMs: nowMs, refused: 0 };
+      const load = acceptLoad();
       logger.warn('ingest.overloaded', {
         because,
         lag_ms: Math.round(lag.ms()),
-        waiting,
-        waited_ms: waitedMs,
+        waiting: load.waiting,
+        waited_ms: load.waitedMs,
         pool_waiting: poolWaiting(),
         held_bytes: heldBytes,
       });
     }
-    spell.refused++;
-    spell.lastAtMs = nowMs;
+    episode.refused++;
+    episode.lastAtMs = nowMs;
     // Spread, so that those who were refused together do not come back together.
     return refusals[Math.floor(random() * refusals.length)] ?? soonest;
   }
@@ -109,7 +109,7 @@ export function createOverloadGuard({
 }
 
 /**
- * How late the event loop is. One stop (a collection, a frozen machine) is over when it is seen and refuses nobody;
+ * How late the event loop is. One stop (a collection, a frozen machine) is over when it is seen and refuses no request;
  * lateness stands when it is seen twice in a row, or again soon after it stood.
  */
 function createLagMeter(lagMsMax: number) {
@@ -132,8 +132,8 @@ function createLagMeter(lagMsMax: number) {
 
 const lagSampleMs = 100;
 const lagRelapseMs = 5_000;
-/** Longer than anyone is asked to wait: a spell is over when nobody who came back was refused again. */
-const spellEndsAfterMs = 6_000;
+/** Longer than any Retry-After: an episode is over when no producer that came back was refused again. */
+const episodeEndsAfterMs = 6_000;
 
 // Made once: refusing has to be cheaper than accepting, and a new error costs a stack trace.
 const refusalFor = (seconds: number): AppError =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import type { EventToAccept } from './accept-event.js';
+import type { EventToAccept } from './event-to-accept.js';
 
 const URL = 'http://127.0.0.1:9/hook';
 

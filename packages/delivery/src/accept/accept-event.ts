@@ -1,43 +1,26 @@
 import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { encodeId, type Audience } from '@posthorn/domain';
+import { encodeId } from '@posthorn/domain';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { createCustomerShares } from './customer-shares.js';
+import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-load.js';
 import { createAcceptOnce, type ClaimedKeys, type Refused } from './accept-once.js';
 import { buildDeliveryRow, buildEventRow } from './build-rows.js';
 import { findFirstEvents, type FirstEvent } from './find-first-events.sql.js';
+import type { EventToAccept } from './event-to-accept.js';
 import { requestHashOf } from './idempotency.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
 import { createLargeFanOuts, type FannedOut } from './large-fan-outs.js';
 import { createLoopPause } from './loop-pause.js';
 import type { RouteCache } from './route-cache.js';
 
-/** Deliveries that wait for a commit: ten full commits, about a second. A producer should not wait longer. */
-export const deliveriesWaitingMax = 5_000;
-
-/** A lone event is committed at once; those of a steady stream gather, as `docs/adr/0003-accepting-is-one-statement.md` says. */
-export const acceptPace = { gatherMs: 5, overlapAfterMs: 10 };
-
 /** An event with more deliveries is not part of a group commit. */
 const FAN_OUT_MAX = 250;
 /** The share of one customer in the deliveries that wait for a group commit or are in one: two full commits. */
 const SHARE_MAX = 1_000;
 const HOUR_MS = 3_600_000;
-
-export interface EventToAccept {
-  customerId: string;
-  type: string;
-  /** The JSON text of `data` as it was received; kept byte for byte. */
-  dataSource: string;
-  externalId: string | null;
-  /** The producer's own time; null takes the time of acceptance. */
-  occurredAtMs: number | null;
-  idempotencyKey: string | null;
-  /** Default: the registered endpoints. */
-  audience?: Audience;
-}
 
 export type AcceptOutcome =
   | {
@@ -59,13 +42,6 @@ export interface EventAcceptor {
   load(): AcceptLoad;
   /** Resolves when everything accepted has been handed to the queue or left to the sweep. */
   close(): Promise<void>;
-}
-
-export interface AcceptLoad {
-  /** Deliveries that wait for a commit, an event without one counted as one. */
-  waiting: number;
-  /** How long the first of them has been waiting. */
-  waitedMs: number;
 }
 
 export interface EventAcceptorDeps {

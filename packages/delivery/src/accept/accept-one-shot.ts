@@ -1,13 +1,14 @@
 import { type DatabasePool, isDatabaseUnavailable, type DatabaseClock } from '@posthorn/database';
-import { createUuidV7, deliveryIdOf, encodeId, oneShotType, type RetryPolicyInput } from '@posthorn/domain';
+import { createUuidV7, deliveryIdOf, encodeId, oneShotType } from '@posthorn/domain';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
 
 import { findOneShots } from '../attempt/find-one-shots.sql.js';
 import type { OneShotStore } from '../attempt/one-shot-store.sql.js';
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { createAcceptOnce, type ClaimedKeys, type Refused } from './accept-once.js';
-import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-event.js';
+import { acceptPace, deliveriesWaitingMax, type AcceptLoad } from './accept-load.js';
 import { findFirstEvents, type FirstEventToFind } from './find-first-events.sql.js';
+import type { OneShotToAccept } from './event-to-accept.js';
 import { oneShotHashOf } from './idempotency.js';
 import { insertOneShots, type OneShotInsertOutcome, type OneShotToInsert } from './insert-one-shots.sql.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
@@ -15,16 +16,6 @@ import { deliveryLifetimeMs } from './delivery-lifetime.js';
 import type { RouteCache } from './route-cache.js';
 
 const HOUR_MS = 3_600_000;
-
-export interface OneShotToAccept {
-  customerId: string;
-  url: string;
-  /** The JSON text that is sent as the body, kept byte for byte. */
-  payloadSource: string;
-  headers: Record<string, string>;
-  retryPolicy: RetryPolicyInput | null;
-  idempotencyKey: string | null;
-}
 
 export interface AcceptedOneShot {
   kind: 'accepted';

@@ -1,6 +1,6 @@
 import { buildEnvelope, createUuidV7, deliveryIdOf, encodeId, openingStatus } from '@posthorn/domain';
 
-import type { EventToAccept } from './accept-event.js';
+import type { EventToAccept } from './event-to-accept.js';
 import type { ClaimedKeys } from './accept-once.js';
 import type { DeliveryToInsert, EventToInsert } from './insert-events.sql.js';
 import type { Route } from './route-cache.js';

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 
-import type { EventToAccept } from './accept-event.js';
-import type { OneShotToAccept } from './accept-one-shot.js';
+import type { EventToAccept, OneShotToAccept } from './event-to-accept.js';
 
 /**
  * The hashes an event claims for its customer: of its idempotency key, and of its external id. The two kinds never

@@ -5,7 +5,8 @@ import { waitUntil } from '@posthorn/testing';
 
 import { createDeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import type { AcceptOutcome, EventToAccept } from './accept-event.js';
+import type { AcceptOutcome } from './accept-event.js';
+import type { EventToAccept } from './event-to-accept.js';
 import { keyHashesOf } from './idempotency.js';
 
 const ENDPOINTS = 1_000;

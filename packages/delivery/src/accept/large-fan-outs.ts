@@ -3,7 +3,7 @@ import { createGroupCommit, type Logger } from '@posthorn/runtime';
 import { setImmediate as turnOfTheLoop, setTimeout as sleep } from 'node:timers/promises';
 
 import type { DeliveryEnqueuer } from '../enqueue/enqueue-deliveries.js';
-import type { EventToAccept } from './accept-event.js';
+import type { EventToAccept } from './event-to-accept.js';
 import type { ClaimedKeys } from './accept-once.js';
 import { buildDeliveryRowsInPieces, buildDeliveryRow, buildEventRow, type EventRow } from './build-rows.js';
 import { insertEvents, type EventToInsert, type InsertOutcome } from './insert-events.sql.js';
@@ -69,8 +69,8 @@ export interface LargeFanOuts {
 }
 
 /**
- * Commits what goes beyond a customer's share of the group commit, over one connection. Nothing is made of an event before
- * its turn: until then it costs what its request holds. See docs/adr/0028-large-fan-outs.md.
+ * Commits what goes beyond a customer's share of the group commit, over one connection. No row is built
+ * before an event is next: until then it costs what its request holds. See docs/adr/0028-large-fan-outs.md.
  */
 export function createLargeFanOuts({
   pool,

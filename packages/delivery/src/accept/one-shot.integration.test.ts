@@ -11,7 +11,8 @@ import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
 import { createReplayRunner } from '../replay/replay-many.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import type { OneShotAcceptor, OneShotToAccept } from './accept-one-shot.js';
+import type { OneShotAcceptor } from './accept-one-shot.js';
+import type { OneShotToAccept } from './event-to-accept.js';
 import { createOneShotLaneCache } from './one-shot-lanes.js';
 
 const DAY_MS = 86_400_000;

@@ -7,7 +7,7 @@ export interface OverflowQueueOptions<T, R> {
   customerWeightMax: number;
   /** Items that may wait, of all customers. One customer may have as many of them as it leaves to others. */
   itemsMax: number;
-  /** What waits longer is refused, whoever is served meanwhile. */
+  /** What waits longer is refused, whichever customer is served meanwhile. */
   waitedMsMax: number;
 }
 
@@ -61,7 +61,7 @@ export function createOverflowQueue<T, R>({
   let served: string | undefined;
   /** Where the customer was that is served. */
   let servedNow = 0;
-  /** Where those are of whom nothing waits, so that nobody gains by sending one after the other. */
+  /** Where those are of whom nothing waits, so that no customer gains by sending one after the other. */
   const left = new Map<string, number>();
   let overdueTimer: NodeJS.Timeout | undefined;
   const idleWaiters: (() => void)[] = [];
@@ -123,7 +123,7 @@ export function createOverflowQueue<T, R>({
       return index > 0 && weight > runWeightMax;
     });
     servedNow = theirs.served;
-    for (const [customer, place] of left) if (place <= servedNow) left.delete(customer);
+    for (const [customer, position] of left) if (position <= servedNow) left.delete(customer);
     const before = theirs.weight;
     const taken = remove(theirs, end === -1 ? theirs.items.length : end);
     theirs.served += before - theirs.weight;
@@ -131,7 +131,7 @@ export function createOverflowQueue<T, R>({
     return taken;
   }
 
-  /** By a timer: until the customer's next turn, runs of many others may go by. */
+  /** By a timer: runs of many others may come before the customer's next one. */
   function refuseOverdue(): void {
     const overdueMs = performance.now() - waitedMsMax;
     for (const [customerId, theirs] of customers) {

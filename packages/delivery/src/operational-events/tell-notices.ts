@@ -2,7 +2,8 @@ import { type DatabaseConnection, type DatabasePool, inTransaction } from '@post
 import { operationalEventData, operatorCustomerId } from '@posthorn/domain';
 import type { Logger } from '@posthorn/runtime';
 
-import type { EventAcceptor, EventToAccept } from '../accept/accept-event.js';
+import type { EventAcceptor } from '../accept/accept-event.js';
+import type { EventToAccept } from '../accept/event-to-accept.js';
 import { removeNotices, takeNotices, type NoticeToTell } from './notices.sql.js';
 
 const PAGE = 100;

@@ -20,12 +20,8 @@ import {
 import { createSender, type Sender } from '@posthorn/sender';
 import { createTestDatabase } from '@posthorn/testing';
 
-import {
-  createEventAcceptor,
-  type EventAcceptor,
-  type EventAcceptorDeps,
-  type EventToAccept,
-} from '../accept/accept-event.js';
+import { createEventAcceptor, type EventAcceptor, type EventAcceptorDeps } from '../accept/accept-event.js';
+import type { EventToAccept } from '../accept/event-to-accept.js';
 import { createOneShotAcceptor, type OneShotAcceptor } from '../accept/accept-one-shot.js';
 import { createRouteCache, type RouteCache } from '../accept/route-cache.js';
 import { createDeliveryAttempter } from '../attempt/attempt-delivery.js';
