@@ -19,9 +19,9 @@ import {
   holdLimitMs,
   cancelHeldOverLimit,
 } from '@posthorn/delivery/hold';
-import { createNoticeTeller } from '@posthorn/delivery/operational-events';
+import { createOperationalEventPublisher } from '@posthorn/delivery/operational-events';
 import { createReplayRunner } from '@posthorn/delivery/replay';
-import { createAttemptReading } from '@posthorn/delivery/statistics';
+import { createStatisticsRollUp } from '@posthorn/delivery/statistics';
 import { createSweep } from '@posthorn/delivery/sweep';
 import type { QueueProducer } from '@posthorn/queue';
 import type { Logger, ServeConfig } from '@posthorn/runtime';
@@ -41,7 +41,7 @@ export interface MaintenanceDeps {
   endpoints: EndpointCache;
   routes: RouteCache;
   queue: QueueProducer;
-  recovery: { resumeLeft(): Promise<void> };
+  recovery: { resumeAbandoned(): Promise<void> };
   logger: Logger;
 }
 
@@ -158,9 +158,14 @@ function deliveryTasks(
     warnAfterMs: msUnlessZero(config.failingWarnSeconds),
     disableAfterMs: msUnlessZero(config.failingDisableSeconds),
   };
-  const reading = createAttemptReading({ pool, clock, retentionDays: config.retentionDays, failingLimits });
+  const statistics = createStatisticsRollUp({
+    pool,
+    clock,
+    retentionDays: config.retentionDays,
+    failingLimits,
+  });
   const disabler = createEndpointDisabler({ ...shared, endpoints });
-  const teller = createNoticeTeller({ pool, acceptor, logger });
+  const publisher = createOperationalEventPublisher({ pool, acceptor, logger });
   return [
     {
       name: 'sweep', // enqueues due deliveries without a job
@@ -193,7 +198,7 @@ function deliveryTasks(
     {
       name: 'endpoint_recovery', // takes over endpoints whose worker ended while it made their backlog due
       intervalMs: 10 * SECOND_MS,
-      run: () => recovery.resumeLeft(),
+      run: () => recovery.resumeAbandoned(),
     },
     {
       name: 'bulk_replays', // opens 50 deliveries per endpoint and run: at most some 100 a second of one replay
@@ -203,13 +208,13 @@ function deliveryTasks(
     {
       name: 'operational_events', // publishes what is in the outbox
       intervalMs: 2 * SECOND_MS,
-      run: () => teller.run(stopping),
+      run: () => publisher.run(stopping),
     },
     {
       name: 'roll_up_statistics', // then disables by the statistics of this moment, so that no success is missed
       intervalMs: 5 * SECOND_MS,
       async run() {
-        await reading.run(stopping);
+        await statistics.run(stopping);
         await disableFailing({ pool, endpoints, disabler, logger, failingLimits });
       },
     },

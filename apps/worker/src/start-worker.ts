@@ -1,7 +1,7 @@
 import type { Database } from '@posthorn/database';
 import type { RouteCache } from '@posthorn/delivery/accept';
 import { createDeliveryAttempter, type EndpointCache, type OneShotStore } from '@posthorn/delivery/attempt';
-import { createEndpointHealthKeeper, createEndpointRecovery } from '@posthorn/delivery/endpoint-health';
+import { createEndpointHealthStore, createEndpointRecovery } from '@posthorn/delivery/endpoint-health';
 import { holdLimitMs } from '@posthorn/delivery/hold';
 import { createDeliverySettler } from '@posthorn/delivery/settle';
 import { createDispatcher, createQueueProducer } from '@posthorn/queue';
@@ -77,7 +77,7 @@ function openDelivering(
     logger,
   });
   const settler = createDeliverySettler({ pool: keyLookupPool, clock, logger, holdLimitMs: heldMs });
-  const healthKeeper = createEndpointHealthKeeper({ pool: database.pool, logger });
+  const healthStore = createEndpointHealthStore({ pool: database.pool, logger });
   const dispatcher = createDispatcher({
     redisUrl: config.redisUrl,
     prefix: config.queuePrefix,
@@ -97,8 +97,8 @@ function openDelivering(
     }),
     laneLimits: async (_customerId, endpointId) => laneLimits(await endpoints.get(endpointId), config),
     health: {
-      load: (endpointId) => healthKeeper.load(endpointId),
-      save: (health, transition) => healthKeeper.note(health, transition),
+      load: (endpointId) => healthStore.load(endpointId),
+      save: (health, transition) => healthStore.note(health, transition),
       drain: (endpoint, signal) => recovery.drain(endpoint, signal),
     },
     inFlightMax: config.inFlightMax,
@@ -109,7 +109,7 @@ function openDelivering(
     dispatcher,
     async close() {
       await settler.idle();
-      await healthKeeper.close();
+      await healthStore.close();
       await sender.close();
     },
   };

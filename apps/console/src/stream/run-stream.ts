@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import type { NewsPlace } from '@posthorn/delivery/stream';
+import type { ChangePosition } from '@posthorn/delivery/stream';
 import { AppError } from '@posthorn/http';
 import type { Logger } from '@posthorn/runtime';
-import type { NewsDesk } from './news-desk.js';
+import type { ChangeBroadcaster } from './change-broadcaster.js';
 import type { StreamCursors } from './stream-cursor.js';
 import { message } from './stream-messages.js';
 
@@ -13,10 +13,10 @@ const GAP = message('gap', {
 });
 
 export interface StreamRun {
-  desk: NewsDesk;
+  broadcaster: ChangeBroadcaster;
   customerId: string;
   /** Where it goes on; null: with what comes. */
-  after: NewsPlace | null;
+  after: ChangePosition | null;
   cursors: StreamCursors;
   /** Throws when the caller may not any more. */
   mayGoOn(): Promise<void>;
@@ -30,14 +30,14 @@ export interface StreamRun {
 /** Writes the stream until either side ends it. */
 export function runStream(
   response: ServerResponse,
-  { desk, customerId, after, cursors, mayGoOn, heartbeatMs, recheckMs, logger, stopping }: StreamRun,
+  { broadcaster, customerId, after, cursors, mayGoOn, heartbeatMs, recheckMs, logger, stopping }: StreamRun,
 ): void {
   // Whoever asks for the head only gets that.
   if (response.req.method === 'HEAD') {
     response.end();
     return;
   }
-  let reached: NewsPlace | null = null;
+  let reached: ChangePosition | null = null;
   const end = () => response.end();
   const write = (text: string) => {
     if (response.writableEnded || response.destroyed) return;
@@ -50,12 +50,12 @@ export function runStream(
   };
   const idLine = () => (reached ? `id: ${cursors.write(reached)}\n` : '');
 
-  const leave = desk.subscribe({
+  const leave = broadcaster.subscribe({
     customerId,
     after,
-    tell(messages, place, gap) {
+    push(messages, position, gap) {
       const first = reached === null;
-      reached = place;
+      reached = position;
       if (!first && messages === '' && !gap) return;
       // The id goes last, on its own: whoever is cut off in between gets all of it again.
       write(`${messages}${gap ? GAP : ''}${idLine()}\n`);
@@ -70,7 +70,7 @@ export function runStream(
     mayGoOn()
       .catch((error: unknown) => {
         // While nobody can tell it goes on, as requests with a known key do. Any other refusal ends it: one that is
-        // not known any more can be told so as a limit on its address.
+        // not known any more can be written so as a limit on its address.
         if (error instanceof AppError && error.code !== 'unavailable') end();
       })
       .finally(() => (rechecking = false));

@@ -1,4 +1,4 @@
-import type { NewsPlace } from '@posthorn/delivery/stream';
+import type { ChangePosition } from '@posthorn/delivery/stream';
 import { createSecretBox } from '@posthorn/runtime';
 import { describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
@@ -10,7 +10,7 @@ const [k1, k2] = [
   { id: 'k2', key: randomBytes(32) },
 ];
 const cursorsOf = (customerId: string, keys = [k1]) => createStreamCursors(createSecretBox(keys), customerId);
-const placeWith = (open: number, nextXid = 4_000_000_000n): NewsPlace => ({
+const placeWith = (open: number, nextXid = 4_000_000_000n): ChangePosition => ({
   sinceMs: 1_769_860_800_000,
   nextXid: String(nextXid),
   openXids: Array.from({ length: open }, (_, n) => String(nextXid - BigInt(open - n))),
@@ -21,8 +21,8 @@ describe('the id of a message of a stream', () => {
   it.each([0, 1, 27, 28, 500])(
     'is read by any process as it was written, with %i open transactions',
     (open) => {
-      const place = placeWith(open);
-      expect(cursorsOf('acme').read(cursorsOf('acme').write(place))).toEqual(place);
+      const position = placeWith(open);
+      expect(cursorsOf('acme').read(cursorsOf('acme').write(position))).toEqual(position);
     },
   );
 

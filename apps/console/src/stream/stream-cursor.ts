@@ -1,4 +1,4 @@
-import type { NewsPlace } from '@posthorn/delivery/stream';
+import type { ChangePosition } from '@posthorn/delivery/stream';
 import { AppError } from '@posthorn/http';
 import { type SecretBox, SecretBoxError } from '@posthorn/runtime';
 
@@ -14,17 +14,17 @@ const sealedForm = /^[A-Za-z0-9_-]{100,4000}$/;
 /** How earlier versions wrote it, for all to read. */
 const openForm = /^\d{1,18}(\.\d{1,18}){1,501}$/;
 /** Further back than anybody resumes from: the answer is a gap, and what comes from now on. */
-const tooLongAgo: NewsPlace = { sinceMs: 0, nextXid: '0', openXids: [] };
+const tooLongAgo: ChangePosition = { sinceMs: 0, nextXid: '0', openXids: [] };
 
 export interface StreamCursors {
-  /** The place as the `id` of a message. Past the limit it is one further back, so some changes are sent twice. */
-  write(place: NewsPlace): string;
+  /** The position as the `id` of a message. Past the limit it is one further back, so some changes are sent twice. */
+  write(position: ChangePosition): string;
   /** Null without one. Throws `invalid_request` for what is no `id` of this customer's stream. */
-  read(text: string | null): NewsPlace | null;
+  read(text: string | null): ChangePosition | null;
 }
 
 /**
- * The ids of a customer's stream. A place is made of numbers of transactions, which count what all customers do, so it is
+ * The ids of a customer's stream. A position is made of numbers of transactions, which count what all customers do, so it is
  * sealed, for this customer's stream alone, and always as long. Each customer has a key of its own, derived from the
  * keyring: any process opens it, before and after a restart. Of a key that is gone, and of the form of earlier versions,
  * the reader hears that there is a gap: refused, it would go on asking with the same id.
@@ -32,7 +32,7 @@ export interface StreamCursors {
 export function createStreamCursors(secretBox: SecretBox, customerId: string): StreamCursors {
   const box = secretBox.derive(`stream of ${customerId}`);
   return {
-    write: (place) => box.seal(pack(place), CONTEXT).toString('base64url'),
+    write: (position) => box.seal(pack(position), CONTEXT).toString('base64url'),
     read(text) {
       if (text === null) return null;
       if (openForm.test(text)) return tooLongAgo;
@@ -50,7 +50,7 @@ export function createStreamCursors(secretBox: SecretBox, customerId: string): S
 
 const CONTEXT = 'stream cursor';
 
-function pack({ nextXid, openXids, sinceMs }: NewsPlace): Buffer {
+function pack({ nextXid, openXids, sinceMs }: ChangePosition): Buffer {
   const open = openXids.map(BigInt);
   const next = BigInt(nextXid);
   const tooMany = open.length > OPEN_MAX;
@@ -65,7 +65,7 @@ function pack({ nextXid, openXids, sinceMs }: NewsPlace): Buffer {
   return packed;
 }
 
-function unpack(packed: Buffer): NewsPlace {
+function unpack(packed: Buffer): ChangePosition {
   const next = packed.readBigUInt64BE(8);
   const openXids = Array.from({ length: packed.readUInt16BE(16) }, (_, index) =>
     String(next - BigInt(packed.readUInt32BE(HEAD_BYTES + OPEN_BYTES * index))),

@@ -1,9 +1,9 @@
 import { idPrefixes, type StreamedDeliveryResource } from '@posthorn/api-contract';
-import type { NewsAttempt, NewsDelivery, NewsItem } from '@posthorn/delivery/stream';
+import type { ChangedAttempt, ChangedDelivery, DeliveryChange } from '@posthorn/delivery/stream';
 import { encodeId } from '@posthorn/domain';
 
 /** One thing that happened as the messages that tell of it. */
-export function messagesOf(item: NewsItem): string {
+export function messagesOf(item: DeliveryChange): string {
   const delivery = deliveryOf(item.delivery);
   switch (item.kind) {
     case 'created':
@@ -11,9 +11,9 @@ export function messagesOf(item: NewsItem): string {
     case 'closed':
       return message(`delivery.${delivery.status}`, { delivery });
     case 'attempted': {
-      const told = { delivery, attempt: attemptOf(item.attempt) };
+      const written = { delivery, attempt: attemptOf(item.attempt) };
       const end = endOf(item.delivery, item.attempt);
-      return message('delivery.attempted', told) + (end ? message(end, told) : '');
+      return message('delivery.attempted', written) + (end ? message(end, written) : '');
     }
   }
 }
@@ -23,13 +23,13 @@ export function message(name: string, data: object): string {
   return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-function endOf(delivery: NewsDelivery, attempt: NewsAttempt): string | null {
+function endOf(delivery: ChangedDelivery, attempt: ChangedAttempt): string | null {
   if (attempt.status === 'delivered') return 'delivery.delivered';
   const ended = delivery.status === 'dead_lettered' && attempt.number === delivery.attempts;
   return ended && attempt.nextAttemptAt === null ? 'delivery.dead_lettered' : null;
 }
 
-function deliveryOf(delivery: NewsDelivery): StreamedDeliveryResource {
+function deliveryOf(delivery: ChangedDelivery): StreamedDeliveryResource {
   return {
     id: encodeId(idPrefixes.delivery, delivery.id),
     eventId: encodeId(idPrefixes.event, delivery.eventId),
@@ -47,7 +47,7 @@ function deliveryOf(delivery: NewsDelivery): StreamedDeliveryResource {
   };
 }
 
-function attemptOf(attempt: NewsAttempt) {
+function attemptOf(attempt: ChangedAttempt) {
   const { number, trigger, status, responseCode, latencyMs, errorCode, errorMessage } = attempt;
   return {
     number,

@@ -14,7 +14,7 @@ import {
   prepareCustomers,
   quickly,
   say,
-  told,
+  written,
 } from './test-support/watching.js';
 
 const streams: OpenStream[] = [];
@@ -56,8 +56,10 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     await waitUntil(() => stream.messages.length === 4);
     await attempt(pool, bad, 'failed');
     await waitUntil(() => stream.messages.length === 6);
-    expect(new Set(told(stream).slice(0, 2))).toEqual(new Set([say('created', good), say('created', bad)]));
-    expect(told(stream).slice(2)).toEqual([
+    expect(new Set(written(stream).slice(0, 2))).toEqual(
+      new Set([say('created', good), say('created', bad)]),
+    );
+    expect(written(stream).slice(2)).toEqual([
       say('attempted', good),
       say('delivered', good),
       say('attempted', bad),
@@ -79,8 +81,8 @@ describe('GET /v1/customers/{customerId}/stream', () => {
       [{ id: expired, generation: 1, status: 'dead_lettered', reason: 'expired' }],
       1,
     );
-    await waitUntil(() => told(stream).includes(say('cancelled', cancelled)));
-    await waitUntil(() => told(stream).includes(say('dead_lettered', expired)));
+    await waitUntil(() => written(stream).includes(say('cancelled', cancelled)));
+    await waitUntil(() => written(stream).includes(say('dead_lettered', expired)));
     expect(stream.messages.find(({ event }) => event === 'delivery.cancelled')?.data).toEqual({
       delivery: expect.objectContaining({ status: 'cancelled', reason: 'requested', customerId: 'acme' }),
     });
@@ -92,8 +94,8 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     const [ours, theirs] = [await create(pool), await create(pool, 'other')];
     await attempt(pool, ours, 'delivered');
     await attempt(pool, theirs, 'delivered');
-    await waitUntil(() => told(acme).includes(say('delivered', ours)));
-    await waitUntil(() => told(other).includes(say('delivered', theirs)));
+    await waitUntil(() => written(acme).includes(say('delivered', ours)));
+    await waitUntil(() => written(other).includes(say('delivered', theirs)));
     expect(acme.text()).not.toContain(encodeId('dlv', theirs));
     expect(other.text()).not.toContain(encodeId('dlv', ours));
   });
@@ -101,20 +103,20 @@ describe('GET /v1/customers/{customerId}/stream', () => {
   it('goes on from the last id, with all that was recorded since and nothing from before', async () => {
     const first = await open();
     const before = await create(pool);
-    await waitUntil(() => told(first).includes(say('created', before)));
+    await waitUntil(() => written(first).includes(say('created', before)));
     const left = await waitUntil(() => (/\nid: \S+\n\n$/.test(first.text()) ? first.lastId() : undefined));
     first.close();
     const missed = await create(pool);
     await attempt(pool, missed, 'delivered');
     const second = await open({ lastEventId: left });
-    expect(told(second)).toEqual([
+    expect(written(second)).toEqual([
       say('created', missed),
       say('attempted', missed),
       say('delivered', missed),
     ]);
   });
 
-  it('misses nothing that is committed behind what it told of already, here or after going on', async () => {
+  it('misses nothing that is committed behind what it written of already, here or after going on', async () => {
     const late = await pool.connect();
     try {
       await late.query('BEGIN');
@@ -122,13 +124,13 @@ describe('GET /v1/customers/{customerId}/stream', () => {
       await attempt(late, one, 'delivered');
       const stream = await open();
       await attempt(pool, two, 'delivered');
-      await waitUntil(() => told(stream).includes(say('delivered', two)));
+      await waitUntil(() => written(stream).includes(say('delivered', two)));
       const left = await waitUntil(() => stream.lastId());
       await late.query('COMMIT');
       const all = [say('created', one), say('attempted', one), say('delivered', one)];
-      await waitUntil(() => all.every((line) => told(stream).includes(line)));
+      await waitUntil(() => all.every((line) => written(stream).includes(line)));
       const resumed = await open({ lastEventId: left });
-      for (const line of all) expect(told(resumed)).toContain(line);
+      for (const line of all) expect(written(resumed)).toContain(line);
     } finally {
       late.release();
     }

@@ -1,11 +1,11 @@
 import { operations } from '@posthorn/api-contract';
 import type { CustomerStore, Database } from '@posthorn/database';
-import { readNews } from '@posthorn/delivery/stream';
+import { readDeliveryChanges } from '@posthorn/delivery/stream';
 import { AppError, mountOperation, requireCustomer } from '@posthorn/http';
 import type { Logger, SecretBox } from '@posthorn/runtime';
 import type { RequestHandler, Router } from 'express';
 import { findCustomer } from '../customers.js';
-import { createNewsDesk } from './news-desk.js';
+import { createChangeBroadcaster } from './change-broadcaster.js';
 import { runStream } from './run-stream.js';
 import { createStreamCursors } from './stream-cursor.js';
 
@@ -38,7 +38,12 @@ export function mountStream(
   { authentication, pool, customers, secretBox, logger, stopping, settings }: StreamDeps,
 ): void {
   const { everyMs = 1_000, heartbeatMs = 15_000, recheckMs = 5_000 } = settings;
-  const desk = createNewsDesk({ read: (questions) => readNews(pool, questions), logger, stopping, everyMs });
+  const broadcaster = createChangeBroadcaster({
+    read: (queries) => readDeliveryChanges(pool, queries),
+    logger,
+    stopping,
+    everyMs,
+  });
   const places = createPlaces(settings);
 
   mountOperation(router, operations.streamDeliveries, authentication, async (request) => {
@@ -55,11 +60,11 @@ export function mountStream(
         response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
         response.setHeader('X-Accel-Buffering', 'no');
         runStream(response, {
-          desk,
+          broadcaster,
           customerId,
           after,
           cursors,
-          // The desk looks whether the customer is still there.
+          // The broadcaster checks that the customer still exists.
           mayGoOn: async () => requireCustomer(await request.identifyAgain(), customerId),
           heartbeatMs,
           recheckMs,

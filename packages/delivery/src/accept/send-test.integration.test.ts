@@ -8,7 +8,7 @@ import { deleteEndpoint } from '../cancel/delete-endpoint.sql.js';
 import { createLedgerStore } from '../history/ledger-store.sql.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { replayDelivery, replayEvent } from '../replay/replay-delivery.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
+import { createStatisticsRollUp } from '../statistics/roll-up-statistics.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { sendTest, type SentTest } from './send-test.js';
 
@@ -93,7 +93,7 @@ describe('a test', () => {
       endpointId: endpoint.id,
     });
     expect([accepted, deadLettered]).toEqual([0, 0]);
-    const reading = createAttemptReading({
+    const reading = createStatisticsRollUp({
       ...pipeline.database,
       retentionDays: 30,
       failingLimits: { warnAfterMs: null, disableAfterMs: null },

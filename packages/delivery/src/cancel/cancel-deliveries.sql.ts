@@ -1,8 +1,8 @@
 import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
-import { NOTE_CLOSINGS } from '../settle/note-closings.sql.js';
-import { ENDING_COLUMNS, NOTE_ENDS } from '../settle/note-ends.sql.js';
+import { RECORD_STREAM_OUTCOMES } from '../settle/record-stream-outcomes.sql.js';
+import { OUTCOME_COLUMNS, RECORD_OUTCOMES } from '../settle/record-outcomes.sql.js';
 
 /**
  * Cancels those of the deliveries that are in one of the statuses; one that was delivered before its replay is delivered
@@ -27,8 +27,8 @@ export async function cancelDeliveries(
               reason = CASE WHEN d.delivered_at IS NULL THEN $5::text END,
               next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
         WHERE ${isLocked('d', ['$2', '$3'])}
-       RETURNING ${ENDING_COLUMNS}
-     ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
+       RETURNING ${OUTCOME_COLUMNS}
+     ), ${RECORD_OUTCOMES}, ${RECORD_STREAM_OUTCOMES}
      SELECT FROM moved`,
     [ids, min, max, from, reason],
   );

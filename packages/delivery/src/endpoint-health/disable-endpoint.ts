@@ -4,7 +4,7 @@ import type { Logger } from '@posthorn/runtime';
 
 import type { EndpointCache } from '../attempt/endpoint-cache.js';
 import { closeDeliveriesOfEndpoint } from '../cancel/close-deliveries-of-endpoint.sql.js';
-import { noteSql } from '../operational-events/notices.sql.js';
+import { addToOutboxSql } from '../operational-events/outbox.sql.js';
 
 export interface EndpointDisablerDeps {
   pool: DatabasePool;
@@ -21,7 +21,7 @@ export interface EndpointDisabler {
   holdPending(endpointId: string): Promise<void>;
 }
 
-const NOTE_DISABLED = noteSql(
+const NOTE_DISABLED = addToOutboxSql(
   'noted',
   'posthorn.endpoint.disabled',
   "jsonb_build_object('endpointId', id, 'reason', disabled_reason)",

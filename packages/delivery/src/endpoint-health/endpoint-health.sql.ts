@@ -1,7 +1,7 @@
 import type { EndpointHealth } from '@posthorn/domain';
 import type pg from 'pg';
 
-export interface KeptEndpointHealth {
+export interface StoredEndpointHealth {
   endpointId: string;
   /** The endpoint's `health_epoch` under which it was seen. */
   epoch: number;
@@ -12,7 +12,7 @@ export interface KeptEndpointHealth {
 export async function loadEndpointHealth(
   pool: pg.Pool,
   endpointIds: readonly string[],
-): Promise<Map<string, KeptEndpointHealth>> {
+): Promise<Map<string, StoredEndpointHealth>> {
   const { rows } = await pool.query<{
     endpoint_id: string;
     epoch: number;
@@ -48,7 +48,10 @@ export async function loadEndpointHealth(
 }
 
 /** One statement for all; rows are locked in id order. What was seen under an older epoch changes nothing. */
-export async function saveEndpointHealth(pool: pg.Pool, kept: readonly KeptEndpointHealth[]): Promise<void> {
+export async function saveEndpointHealth(
+  pool: pg.Pool,
+  kept: readonly StoredEndpointHealth[],
+): Promise<void> {
   await pool.query({
     name: 'save_endpoint_health',
     text: `
@@ -76,7 +79,7 @@ export async function saveEndpointHealth(pool: pg.Pool, kept: readonly KeptEndpo
 }
 
 /** Says that the endpoint's backlog is still being brought forward. */
-export async function touchDraining(pool: pg.Pool, endpointId: string): Promise<void> {
+export async function heartbeatDrain(pool: pg.Pool, endpointId: string): Promise<void> {
   await pool.query(
     'UPDATE endpoint_health SET updated_at = now() WHERE endpoint_id = $1::uuid AND draining',
     [endpointId],
@@ -87,7 +90,7 @@ export async function touchDraining(pool: pg.Pool, endpointId: string): Promise<
  * Endpoints whose backlog nobody has touched for so long: whoever brought it forward is gone. Taking one touches it, so of
  * those who come at once only one gets it, and it is not taken again before as long has passed.
  */
-export async function takeLeftDraining(
+export async function claimAbandonedDrains(
   pool: pg.Pool,
   leftForMs: number,
   limit: number,

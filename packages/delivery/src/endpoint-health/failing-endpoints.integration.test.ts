@@ -7,9 +7,9 @@ import type pg from 'pg';
 import { holdLimitMs } from '../hold/hold-limit.js';
 import { pauseEndpoint } from '../hold/pause-endpoint.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
-import { createNoticeTeller } from '../operational-events/tell-notices.js';
+import { createOperationalEventPublisher } from '../operational-events/publish-operational-events.js';
 import { settleAttempts } from '../settle/settle-attempts.sql.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
+import { createStatisticsRollUp } from '../statistics/roll-up-statistics.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { createEndpointDisabler } from './disable-endpoint.js';
 import { disableFailing } from './disable-failing.js';
@@ -90,9 +90,9 @@ async function attempt(
 /** What a worker does, in any number of processes. */
 async function pass(failingLimits: FailingLimits = LIMITS): Promise<void> {
   const { clock } = pipeline.database;
-  await createAttemptReading({ pool, clock, retentionDays: 30, failingLimits, notWithinMs: 0 }).run(ALL);
+  await createStatisticsRollUp({ pool, clock, retentionDays: 30, failingLimits, notWithinMs: 0 }).run(ALL);
   await disable(pool, failingLimits);
-  await createNoticeTeller({ pool, acceptor: pipeline.acceptor, logger }).run(ALL);
+  await createOperationalEventPublisher({ pool, acceptor: pipeline.acceptor, logger }).run(ALL);
 }
 
 async function disable(by: pg.Pool, failingLimits: FailingLimits): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Failing, type FailingNews, operatorCustomerId } from '@posthorn/domain';
 import type pg from 'pg';
 
-import { noteSql } from '../operational-events/notices.sql.js';
+import { addToOutboxSql } from '../operational-events/outbox.sql.js';
 
 /** After how long what happens to an endpoint all of whose attempts fail; null: never. */
 export interface FailingLimits {
@@ -86,14 +86,14 @@ WITH input AS (
 )
 DELETE FROM endpoint_failing f USING input i WHERE f.endpoint_id = i.endpoint_id AND i.since IS NULL`;
 
-const NOTE_RECOVERED = `WITH ${noteSql(
+const NOTE_RECOVERED = `WITH ${addToOutboxSql(
   'noted',
   'posthorn.endpoint.recovered',
   "jsonb_build_object('endpointId', id, 'because', 'delivered')",
   '(SELECT id, customer_id FROM endpoint WHERE id = ANY ($1::uuid[])) AS recovered',
 )} SELECT`;
 
-const NOTE_FAILING = `WITH ${noteSql(
+const NOTE_FAILING = `WITH ${addToOutboxSql(
   'noted',
   'posthorn.endpoint.failing',
   `jsonb_build_object('endpointId', endpoint_id, 'failingSince', since, 'lastAttemptAt', last_at,
@@ -121,5 +121,5 @@ WITH failing AS MATERIALIZED (
   UPDATE endpoint e SET status = 'disabled', disabled_reason = 'failing', updated_at = now()
     FROM failing WHERE e.id = failing.id
   RETURNING e.id, e.customer_id, e.disabled_reason
-), ${noteSql('noted', 'posthorn.endpoint.disabled', DISABLED, 'disabled')}
+), ${addToOutboxSql('noted', 'posthorn.endpoint.disabled', DISABLED, 'disabled')}
 SELECT id FROM disabled ORDER BY id`;

@@ -7,8 +7,8 @@ import { testRedis, waitUntil, type TestRedis } from '@posthorn/testing';
 
 import { expireParked } from '../hold/expire-deliveries.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
-import { createEndpointHealthKeeper } from './keep-endpoint-health.js';
+import { loadEndpointHealth, saveEndpointHealth, type StoredEndpointHealth } from './endpoint-health.sql.js';
+import { createEndpointHealthStore } from './store-endpoint-health.js';
 import { createEndpointRecovery, type RecoveryQueue } from './recover-endpoint.js';
 
 const HOUR_MS = 3_600_000;
@@ -81,7 +81,7 @@ const saveDraining = () =>
   ]);
 /** As if its owner had been gone for a minute. */
 const leave = () => query("UPDATE endpoint_health SET updated_at = now() - interval '1 minute'");
-async function touchedAtMs(): Promise<number> {
+async function beatAtMs(): Promise<number> {
   const { rows } = await pipeline.database.pool.query<{ at: Date }>(
     'SELECT updated_at AS at FROM endpoint_health WHERE endpoint_id = $1',
     [endpointId],
@@ -151,9 +151,9 @@ describe('a recovered endpoint', () => {
     const failsAgain = new AbortController();
     const draining = open().drain({ customerId: 'acme', endpointId }, failsAgain.signal);
     await waitUntil(waits(50));
-    const sinceMs = await touchedAtMs();
-    await waitUntil(async () => (await touchedAtMs()) > sinceMs + 2 * leftAfterMs);
-    await Promise.all([open().resumeLeft(), open().resumeLeft()]);
+    const sinceMs = await beatAtMs();
+    await waitUntil(async () => (await beatAtMs()) > sinceMs + 2 * leftAfterMs);
+    await Promise.all([open().resumeAbandoned(), open().resumeAbandoned()]);
     expect(await countDue()).toBe(50);
     failsAgain.abort();
     await expect(draining).rejects.toThrow();
@@ -164,15 +164,15 @@ describe('a recovered endpoint', () => {
     const { pool } = pipeline.database;
     const recovery = createEndpointRecovery({ pool, logger, queue: laneThatIsWorkedOff });
     await saveDraining();
-    await recovery.resumeLeft();
+    await recovery.resumeAbandoned();
     expect(await countDue()).toBe(0);
     await leave();
-    await recovery.resumeLeft();
+    await recovery.resumeAbandoned();
     expect(await countDue()).toBe(50);
     await leave();
-    await recovery.resumeLeft();
+    await recovery.resumeAbandoned();
     await leave();
-    await recovery.resumeLeft();
+    await recovery.resumeAbandoned();
     expect(await countDue()).toBe(60);
     expect((await kept())?.health.draining).toBe(false);
   });
@@ -184,7 +184,7 @@ describe('a recovered endpoint', () => {
     const workers = [open(), open()];
     for (let round = 0; round < 3; round++) {
       await leave();
-      await Promise.all(workers.map((worker) => worker.resumeLeft()));
+      await Promise.all(workers.map((worker) => worker.resumeAbandoned()));
     }
     expect(await queue.waiting({ customerId: 'acme', endpointId })).toBe(50);
     expect(await countDue()).toBe(50);
@@ -235,9 +235,9 @@ describe('a recovered endpoint', () => {
         },
       },
     });
-    const resuming = slow.resumeLeft();
+    const resuming = slow.resumeAbandoned();
     await waitUntil(() => looks === 1);
-    await createEndpointRecovery({ pool, logger, queue: laneThatIsWorkedOff }).resumeLeft();
+    await createEndpointRecovery({ pool, logger, queue: laneThatIsWorkedOff }).resumeAbandoned();
     expect(await countDue()).toBe(0);
     goOn();
     await resuming;
@@ -246,27 +246,27 @@ describe('a recovered endpoint', () => {
 });
 
 describe('kept health', () => {
-  const bad: KeptEndpointHealth['health'] = {
+  const bad: StoredEndpointHealth['health'] = {
     openUntilMs: 1_800_000_000_000,
     openings: 3,
     pausedUntilMs: 1_800_000_001_000,
     draining: false,
     score: 12.5,
   };
-  const openKeeper = () => createEndpointHealthKeeper({ pool: pipeline.database.pool, logger });
+  const openStore = () => createEndpointHealthStore({ pool: pipeline.database.pool, logger });
 
   it('is there for the next owner once the breaker has opened, the newest of it', async () => {
-    const keeper = openKeeper();
+    const keeper = openStore();
     expect(await keeper.load(endpointId)).toBeNull();
     keeper.note({ endpointId, epoch: 0, health: HEALTHY }, false);
     keeper.note({ endpointId, epoch: 0, health: bad }, true);
     await waitUntil(async () => (await kept())?.health.openings === 3);
-    expect(await openKeeper().load(endpointId)).toEqual({ endpointId, epoch: 0, health: bad });
+    expect(await openStore().load(endpointId)).toEqual({ endpointId, epoch: 0, health: bad });
     await keeper.close();
   });
 
   it('is written when the process ends, also a score alone', async () => {
-    const keeper = openKeeper();
+    const keeper = openStore();
     keeper.note({ endpointId, epoch: 0, health: { ...HEALTHY, score: 95 } }, false);
     expect(await kept()).toBeUndefined();
     await keeper.close();

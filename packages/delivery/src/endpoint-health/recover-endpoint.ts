@@ -4,18 +4,18 @@ import type { DeliveryJob } from '@posthorn/queue';
 import type { Logger } from '@posthorn/runtime';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { bringForward, type BroughtForward } from './bring-forward.sql.js';
-import { endDraining, takeLeftDraining, touchDraining } from './endpoint-health.sql.js';
+import { makeDueNow, type MadeDue } from './make-due-now.sql.js';
+import { endDraining, claimAbandonedDrains, heartbeatDrain } from './endpoint-health.sql.js';
 
-/** As many deliveries are brought forward at a time, the next when no more than `NEARLY_EMPTY` of them wait. */
+/** As many deliveries are moved forward at a time, the next when no more than `NEARLY_EMPTY` of them wait. */
 const PAGE_ROWS = 50;
 const NEARLY_EMPTY = 25;
 const LOOK_EVERY_MS = 50;
 const LOOK_AT_LEAST_EVERY_MS = 1_000;
 const RETRY_MS = 1_000;
 const LEFT_AFTER_MS = 30_000;
-/** So often within that time does an owner say that it is still there. */
-const TOUCHES = 3;
+/** How often an owner shows within that time that it is still there. */
+const HEARTBEATS = 3;
 const LEFT_MAX = 100;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
@@ -36,14 +36,14 @@ export interface EndpointRecovery {
   drain(endpoint: EndpointOfCustomer, signal: AbortSignal): Promise<void>;
   /**
    * Takes up backlogs whose owner is gone: what waits in their lane makes it open, and its owner goes on. Where the lane is
-   * nearly empty, a page is brought first.
+   * nearly empty, a page is moved first.
    */
-  resumeLeft(): Promise<void>;
+  resumeAbandoned(): Promise<void>;
 }
 
 /**
- * When an endpoint has recovered, what waits for it is not left to its old retry times: page by page it becomes due, oldest
- * event first, and never more than a few dozen places of the lane are taken by it.
+ * When an endpoint has recovered, its deliveries do not wait for their old retry times: they become due page by page, the
+ * oldest event first, and never more than a few dozen of them are in the lane.
  */
 export function createEndpointRecovery({
   pool,
@@ -54,33 +54,33 @@ export function createEndpointRecovery({
   pool: DatabasePool;
   queue: RecoveryQueue;
   logger: Logger;
-  /** A backlog whose owner has not been heard of for so long is taken up by `resumeLeft`. Default 30 s. */
+  /** `resumeAbandoned` continues a backlog whose owner has been silent for this long. Default 30 s. */
   leftAfterMs?: number;
 }): EndpointRecovery {
   return {
     async drain(endpoint, signal) {
       const { customerId, endpointId } = endpoint;
       const startedAtMs = Date.now();
-      const touch = createTouch(endpointId, signal);
-      let brought = 0;
+      const heartbeat = createHeartbeat(endpointId, signal);
+      let moved = 0;
       for (let after: string | null = BEFORE_ALL; after !== null;) {
         const page = await persist(() => nextPage(endpointId, after ?? BEFORE_ALL), signal);
         if (page.jobs.length > 0) await persist(() => queue.makeDueNow(page.jobs), signal);
-        brought += page.jobs.length;
+        moved += page.jobs.length;
         after = page.after;
-        if (page.jobs.length > 0 && after !== null) await untilNearlyEmpty(endpoint, signal, touch);
-        await touch();
+        if (page.jobs.length > 0 && after !== null) await untilNearlyEmpty(endpoint, signal, heartbeat);
+        await heartbeat();
       }
       logger.info('endpoint.drained', {
         customer_id: customerId,
         endpoint_id: encodeId('ep', endpointId),
-        moved: brought,
+        moved,
         took_ms: Date.now() - startedAtMs,
       });
     },
 
-    async resumeLeft() {
-      for (const endpoint of await takeLeftDraining(pool, leftAfterMs, LEFT_MAX)) {
+    async resumeAbandoned() {
+      for (const endpoint of await claimAbandonedDrains(pool, leftAfterMs, LEFT_MAX)) {
         if ((await queue.waiting(endpoint)) > NEARLY_EMPTY) continue;
         const { endpointId } = endpoint;
         let page = await nextPage(endpointId, BEFORE_ALL);
@@ -91,11 +91,11 @@ export function createEndpointRecovery({
     },
   };
 
-  /** A lane that stands still, for a rate limit or while its breaker is open, is looked at less and less often. */
+  /** A lane that does not move, because of a rate limit or an open breaker, is checked less and less often. */
   async function untilNearlyEmpty(
     endpoint: EndpointOfCustomer,
     signal: AbortSignal,
-    touch: () => Promise<void>,
+    heartbeat: () => Promise<void>,
   ): Promise<void> {
     let inMs = LOOK_EVERY_MS;
     for (let before = Infinity; ;) {
@@ -103,18 +103,18 @@ export function createEndpointRecovery({
       if (waiting <= NEARLY_EMPTY) return;
       inMs = waiting < before ? LOOK_EVERY_MS : Math.min(2 * inMs, LOOK_AT_LEAST_EVERY_MS);
       before = waiting;
-      await touch();
+      await heartbeat();
       await sleep(inMs, undefined, { signal });
     }
   }
 
-  /** To be called often: now and then it says that the backlog is still being brought forward, however slowly. */
-  function createTouch(endpointId: string, signal: AbortSignal): () => Promise<void> {
-    let touchedAtMs = Date.now();
+  /** To be called often: now and then it says that the backlog is still being moved forward, however slowly. */
+  function createHeartbeat(endpointId: string, signal: AbortSignal): () => Promise<void> {
+    let beatAtMs = Date.now();
     return async () => {
-      if (Date.now() - touchedAtMs < leftAfterMs / TOUCHES) return;
-      touchedAtMs = Date.now();
-      await persist(() => touchDraining(pool, endpointId), signal);
+      if (Date.now() - beatAtMs < leftAfterMs / HEARTBEATS) return;
+      beatAtMs = Date.now();
+      await persist(() => heartbeatDrain(pool, endpointId), signal);
     };
   }
 
@@ -122,11 +122,11 @@ export function createEndpointRecovery({
     endpointId: string,
     after: string,
   ): Promise<{ jobs: DeliveryJob[]; after: string | null }> {
-    const page: BroughtForward = await bringForward(pool, { endpointId, after, limit: PAGE_ROWS });
+    const page: MadeDue = await makeDueNow(pool, { endpointId, after, limit: PAGE_ROWS });
     return { jobs: page.deliveries, after: page.after };
   }
 
-  /** While Postgres or Redis is away it waits. What is due in Postgres and still delayed in the queue the sweep finds. */
+  /** Waits while Postgres or Redis is away. The sweep finds what is due in Postgres and still delayed in the queue. */
   async function persist<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let failing = false; ;) {
       signal.throwIfAborted();

@@ -13,10 +13,10 @@ import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
 import { createEndpointDisabler } from '../endpoint-health/disable-endpoint.js';
 import { saveEndpointHealth } from '../endpoint-health/endpoint-health.sql.js';
 import { holdLimitMs } from '../hold/hold-limit.js';
-import { createNoticeTeller } from '../operational-events/tell-notices.js';
+import { createOperationalEventPublisher } from '../operational-events/publish-operational-events.js';
 import { createReplayRunner } from '../replay/replay-many.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
+import { createStatisticsRollUp } from '../statistics/roll-up-statistics.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
 import { type ErasedKind, erasedKinds } from './erasure.sql.js';
 
@@ -41,11 +41,13 @@ afterAll(async () => {
 async function read(): Promise<void> {
   const { pool, clock } = pipeline.database;
   const failingLimits = { warnAfterMs: null, disableAfterMs: null };
-  await createAttemptReading({ pool, clock, retentionDays: 30, failingLimits, notWithinMs: 0 }).run(ALL);
+  await createStatisticsRollUp({ pool, clock, retentionDays: 30, failingLimits, notWithinMs: 0 }).run(ALL);
 }
 
 const tell = () =>
-  createNoticeTeller({ pool: pipeline.database.pool, acceptor: pipeline.acceptor, logger }).run(ALL);
+  createOperationalEventPublisher({ pool: pipeline.database.pool, acceptor: pipeline.acceptor, logger }).run(
+    ALL,
+  );
 
 /** A customer of which something is in every table there is, some of it on its way. */
 async function addEverything(customerId: string): Promise<void> {

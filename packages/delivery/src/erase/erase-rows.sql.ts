@@ -2,7 +2,7 @@ import { idBounds } from '@posthorn/database';
 import type pg from 'pg';
 
 import { eraseDeliveryRows } from './erase-delivery-rows.sql.js';
-import { eraseToldAbout } from './erase-told-about.sql.js';
+import { eraseOperationalEvents } from './erase-operational-events.sql.js';
 import type { ErasedCounts, ErasedKind, Erasure } from './erasure.sql.js';
 
 const BATCH = 1_000;
@@ -40,7 +40,7 @@ export async function eraseHistory(client: pg.PoolClient, erasure: Erasure): Pro
   await eraseEvents(client, erasure);
   await eraseReplays(erasure);
   for (const [kind, statement] of inBatches) await eraseBatches(erasure, kind, statement);
-  await eraseToldAbout(client, erasure);
+  await eraseOperationalEvents(client, erasure);
 }
 
 /** The rest in one transaction, with what those who did not look at the tombstone noted meanwhile. */

@@ -1,8 +1,8 @@
 import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
-import { NOTE_CLOSINGS } from '../settle/note-closings.sql.js';
-import { ENDING_COLUMNS, NOTE_ENDS } from '../settle/note-ends.sql.js';
+import { RECORD_STREAM_OUTCOMES } from '../settle/record-stream-outcomes.sql.js';
+import { OUTCOME_COLUMNS, RECORD_OUTCOMES } from '../settle/record-outcomes.sql.js';
 
 /** Ids of held deliveries whose time is over, those that expired first. */
 export async function findExpiredHeld(pool: pg.Pool, limit: number): Promise<string[]> {
@@ -28,8 +28,8 @@ export async function expireHeldDeliveries(pool: pg.Pool, ids: readonly string[]
               reason = CASE WHEN d.delivered_at IS NULL THEN 'expired' END,
               finished_at = COALESCE(d.delivered_at, now())
         WHERE ${isLocked('d', ['$2', '$3'])}
-       RETURNING ${ENDING_COLUMNS}
-     ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
+       RETURNING ${OUTCOME_COLUMNS}
+     ), ${RECORD_OUTCOMES}, ${RECORD_STREAM_OUTCOMES}
      SELECT FROM moved`,
     [ids, min, max],
   );

@@ -2,8 +2,8 @@ import { idBounds, isLocked } from '@posthorn/database';
 import type pg from 'pg';
 
 import { EXPIRED_REASON } from '../settle/expired-reason.sql.js';
-import { NOTE_CLOSINGS } from '../settle/note-closings.sql.js';
-import { ENDING_COLUMNS, NOTE_ENDS } from '../settle/note-ends.sql.js';
+import { RECORD_STREAM_OUTCOMES } from '../settle/record-stream-outcomes.sql.js';
+import { OUTCOME_COLUMNS, RECORD_OUTCOMES } from '../settle/record-outcomes.sql.js';
 
 export interface ParkedCursor {
   dueAt: Date;
@@ -54,8 +54,8 @@ export async function expireParkedDeliveries(
                reason = CASE WHEN d.delivered_at IS NULL THEN ${EXPIRED_REASON} END,
                next_attempt_at = NULL, waiting_for = NULL, finished_at = COALESCE(d.delivered_at, now())
          WHERE ${isLocked('d', ['$2', '$3'], "status = 'pending' AND expires_at <= $4")}
-        RETURNING ${ENDING_COLUMNS}
-      ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
+        RETURNING ${OUTCOME_COLUMNS}
+      ), ${RECORD_OUTCOMES}, ${RECORD_STREAM_OUTCOMES}
       SELECT FROM moved`,
     values: [ids, min, max, expiredAt],
   });

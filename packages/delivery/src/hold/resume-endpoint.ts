@@ -1,6 +1,6 @@
 import { encodeId, type EndpointStatus, type RetryPolicyInput } from '@posthorn/domain';
 
-import { noteSql } from '../operational-events/notices.sql.js';
+import { addToOutboxSql } from '../operational-events/outbox.sql.js';
 import type { EndpointStatusOutcome } from './pause-endpoint.js';
 import { releaseHeld, type ReleaseHeldDeps } from './release-held.js';
 
@@ -14,7 +14,7 @@ export interface Resumption {
   held: 'release' | 'cancel';
 }
 
-const NOTE_ENABLED = noteSql(
+const NOTE_ENABLED = addToOutboxSql(
   'noted',
   'posthorn.endpoint.recovered',
   "jsonb_build_object('endpointId', id, 'because', 'enabled')",

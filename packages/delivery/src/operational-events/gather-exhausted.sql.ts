@@ -1,11 +1,11 @@
 import type pg from 'pg';
 
-import { noteSql } from './notices.sql.js';
+import { addToOutboxSql } from './outbox.sql.js';
 
 /**
  * The part of a statement that gathers dead letters per endpoint and reason out of rows of `delivery_end` called `taken`,
  * none of them of an erased customer.
- * What is sent to a notificationUrl tells of others and is not told of itself; see `noteSql` for the operator's customer.
+ * What is sent to a notificationUrl tells of others and is not told of itself; see `addToOutboxSql` for the operator's customer.
  */
 export const GATHER_EXHAUSTED = `placed AS (
   SELECT t.*, u.delivery_id, u.n, row_number() OVER (PARTITION BY t.endpoint_id, t.reason ORDER BY t.id, u.n) AS place
@@ -29,14 +29,14 @@ export const GATHER_EXHAUSTED = `placed AS (
  * Notes what was gathered, of each endpoint and reason at most once in `everyMs`. The rows are locked first: an erasure
  * removes them before the notices.
  */
-export async function tellExhausted(client: pg.ClientBase, everyMs: number): Promise<void> {
+export async function reportExhausted(client: pg.ClientBase, everyMs: number): Promise<void> {
   await client.query({
     name: 'tell_exhausted',
     text: `
       WITH due AS MATERIALIZED (
         SELECT * FROM exhaustion WHERE deliveries > 0 AND (told_at IS NULL OR told_at <= now() - $1 * interval '1 millisecond')
            FOR UPDATE
-      ), ${noteSql('told', 'posthorn.delivery.exhausted', FACTS, 'due')}, emptied AS (
+      ), ${addToOutboxSql('told', 'posthorn.delivery.exhausted', FACTS, 'due')}, emptied AS (
         UPDATE exhaustion x SET deliveries = 0, delivery_ids = '{}', told_at = now()
           FROM due WHERE x.endpoint_id = due.endpoint_id AND x.reason = due.reason
       )

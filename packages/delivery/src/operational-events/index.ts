@@ -1,1 +1,1 @@
-export { createNoticeTeller } from './tell-notices.js';
+export { createOperationalEventPublisher } from './publish-operational-events.js';

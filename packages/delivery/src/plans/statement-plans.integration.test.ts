@@ -9,7 +9,7 @@ import { insertEvents, type EventToInsert } from '../accept/insert-events.sql.js
 import { findOneShots } from '../attempt/find-one-shots.sql.js';
 import { loadDeliveries } from '../attempt/load-deliveries.sql.js';
 import { countUnfinishedDeliveries } from '../cancel/find-unfinished-deliveries.sql.js';
-import { bringForward } from '../endpoint-health/bring-forward.sql.js';
+import { makeDueNow } from '../endpoint-health/make-due-now.sql.js';
 import { findExpiredParked } from '../hold/expire-parked-deliveries.sql.js';
 import { openReplayPage } from '../replay/open-replay-page.sql.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
@@ -321,7 +321,7 @@ describe('the hot statements over many partitions', () => {
     let after = '00000000-0000-0000-0000-000000000000';
     for (let execution = 0; execution < EXECUTIONS; execution += 1) {
       const brought = await rowsRead(async () => {
-        const page = await bringForward(pool, { endpointId, after, limit: 50 });
+        const page = await makeDueNow(pool, { endpointId, after, limit: 50 });
         expect(page.deliveries).toHaveLength(50);
         after = page.after!;
       });

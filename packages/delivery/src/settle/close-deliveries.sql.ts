@@ -2,8 +2,8 @@ import { idBounds } from '@posthorn/database';
 import type pg from 'pg';
 
 import { EXPIRED_REASON } from './expired-reason.sql.js';
-import { NOTE_CLOSINGS } from './note-closings.sql.js';
-import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.sql.js';
+import { RECORD_STREAM_OUTCOMES } from './record-stream-outcomes.sql.js';
+import { OUTCOME_COLUMNS, RECORD_OUTCOMES } from './record-outcomes.sql.js';
 
 export interface DeliveryToClose {
   id: string;
@@ -43,8 +43,8 @@ export async function closeDeliveries(
          WHERE d.id = i.id AND d.id = ANY ($1::uuid[]) AND d.id BETWEEN $5 AND $6
            AND l.status = 'pending' AND l.generation = i.generation
            AND (i.status <> 'held' OR (SELECT e.status FROM endpoint e WHERE e.id = d.endpoint_id) <> 'enabled')
-        RETURNING ${ENDING_COLUMNS}
-      ), ${NOTE_ENDS}, ${NOTE_CLOSINGS}
+        RETURNING ${OUTCOME_COLUMNS}
+      ), ${RECORD_OUTCOMES}, ${RECORD_STREAM_OUTCOMES}
       SELECT id FROM moved`,
     values: [
       ids,

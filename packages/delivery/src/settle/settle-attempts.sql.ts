@@ -3,7 +3,7 @@ import type { AttemptStatus, AttemptTrigger, DeliveryStatus, WaitingFor } from '
 import type pg from 'pg';
 
 import { EXPIRED_REASON } from './expired-reason.sql.js';
-import { ENDING_COLUMNS, NOTE_ENDS } from './note-ends.sql.js';
+import { OUTCOME_COLUMNS, RECORD_OUTCOMES } from './record-outcomes.sql.js';
 
 export interface AttemptToSettle {
   deliveryId: string;
@@ -131,7 +131,7 @@ WITH locked AS MATERIALIZED (
     FROM locked i
    WHERE d.id = i.delivery_id
      AND i.was_status = 'pending' AND i.was_generation = i.generation AND i.was_attempts = i.number - 1
-  RETURNING ${ENDING_COLUMNS}
+  RETURNING ${OUTCOME_COLUMNS}
 ), recorded AS (
   INSERT INTO ${attempt} (
     delivery_id, number, trigger, status, response_code, latency_ms, error_code, error_message, request_headers,
@@ -147,5 +147,5 @@ const statement = (tables: DayTables): string =>
   `${movedAndRecorded(tables, 'i.next_reason')} SELECT id FROM moved`;
 /** The same with a note of the ends; most batches have none and are spared it. */
 const endingStatement = (tables: DayTables): string =>
-  `${movedAndRecorded(tables, ENDING_REASON)}, ${NOTE_ENDS} SELECT id FROM moved`;
+  `${movedAndRecorded(tables, ENDING_REASON)}, ${RECORD_OUTCOMES} SELECT id FROM moved`;
 const ENDING_REASON = `CASE WHEN i.next_reason = 'expired' THEN ${EXPIRED_REASON} ELSE i.next_reason END`;

@@ -1,2 +1,2 @@
-export { createAttemptReading } from './read-attempts.js';
+export { createStatisticsRollUp } from './roll-up-statistics.js';
 export { createStatisticsStore, type Statistics, type StatisticsStore } from './statistics-store.sql.js';

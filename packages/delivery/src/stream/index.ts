@@ -1,2 +1,9 @@
-export type { News, NewsAttempt, NewsDelivery, NewsItem, NewsPlace, NewsQuestion } from './news.js';
-export { newsOfCustomerMax, readNews } from './read-news.sql.js';
+export type {
+  DeliveryChanges,
+  ChangedAttempt,
+  ChangedDelivery,
+  DeliveryChange,
+  ChangePosition,
+  ChangeQuery,
+} from './delivery-change.js';
+export { changesPerCustomerMax, readDeliveryChanges } from './read-delivery-changes.sql.js';

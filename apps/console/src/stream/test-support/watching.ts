@@ -27,7 +27,7 @@ export interface Listening {
   lastEventId?: string;
 }
 
-/** Open, and told where it stands. */
+/** Open, and written where it stands. */
 export async function listen(
   app: TestConsole,
   { token, path = streamPath, lastEventId }: Listening,
@@ -69,7 +69,7 @@ export async function attempt(client: Queryable, id: string, status: 'delivered'
 }
 
 /** Its messages in short. */
-export function told(stream: OpenStream): string[] {
+export function written(stream: OpenStream): string[] {
   return stream.messages.map(({ event, data }) => [event, data['delivery']?.['id']].join(' '));
 }
 

@@ -10,10 +10,10 @@ import { holdLimitMs } from '../hold/hold-limit.js';
 import { resumeEndpoint } from '../hold/resume-endpoint.js';
 import { createReplayRunner } from '../replay/replay-many.js';
 import { createReplayStore } from '../replay/replay-store.sql.js';
-import { createAttemptReading } from '../statistics/read-attempts.js';
+import { createStatisticsRollUp } from '../statistics/roll-up-statistics.js';
 import { addFinished } from '../test-support/add-finished.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { createNoticeTeller } from './tell-notices.js';
+import { createOperationalEventPublisher } from './publish-operational-events.js';
 
 const ALL = new AbortController().signal;
 const ONCE = { retryPolicy: { maxAttempts: 1 } };
@@ -41,7 +41,7 @@ beforeEach(async () => {
 afterEach(() => pool.query('TRUNCATE notice, exhaustion, delivery_end'));
 
 const read = (exhaustedEveryMs = 60_000) =>
-  createAttemptReading({
+  createStatisticsRollUp({
     pool,
     clock: pipeline.database.clock,
     retentionDays: 30,
@@ -50,7 +50,7 @@ const read = (exhaustedEveryMs = 60_000) =>
     exhaustedEveryMs,
   }).run(ALL);
 const tell = (acceptor: Pick<EventAcceptor, 'accept'> = pipeline.acceptor) =>
-  createNoticeTeller({ pool, acceptor, logger }).run(ALL);
+  createOperationalEventPublisher({ pool, acceptor, logger }).run(ALL);
 
 interface Told {
   type: OperationalEventType;

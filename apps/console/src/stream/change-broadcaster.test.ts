@@ -1,18 +1,18 @@
 import { createUuidV7 } from '@posthorn/domain';
-import type { NewsItem, NewsPlace, NewsQuestion } from '@posthorn/delivery/stream';
+import type { DeliveryChange, ChangePosition, ChangeQuery } from '@posthorn/delivery/stream';
 import { createLogger } from '@posthorn/runtime';
 import { waitUntil } from '@posthorn/testing';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { createNewsDesk, type NewsDesk } from './news-desk.js';
+import { createChangeBroadcaster, type ChangeBroadcaster } from './change-broadcaster.js';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 let stop: AbortController;
-let asked: (readonly NewsQuestion[])[];
-let items: NewsItem[];
+let asked: (readonly ChangeQuery[])[];
+let items: DeliveryChange[];
 let gone: Set<string>;
 let failures: number;
-let desk: NewsDesk;
+let broadcaster: ChangeBroadcaster;
 
 beforeEach(() => {
   stop = new AbortController();
@@ -20,16 +20,16 @@ beforeEach(() => {
   items = [];
   gone = new Set();
   failures = 0;
-  desk = createNewsDesk({
-    read: (questions) => {
-      asked.push(questions);
+  broadcaster = createChangeBroadcaster({
+    read: (queries) => {
+      asked.push(queries);
       if (failures > 0) {
         failures -= 1;
         return Promise.reject(new Error('away'));
       }
       return Promise.resolve({
-        place: placeAt(asked.length),
-        news: questions.map(() => ({ items, gap: false })),
+        position: placeAt(asked.length),
+        changes: queries.map(() => ({ items, gap: false })),
         gone,
       });
     },
@@ -40,10 +40,10 @@ beforeEach(() => {
 });
 afterEach(() => stop.abort());
 
-const placeAt = (n: number): NewsPlace => ({ nextXid: String(n), openXids: [], sinceMs: 0 });
+const placeAt = (n: number): ChangePosition => ({ nextXid: String(n), openXids: [], sinceMs: 0 });
 
 const id = createUuidV7(Date.now());
-const delivery: NewsItem['delivery'] = {
+const delivery: DeliveryChange['delivery'] = {
   id,
   eventId: id,
   endpointId: id,
@@ -61,33 +61,33 @@ const delivery: NewsItem['delivery'] = {
 
 interface Told {
   items: number;
-  place: string;
+  position: string;
   gap: boolean;
 }
 
-function listen(customerId: string, after: NewsPlace | null = null) {
-  const told: Told[] = [];
+function listen(customerId: string, after: ChangePosition | null = null) {
+  const written: Told[] = [];
   let ended = false;
-  const leave = desk.subscribe({
+  const leave = broadcaster.subscribe({
     customerId,
     after,
-    tell: (messages, { nextXid }, gap) =>
-      told.push({ items: messages.split('event: ').length - 1, place: nextXid, gap }),
+    push: (messages, { nextXid }, gap) =>
+      written.push({ items: messages.split('event: ').length - 1, position: nextXid, gap }),
     end: () => (ended = true),
   });
-  return { told, leave, ended: () => ended };
+  return { written, leave, ended: () => ended };
 }
 
-const itemsOf = (customerId: string, count: number): NewsItem[] =>
+const itemsOf = (customerId: string, count: number): DeliveryChange[] =>
   Array.from({ length: count }, () => ({ kind: 'created', delivery: { ...delivery, customerId } }));
 
-describe('the news desk', () => {
+describe('The change broadcaster', () => {
   it('asks once for all who listen, and tells each of its own customer', async () => {
     const [one, same, other] = [listen('acme'), listen('acme'), listen('other')];
     await waitUntil(() => asked.length > 1);
     items = itemsOf('acme', 2);
-    await waitUntil(() => [one, same].every(({ told }) => told.some((news) => news.items === 2)));
-    expect(other.told.every((news) => news.items === 0)).toBe(true);
+    await waitUntil(() => [one, same].every(({ written }) => written.some((changes) => changes.items === 2)));
+    expect(other.written.every((changes) => changes.items === 0)).toBe(true);
     expect(asked.at(-1)).toEqual([{ after: placeAt(asked.length - 1), customerIds: ['acme', 'other'] }]);
   });
 
@@ -95,10 +95,10 @@ describe('the news desk', () => {
     listen('acme');
     await waitUntil(() => asked.length > 1);
     const left = { nextXid: '7', openXids: ['3'], sinceMs: 5 };
-    const { told } = listen('other', left);
-    await waitUntil(() => told.length > 3);
-    expect(asked.filter((questions) => questions.some(({ after }) => after === left))).toHaveLength(1);
-    const places = told.map(({ place }) => Number(place));
+    const { written } = listen('other', left);
+    await waitUntil(() => written.length > 3);
+    expect(asked.filter((queries) => queries.some(({ after }) => after === left))).toHaveLength(1);
+    const places = written.map(({ position }) => Number(position));
     expect(places).toEqual(places.map((_, n) => (places[0] ?? 0) + n));
   });
 
@@ -108,38 +108,38 @@ describe('the news desk', () => {
     first.leave();
     await waitUntil(async () => {
       const next = listen('acme');
-      await waitUntil(() => next.told.length > 0);
+      await waitUntil(() => next.written.length > 0);
       next.leave();
-      return asked.slice(1).some((questions) => questions.length === 0);
+      return asked.slice(1).some((queries) => queries.length === 0);
     });
   });
 
   it('goes on where it was when a reading has failed', async () => {
-    const { told } = listen('acme');
-    await waitUntil(() => told.length > 0);
+    const { written } = listen('acme');
+    await waitUntil(() => written.length > 0);
     failures = 2;
     await waitUntil(() => failures === 0);
-    const before = told.length;
-    await waitUntil(() => told.length > before);
-    const places = asked.flatMap((questions) => questions.map(({ after }) => Number(after.nextXid)));
-    const [again] = places.filter((place, n) => places.indexOf(place) !== n);
-    expect(places.filter((place) => place === again)).toHaveLength(3);
+    const before = written.length;
+    await waitUntil(() => written.length > before);
+    const places = asked.flatMap((queries) => queries.map(({ after }) => Number(after.nextXid)));
+    const [again] = places.filter((position, n) => places.indexOf(position) !== n);
+    expect(places.filter((position) => position === again)).toHaveLength(3);
   });
 
   it('ends those whose customer is gone', async () => {
     const [left, stays] = [listen('acme'), listen('other')];
-    await waitUntil(() => [left, stays].every(({ told }) => told.length > 0));
+    await waitUntil(() => [left, stays].every(({ written }) => written.length > 0));
     gone.add('acme');
     await waitUntil(() => left.ended());
     expect(stays.ended()).toBe(false);
   });
 
   it('says that some were left out of what is too much', async () => {
-    const { told } = listen('acme');
-    await waitUntil(() => told.length > 0);
+    const { written } = listen('acme');
+    await waitUntil(() => written.length > 0);
     items = itemsOf('acme', 501);
-    const { gap } = await waitUntil(() => told.find((news) => news.items > 0));
+    const { gap } = await waitUntil(() => written.find((changes) => changes.items > 0));
     expect(gap).toBe(true);
-    expect(told.every((news) => news.items <= 500)).toBe(true);
+    expect(written.every((changes) => changes.items <= 500)).toBe(true);
   });
 });

@@ -5,7 +5,7 @@ import { GATHER_EXHAUSTED } from '../operational-events/gather-exhausted.sql.js'
 const ENDS_MAX = 5_000;
 
 /** Adds how deliveries ended to the statistics, gathers dead letters to tell of, and forgets it. Returns whether there may be more. */
-export async function rollUpEnds(client: pg.ClientBase, oldestMs: number): Promise<boolean> {
+export async function rollUpOutcomes(client: pg.ClientBase, oldestMs: number): Promise<boolean> {
   const { rows } = await client.query<{ removed: number }>({
     name: 'roll_up_ends',
     text: `

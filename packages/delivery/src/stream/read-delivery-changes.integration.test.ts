@@ -5,10 +5,10 @@ import pg from 'pg';
 
 import { insertEvents } from '../accept/insert-events.sql.js';
 import { cancelDeliveries } from '../cancel/cancel-deliveries.sql.js';
-import { forgetClosings } from '../settle/note-closings.sql.js';
+import { dropOldStreamOutcomes } from '../settle/record-stream-outcomes.sql.js';
 import { eventToInsert } from '../test-support/event-to-insert.js';
-import type { News, NewsPlace } from './news.js';
-import { readNews } from './read-news.sql.js';
+import type { DeliveryChanges, ChangePosition } from './delivery-change.js';
+import { readDeliveryChanges } from './read-delivery-changes.sql.js';
 
 const ENDPOINT = '019a0000-0000-7000-8000-000000000001';
 const DAY_MS = 86_400_000;
@@ -18,7 +18,7 @@ const EXECUTIONS = 9;
 let database: TestDatabase;
 /** One connection: its statements are prepared once, and its statistics are its own. */
 let pool: pg.Pool;
-let place: NewsPlace;
+let position: ChangePosition;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -31,18 +31,18 @@ afterAll(async () => {
   await database.drop();
 });
 beforeEach(async () => {
-  ({ place } = await readNews(pool, []));
+  ({ position } = await readDeliveryChanges(pool, []));
 });
 
 /** What happened to `quiet` since the last reading. */
-async function read(): Promise<News> {
-  const answer = await readNews(pool, [{ after: place, customerIds: ['quiet'] }]);
-  place = answer.place;
-  const [news] = answer.news;
-  if (!news) throw new Error('Every question is answered');
-  return news;
+async function read(): Promise<DeliveryChanges> {
+  const answer = await readDeliveryChanges(pool, [{ after: position, customerIds: ['quiet'] }]);
+  position = answer.position;
+  const [changes] = answer.changes;
+  if (!changes) throw new Error('Every question is answered');
+  return changes;
 }
-const kinds = ({ items }: News) => items.map(({ kind }) => kind);
+const kinds = ({ items }: DeliveryChanges) => items.map(({ kind }) => kind);
 
 async function make(customerId: string, count = 1): Promise<string[]> {
   const events = Array.from({ length: count }, () =>
@@ -112,7 +112,7 @@ describe('reading what is new', () => {
   it('leaves out what was recorded under higher numbers, before the database was restored', async () => {
     await attempt(await make('quiet'), { settledIn: '9000000000000' });
     expect(kinds(await read())).toEqual(['created']);
-    place = { ...place, nextXid: '9000000000000' };
+    position = { ...position, nextXid: '9000000000000' };
     expect(await read()).toEqual({ items: [], gap: true });
   });
 
@@ -125,7 +125,7 @@ describe('reading what is new', () => {
       [early],
     );
     const client = await pool.connect();
-    await forgetClosings(client);
+    await dropOldStreamOutcomes(client);
     client.release();
     const { rows } = await pool.query<{ id: string }>(
       'SELECT unnest(delivery_ids) AS id FROM delivery_closing',

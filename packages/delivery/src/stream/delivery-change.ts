@@ -4,14 +4,14 @@ import type { AttemptStatus, AttemptTrigger, DeliveryStatus } from '@posthorn/do
  * What a snapshot of Postgres shows, so that the next one tells what is new. Numbers of transactions are 64 bits wide,
  * hence text.
  */
-export interface NewsPlace {
+export interface ChangePosition {
   nextXid: string;
   openXids: string[];
   /** Since when the oldest of them was open. */
   sinceMs: number;
 }
 
-export interface NewsDelivery {
+export interface ChangedDelivery {
   id: string;
   eventId: string;
   endpointId: string;
@@ -27,7 +27,7 @@ export interface NewsDelivery {
   test: boolean;
 }
 
-export interface NewsAttempt {
+export interface ChangedAttempt {
   number: number;
   trigger: AttemptTrigger;
   status: AttemptStatus;
@@ -40,17 +40,17 @@ export interface NewsAttempt {
 }
 
 /** A delivery that was made, attempted, or ended without an attempt. It is as it is when read. */
-export type NewsItem =
-  | { kind: 'created' | 'closed'; delivery: NewsDelivery }
-  | { kind: 'attempted'; delivery: NewsDelivery; attempt: NewsAttempt };
+export type DeliveryChange =
+  | { kind: 'created' | 'closed'; delivery: ChangedDelivery }
+  | { kind: 'attempted'; delivery: ChangedDelivery; attempt: ChangedAttempt };
 
-export interface NewsQuestion {
-  after: NewsPlace;
+export interface ChangeQuery {
+  after: ChangePosition;
   customerIds: readonly string[];
 }
 
-export interface News {
-  items: NewsItem[];
+export interface DeliveryChanges {
+  items: DeliveryChange[];
   /** Too much, or too long ago: `items` is not all of it. */
   gap: boolean;
 }
@@ -89,7 +89,7 @@ export interface AttemptRow extends DeliveryRow {
   attempt_next_at: Date | null;
 }
 
-export function deliveryOf(row: DeliveryRow): NewsDelivery {
+export function deliveryOf(row: DeliveryRow): ChangedDelivery {
   return {
     id: row.id,
     eventId: row.event_id,
@@ -107,7 +107,7 @@ export function deliveryOf(row: DeliveryRow): NewsDelivery {
   };
 }
 
-export function attemptOf(row: AttemptRow): NewsAttempt {
+export function attemptOf(row: AttemptRow): ChangedAttempt {
   return {
     number: row.number,
     trigger: row.trigger,

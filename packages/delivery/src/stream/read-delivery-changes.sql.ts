@@ -9,11 +9,11 @@ import {
   DELIVERY_COLUMNS,
   deliveryOf,
   type DeliveryRow,
-  type News,
-  type NewsItem,
-  type NewsPlace,
-  type NewsQuestion,
-} from './news.js';
+  type DeliveryChanges,
+  type DeliveryChange,
+  type ChangePosition,
+  type ChangeQuery,
+} from './delivery-change.js';
 
 /** Attempts of everybody that are looked through. */
 const ATTEMPTS_MAX = 20_000;
@@ -23,39 +23,39 @@ const YOUNG_MAX = 50_000;
 const CLOSINGS_MAX = 1_000;
 /** An id is made this long before its transaction begins at most: whoever accepts may wait for a commit to join. */
 const ACCEPT_WAIT_MS = 10_000;
-/** What is committed later than this after its transaction began is told of by its first attempt only. */
+/** What is committed later than this after its transaction began is written of by its first attempt only. */
 const LATE_MAX_MS = 60_000;
 /** Nobody resumes from further back. */
 const RESUME_MAX_MS = 3_600_000;
 
 /** Of each kind, of one customer and reading; one more is there when some were left out. */
-export const newsOfCustomerMax = 500;
+export const changesPerCustomerMax = 500;
 
 /**
- * Answers each question with what was recorded since its place, says where all of them stand then, and which of the
+ * Answers each question with what was recorded since its position, says where all of them stand then, and which of the
  * customers are there no more: one snapshot. What this snapshot does not show was recorded by transactions it calls open,
  * so nothing that is committed late is missed. See docs/adr/0014-reading-attempts.md.
  */
-export async function readNews(
+export async function readDeliveryChanges(
   pool: pg.Pool,
-  questions: readonly NewsQuestion[],
-): Promise<{ place: NewsPlace; news: News[]; gone: Set<string> }> {
+  queries: readonly ChangeQuery[],
+): Promise<{ position: ChangePosition; changes: DeliveryChanges[]; gone: Set<string> }> {
   const client = await pool.connect();
   try {
     // Before the snapshot: what it calls open is older than this says by the accept wait at most.
     const openSinceMs = await readOpenSince(client);
     // A plan made while a partition was small would read the whole of it later.
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${setLocal(byIndex)}`);
-    const place = await readPlace(client, openSinceMs);
-    const gone = await findGone(client, [...new Set(questions.flatMap(({ customerIds }) => customerIds))]);
-    const news: News[] = [];
-    for (const { after, customerIds } of questions) {
+    const position = await readPlace(client, openSinceMs);
+    const gone = await findGone(client, [...new Set(queries.flatMap(({ customerIds }) => customerIds))]);
+    const changes: DeliveryChanges[] = [];
+    for (const { after, customerIds } of queries) {
       const there = customerIds.filter((id) => !gone.has(id));
-      news.push(await answer(client, place, { after, customerIds: there }));
+      changes.push(await answer(client, position, { after, customerIds: there }));
     }
     await client.query('COMMIT');
     client.release();
-    return { place, news, gone };
+    return { position, changes, gone };
   } catch (error) {
     client.release(true);
     throw error;
@@ -72,8 +72,8 @@ async function readOpenSince(client: pg.PoolClient): Promise<number> {
   return Math.floor(rows[0]?.ms ?? 0);
 }
 
-async function readPlace(client: pg.PoolClient, sinceMs: number): Promise<NewsPlace> {
-  const { rows } = await client.query<Omit<NewsPlace, 'sinceMs'>>(
+async function readPlace(client: pg.PoolClient, sinceMs: number): Promise<ChangePosition> {
+  const { rows } = await client.query<Omit<ChangePosition, 'sinceMs'>>(
     `SELECT pg_snapshot_xmax(s)::text AS "nextXid", ARRAY(SELECT pg_snapshot_xip(s))::text[] AS "openXids"
        FROM pg_current_snapshot() AS s`,
   );
@@ -94,9 +94,9 @@ async function findGone(client: pg.PoolClient, customerIds: readonly string[]): 
 
 async function answer(
   client: pg.PoolClient,
-  now: NewsPlace,
-  { after, customerIds }: NewsQuestion,
-): Promise<News> {
+  now: ChangePosition,
+  { after, customerIds }: ChangeQuery,
+): Promise<DeliveryChanges> {
   if (customerIds.length === 0) return { items: [], gap: false };
   // Numbered from lower on: the database was restored from a dump.
   const restored = BigInt(after.nextXid) > BigInt(now.nextXid);
@@ -114,10 +114,14 @@ async function answer(
 
 /**
  * By the transaction that wrote the event, which nothing but a replay to another endpoint changes: those of its deliveries
- * that have changed as well are told of again then. A row's `xmin` is the lower half of the number of the transaction that
+ * that have changed as well are written of again then. A row's `xmin` is the lower half of the number of the transaction that
  * wrote it last, and what wrote a delivery last is not older than what made it.
  */
-async function readCreated(client: pg.PoolClient, asked: unknown[], sinceMs: number): Promise<News> {
+async function readCreated(
+  client: pg.PoolClient,
+  asked: unknown[],
+  sinceMs: number,
+): Promise<DeliveryChanges> {
   const { rows } = await client.query<Found<DeliveryRow>>({
     name: 'read_news_created',
     text: `
@@ -125,7 +129,7 @@ async function readCreated(client: pg.PoolClient, asked: unknown[], sinceMs: num
         SELECT ${DELIVERY_COLUMNS}, ${writtenIn('delivery')} AS written_in
           FROM delivery WHERE customer_id = ANY ($1::text[]) AND id >= $5::uuid LIMIT ${YOUNG_MAX + 1}
       ), made AS (
-        SELECT young.*, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS place
+        SELECT young.*, row_number() OVER (PARTITION BY customer_id ORDER BY id) AS nth
           FROM young
          CROSS JOIN LATERAL (
            SELECT ${writtenIn('event')} AS made_in FROM event WHERE id = young.event_id OFFSET 0
@@ -134,13 +138,13 @@ async function readCreated(client: pg.PoolClient, asked: unknown[], sinceMs: num
       )
       SELECT made.*, counted.gap
         FROM (SELECT count(*) > ${YOUNG_MAX} AS gap FROM young) counted
-        LEFT JOIN made ON place <= ${newsOfCustomerMax + 1} ORDER BY id`,
+        LEFT JOIN made ON nth <= ${changesPerCustomerMax + 1} ORDER BY id`,
     values: [...asked, firstUuidAt(Math.max(0, sinceMs - ACCEPT_WAIT_MS))],
   });
   return newsOf(rows, (row) => ({ kind: 'created', delivery: deliveryOf(row) }));
 }
 
-async function readAttempted(client: pg.PoolClient, asked: unknown[]): Promise<News> {
+async function readAttempted(client: pg.PoolClient, asked: unknown[]): Promise<DeliveryChanges> {
   const { rows } = await client.query<Found<AttemptRow>>({
     name: 'read_news_attempted',
     text: `
@@ -152,7 +156,7 @@ async function readAttempted(client: pg.PoolClient, asked: unknown[]): Promise<N
       ), theirs AS (
         SELECT d.*, f.number, f.trigger, f.status AS attempt_status, f.response_code, f.latency_ms, f.error_code,
                f.error_message, f.started_at, f.next_attempt_at AS attempt_next_at, f.settled_in,
-               row_number() OVER (PARTITION BY d.customer_id ORDER BY f.settled_in) AS place
+               row_number() OVER (PARTITION BY d.customer_id ORDER BY f.settled_in) AS nth
           FROM fresh f
          CROSS JOIN LATERAL (
            SELECT ${DELIVERY_COLUMNS} FROM delivery WHERE id = f.delivery_id AND customer_id = ANY ($1::text[]) OFFSET 0
@@ -160,13 +164,13 @@ async function readAttempted(client: pg.PoolClient, asked: unknown[]): Promise<N
       )
       SELECT theirs.*, counted.gap
         FROM (SELECT count(*) > ${ATTEMPTS_MAX} AS gap FROM fresh) counted
-        LEFT JOIN theirs ON place <= ${newsOfCustomerMax + 1} ORDER BY settled_in, started_at, id, number`,
+        LEFT JOIN theirs ON nth <= ${changesPerCustomerMax + 1} ORDER BY settled_in, started_at, id, number`,
     values: asked,
   });
   return newsOf(rows, (row) => ({ kind: 'attempted', delivery: deliveryOf(row), attempt: attemptOf(row) }));
 }
 
-async function readClosed(client: pg.PoolClient, asked: unknown[]): Promise<News> {
+async function readClosed(client: pg.PoolClient, asked: unknown[]): Promise<DeliveryChanges> {
   const { rows } = await client.query<Found<DeliveryRow>>({
     name: 'read_news_closed',
     text: `
@@ -178,7 +182,7 @@ async function readClosed(client: pg.PoolClient, asked: unknown[]): Promise<News
         SELECT customer_id, delivery_ids FROM delivery_closing
          WHERE recorded_in = ANY ($3::xid8[]) AND customer_id = ANY ($1::text[])
       ), closed AS (
-        SELECT delivery_id, row_number() OVER (PARTITION BY customer_id ORDER BY delivery_id) AS place
+        SELECT delivery_id, row_number() OVER (PARTITION BY customer_id ORDER BY delivery_id) AS nth
           FROM fresh CROSS JOIN LATERAL unnest(delivery_ids) AS delivery_id
       ), theirs AS (
         SELECT d.* FROM closed
@@ -186,7 +190,7 @@ async function readClosed(client: pg.PoolClient, asked: unknown[]): Promise<News
            SELECT ${DELIVERY_COLUMNS} FROM delivery
             WHERE id = closed.delivery_id AND customer_id = ANY ($1::text[]) AND status NOT IN ('pending', 'held') OFFSET 0
          ) d
-         WHERE closed.place <= ${newsOfCustomerMax + 1}
+         WHERE closed.nth <= ${changesPerCustomerMax + 1}
       )
       SELECT theirs.*, counted.gap
         FROM (SELECT count(*) > ${CLOSINGS_MAX} AS gap FROM fresh) counted LEFT JOIN theirs ON true ORDER BY id`,
@@ -209,8 +213,8 @@ type Found<Row> = (Row | { id: null }) & { gap: boolean };
 
 function newsOf<Row extends { id: string }>(
   rows: readonly Found<Row>[],
-  toItem: (row: Row) => NewsItem,
-): News {
+  toItem: (row: Row) => DeliveryChange,
+): DeliveryChanges {
   const found = rows.filter((row): row is Row & { gap: boolean } => row.id !== null);
   return { items: found.map(toItem), gap: rows[0]?.gap ?? false };
 }

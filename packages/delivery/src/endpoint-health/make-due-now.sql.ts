@@ -2,7 +2,7 @@ import { idBounds, isLocked } from '@posthorn/database';
 import type { DeliveryRef } from '@posthorn/domain';
 import type pg from 'pg';
 
-export interface BroughtForward {
+export interface MadeDue {
   deliveries: DeliveryRef[];
   /** Where the page ended; null when there is nothing after it. */
   after: string | null;
@@ -16,10 +16,10 @@ const SCANNED_ROWS = 250;
  * oldest event first, after an id. Looks at a bounded range of the index over what is unsettled, so a page may be empty and
  * still have a next one.
  */
-export async function bringForward(
+export async function makeDueNow(
   pool: pg.Pool,
   { endpointId, after, limit }: { endpointId: string; after: string; limit: number },
-): Promise<BroughtForward> {
+): Promise<MadeDue> {
   const page = await pool.query<{ ids: string[] | null; scanned: number; last: string | null }>({
     name: 'find_waiting_for_retry',
     text: `

@@ -8,55 +8,55 @@ import {
   type JudgedEndpoint,
   saveFailingEndpoints,
 } from '../endpoint-health/failing-endpoints.sql.js';
-import { tellExhausted } from '../operational-events/gather-exhausted.sql.js';
-import { forgetClosings } from '../settle/note-closings.sql.js';
+import { reportExhausted } from '../operational-events/gather-exhausted.sql.js';
+import { dropOldStreamOutcomes } from '../settle/record-stream-outcomes.sql.js';
 import { takeAttemptReader } from './attempt-reader.sql.js';
 import { type EndpointSeen, rollUpAttempts } from './roll-up-attempts.sql.js';
-import { rollUpEnds } from './roll-up-ends.sql.js';
+import { rollUpOutcomes } from './roll-up-outcomes.sql.js';
 
-/** Several processes ask in turn; one reading in this time is enough for all of them. */
+/** Several processes try; one roll-up in this time is enough for all of them. */
 const NOT_WITHIN_MS = 4_000;
 const EXHAUSTED_EVERY_MS = 60_000;
 
-export interface AttemptReadingDeps {
+export interface StatisticsRollUpDeps {
   pool: DatabasePool;
   clock: Clock;
   retentionDays: number;
   failingLimits: FailingLimits;
-  /** A pass does nothing when another was this recently. Default 4 s. */
+  /** A run does nothing if another one ended this recently. Default 4 s. */
   notWithinMs?: number;
-  /** Of an endpoint's dead letters one notice is made in this time. Default 1 minute. */
+  /** The dead letters of an endpoint become one operational event in this time. Default 1 minute. */
   exhaustedEveryMs?: number;
 }
 
-export interface AttemptReading {
+export interface StatisticsRollUp {
   /**
-   * Reads what was recorded since the last pass, here or elsewhere, until it is all read or the signal aborts, and rests
-   * between one go and the next for as long as the one took: nobody waits for it. Returns how many attempts this process
-   * read. Several processes may run it at once: one reads at a time, each attempt once.
+   * Rolls up what was recorded since the last run, here or elsewhere, until all of it is read or the signal aborts. Between
+   * two batches it rests for as long as the first one took. Returns how many attempts this process read. Several processes
+   * may run it at once: one reads at a time, and each attempt is read once.
    */
   run(signal: AbortSignal): Promise<number>;
 }
 
 /**
- * Makes the statistics from attempts and ends of deliveries, keeps which endpoints fail, and notes what is to be told of
- * both, see docs/adr/0014-reading-attempts.md. All of it is committed together.
+ * Makes the statistics from attempts and outcomes of deliveries, stores which endpoints fail, and adds operational events
+ * of both to the outbox, see docs/adr/0014-reading-attempts.md. All of it is one transaction.
  */
-export function createAttemptReading({
+export function createStatisticsRollUp({
   pool,
   clock,
   retentionDays,
   failingLimits,
   notWithinMs = NOT_WITHIN_MS,
   exhaustedEveryMs = EXHAUSTED_EVERY_MS,
-}: AttemptReadingDeps): AttemptReading {
+}: StatisticsRollUpDeps): StatisticsRollUp {
   return {
     async run(signal) {
       let attempts = 0;
       let pauseMs = notWithinMs;
       for (let more = true; more && !signal.aborted;) {
         const beganMs = performance.now();
-        const read = await inTransaction(pool, (client) => readOn(client, pauseMs));
+        const read = await inTransaction(pool, (client) => runBatch(client, pauseMs));
         attempts += read?.attempts ?? 0;
         more = read?.more ?? false;
         if (more) await sleep(performance.now() - beganMs, undefined, { signal }).catch(() => undefined);
@@ -66,7 +66,7 @@ export function createAttemptReading({
     },
   };
 
-  async function readOn(
+  async function runBatch(
     client: DatabaseConnection,
     pauseMs: number,
   ): Promise<{ attempts: number; more: boolean } | null> {
@@ -75,10 +75,10 @@ export function createAttemptReading({
     const oldestMs = oldestDayKept(clock.nowMs(), retentionDays);
     const read = await rollUpAttempts(client, reader, oldestMs);
     await saveFailingEndpoints(client, judge(read.endpoints, failingLimits.warnAfterMs), failingLimits);
-    const moreEnds = await rollUpEnds(client, oldestMs);
-    await tellExhausted(client, exhaustedEveryMs);
-    await forgetClosings(client);
-    return { attempts: read.attempts, more: read.behind || moreEnds };
+    const moreEnds = await rollUpOutcomes(client, oldestMs);
+    await reportExhausted(client, exhaustedEveryMs);
+    await dropOldStreamOutcomes(client);
+    return { attempts: read.attempts, more: read.hasMore || moreEnds };
   }
 }
 

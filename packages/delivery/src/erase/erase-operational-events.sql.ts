@@ -8,8 +8,8 @@ import type { Erasure } from './erasure.sql.js';
 const BATCH = 1_000;
 const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
 
-/** Removes what the operator was told about a customer, because it names it; with its deliveries and their attempts. */
-export async function eraseToldAbout(client: pg.PoolClient, erasure: Erasure): Promise<void> {
+/** Removes the operator's operational events that name the customer, with their deliveries and attempts. */
+export async function eraseOperationalEvents(client: pg.PoolClient, erasure: Erasure): Promise<void> {
   for (let after = BEFORE_ALL; ;) {
     const { rows } = await client.query<{ id: string; about: string | null }>(
       `SELECT id, body::json #>> '{data,customerId}' AS about FROM event
@@ -19,12 +19,12 @@ export async function eraseToldAbout(client: pg.PoolClient, erasure: Erasure): P
     const last = rows.at(-1);
     if (!last) return;
     const ids = rows.filter(({ about }) => about === erasure.customerId).map(({ id }) => id);
-    if (ids.length > 0) await erasure.part(() => eraseOperationalEvents(client, ids));
+    if (ids.length > 0) await erasure.part(() => eraseBatch(client, ids));
     after = last.id;
   }
 }
 
-async function eraseOperationalEvents(
+async function eraseBatch(
   client: pg.PoolClient,
   ids: readonly string[],
 ): Promise<{ operationalEvents: number }> {

@@ -2,7 +2,7 @@ import type { DatabasePool } from '@posthorn/database';
 import { createGroupCommit, type Logger } from '@posthorn/runtime';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { loadEndpointHealth, saveEndpointHealth, type KeptEndpointHealth } from './endpoint-health.sql.js';
+import { loadEndpointHealth, saveEndpointHealth, type StoredEndpointHealth } from './endpoint-health.sql.js';
 
 const SCORE_EVERY_MS = 5_000;
 const RETRY_MS = 1_000;
@@ -10,30 +10,30 @@ const BATCH_MAX = 500;
 /** A process that stops does not wait for a Postgres that is away. */
 const CLOSE_MAX_MS = 500;
 
-export interface EndpointHealthKeeper {
+export interface EndpointHealthStore {
   /** What was kept of an endpoint, read anew; reads that come together share one statement. */
-  load(endpointId: string): Promise<KeptEndpointHealth | null>;
+  load(endpointId: string): Promise<StoredEndpointHealth | null>;
   /** A transition is written at once, a changed score within 5 s; only the newest of an endpoint is. */
-  note(kept: KeptEndpointHealth, transition: boolean): void;
+  note(kept: StoredEndpointHealth, transition: boolean): void;
   /** Writes what is still to be written, if Postgres takes it. */
   close(): Promise<void>;
 }
 
 /** Carries the endpoints' health over to whoever owns them next. Losing a write costs a few attempts, never a delivery. */
-export function createEndpointHealthKeeper({
+export function createEndpointHealthStore({
   pool,
   logger,
 }: {
   pool: DatabasePool;
   logger: Logger;
-}): EndpointHealthKeeper {
-  const unsaved = new Map<string, KeptEndpointHealth>();
+}): EndpointHealthStore {
+  const unsaved = new Map<string, StoredEndpointHealth>();
   let timer: NodeJS.Timeout | undefined;
   let timerAtMs = Infinity;
   let saving: Promise<void> = Promise.resolve();
   let failing = false;
 
-  const load = createGroupCommit<string, KeptEndpointHealth | null>({
+  const load = createGroupCommit<string, StoredEndpointHealth | null>({
     commit: async (ids) => {
       const found = await loadEndpointHealth(pool, [...new Set(ids)]);
       return ids.map((id) => unsaved.get(id) ?? found.get(id) ?? null);
@@ -58,11 +58,11 @@ export function createEndpointHealthKeeper({
     try {
       await saveEndpointHealth(pool, batch);
       for (const kept of batch) if (unsaved.get(kept.endpointId) === kept) unsaved.delete(kept.endpointId);
-      if (failing) logger.info('endpoint.health_kept');
+      if (failing) logger.info('endpoint.health_stored');
       failing = false;
       saveIn(0);
     } catch (error) {
-      if (!failing) logger.warn('endpoint.health_not_kept', { error });
+      if (!failing) logger.warn('endpoint.health_not_stored', { error });
       failing = true;
       saveIn(RETRY_MS);
     }

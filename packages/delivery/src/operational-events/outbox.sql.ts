@@ -1,18 +1,18 @@
 import { type Notice, operatorCustomerId } from '@posthorn/domain';
 import type pg from 'pg';
 
-export interface NoticeToTell {
+export interface OutboxEntry {
   id: string;
   notice: Notice;
   notedAt: Date;
-  /** Its customer is gone, or being erased: nobody is to hear of it any more. */
+  /** Its customer is gone or being erased: the entry is dropped. */
   obsolete: boolean;
   /** The customer has a notificationUrl. */
   toOwner: boolean;
 }
 
-/** Takes the oldest notices for the rest of the transaction; those that another process has are left to it. */
-export async function takeNotices(client: pg.ClientBase, limit: number): Promise<NoticeToTell[]> {
+/** Takes the oldest entries for the rest of the transaction, without those that another process has taken. */
+export async function takeFromOutbox(client: pg.ClientBase, limit: number): Promise<OutboxEntry[]> {
   const { rows } = await client.query<{
     id: string;
     type: Notice['type'];
@@ -37,7 +37,7 @@ export async function takeNotices(client: pg.ClientBase, limit: number): Promise
   }));
 }
 
-export async function removeNotices(client: pg.ClientBase, ids: readonly string[]): Promise<void> {
+export async function removeFromOutbox(client: pg.ClientBase, ids: readonly string[]): Promise<void> {
   await client.query('DELETE FROM notice WHERE id = ANY ($1::bigint[])', [ids]);
 }
 
@@ -46,7 +46,7 @@ export async function removeNotices(client: pg.ClientBase, ids: readonly string[
  * reads `customer_id` and what else `facts` (SQL, a jsonb object) names from another. Nothing is noted about the operator's own
  * customer: an event about an event would go on for ever.
  */
-export function noteSql(name: string, type: Notice['type'], facts: string, from: string): string {
+export function addToOutboxSql(name: string, type: Notice['type'], facts: string, from: string): string {
   return `${name} AS (
     INSERT INTO notice (type, customer_id, facts)
     SELECT '${type}', customer_id, ${facts} FROM ${from} WHERE customer_id <> '${operatorCustomerId}'

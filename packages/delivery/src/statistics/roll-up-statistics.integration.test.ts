@@ -5,7 +5,7 @@ import type pg from 'pg';
 import { cancelMatchingDeliveries } from '../cancel/cancel-delivery.js';
 import { settleAttempts, type AttemptToSettle } from '../settle/settle-attempts.sql.js';
 import { openPipeline, type OpenPipeline } from '../test-support/open-pipeline.js';
-import { createAttemptReading } from './read-attempts.js';
+import { createStatisticsRollUp } from './roll-up-statistics.js';
 
 const MINUTE_MS = 60_000;
 const ALL = new AbortController().signal;
@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 /** A process that reads. */
 const readerOn = (of: pg.Pool, notWithinMs = 0) =>
-  createAttemptReading({
+  createStatisticsRollUp({
     pool: of,
     clock: pipeline.database.clock,
     retentionDays: 30,
@@ -165,7 +165,7 @@ describe('the statistics', () => {
     await Promise.all([settlers, ...readers].map((own) => own.close()));
   }, 120_000);
 
-  it('count what a transaction that is open for long leaves behind, and nothing twice', async () => {
+  it('count what a transaction that is open for long leaves hasMore, and nothing twice', async () => {
     const ids = await acceptEvents(3);
     const slow = await pool.connect();
     await slow.query('BEGIN');
