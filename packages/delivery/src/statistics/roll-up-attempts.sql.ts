@@ -98,5 +98,5 @@ UPDATE attempt_reader
        read_at = CASE WHEN r.xid < pg_snapshot_xmax(r.shown) THEN read_at ELSE clock_timestamp() END,
        behind = r.xid < pg_snapshot_xmax(r.shown)
   FROM reached r
-RETURNING (SELECT count(*)::int FROM fresh) AS attempts, hasMore,
+RETURNING (SELECT count(*)::int FROM fresh) AS attempts, behind AS "hasMore",
           (SELECT COALESCE(json_agg(j), '[]') FROM judged j) AS endpoints`;

@@ -165,7 +165,7 @@ describe('the statistics', () => {
     await Promise.all([settlers, ...readers].map((own) => own.close()));
   }, 120_000);
 
-  it('count what a transaction that is open for long leaves hasMore, and nothing twice', async () => {
+  it('count what a transaction that is open for long leaves behind, and nothing twice', async () => {
     const ids = await acceptEvents(3);
     const slow = await pool.connect();
     await slow.query('BEGIN');
