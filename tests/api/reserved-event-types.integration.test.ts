@@ -13,7 +13,7 @@ const send = (method: string, path: string, body: unknown) =>
   patiently(() => world.send(method, path, { token: world.adminKey, body }));
 
 const reserved = ['posthorn', 'posthorn.test', 'posthorn.endpoint.disabled', 'Posthorn.Endpoint.Disabled'];
-const told = { path: 'type', message: expect.stringContaining('kept for the operational events') };
+const told = { path: 'type', message: expect.stringContaining('reserved for the operational events') };
 
 describe('a type that begins with posthorn.', () => {
   it.each(reserved)('%s cannot be sent, alone or in a batch, nor put into the catalogue', async (type) => {

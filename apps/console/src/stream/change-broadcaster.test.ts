@@ -98,8 +98,8 @@ describe('The change broadcaster', () => {
     const { written } = listen('other', left);
     await waitUntil(() => written.length > 3);
     expect(asked.filter((queries) => queries.some(({ after }) => after === left))).toHaveLength(1);
-    const places = written.map(({ position }) => Number(position));
-    expect(places).toEqual(places.map((_, n) => (places[0] ?? 0) + n));
+    const positions = written.map(({ position }) => Number(position));
+    expect(positions).toEqual(positions.map((_, n) => (positions[0] ?? 0) + n));
   });
 
   it('stops asking when nobody listens, and begins anew with the next', async () => {
@@ -121,9 +121,9 @@ describe('The change broadcaster', () => {
     await waitUntil(() => failures === 0);
     const before = written.length;
     await waitUntil(() => written.length > before);
-    const places = asked.flatMap((queries) => queries.map(({ after }) => Number(after.nextXid)));
-    const [again] = places.filter((position, n) => places.indexOf(position) !== n);
-    expect(places.filter((position) => position === again)).toHaveLength(3);
+    const positions = asked.flatMap((queries) => queries.map(({ after }) => Number(after.nextXid)));
+    const [again] = positions.filter((position, n) => positions.indexOf(position) !== n);
+    expect(positions.filter((position) => position === again)).toHaveLength(3);
   });
 
   it('ends those whose customer is gone', async () => {

@@ -69,8 +69,8 @@ export function runStream(
     rechecking = true;
     mayGoOn()
       .catch((error: unknown) => {
-        // While nobody can tell it goes on, as requests with a known key do. Any other refusal ends it: one that is
-        // not known any more can be written so as a limit on its address.
+        // While Postgres is away the stream continues, as requests with a known key do. Any other refusal ends it; that of
+        // an unknown key may also read as a limit on its address.
         if (error instanceof AppError && error.code !== 'unavailable') end();
       })
       .finally(() => (rechecking = false));

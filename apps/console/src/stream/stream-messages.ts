@@ -2,7 +2,7 @@ import { idPrefixes, type StreamedDeliveryResource } from '@posthorn/api-contrac
 import type { ChangedAttempt, ChangedDelivery, DeliveryChange } from '@posthorn/delivery/stream';
 import { encodeId } from '@posthorn/domain';
 
-/** One thing that happened as the messages that tell of it. */
+/** The messages of one change. */
 export function messagesOf(item: DeliveryChange): string {
   const delivery = deliveryOf(item.delivery);
   switch (item.kind) {

@@ -116,7 +116,7 @@ describe('GET /v1/customers/{customerId}/stream', () => {
     ]);
   });
 
-  it('misses nothing that is committed behind what it written of already, here or after going on', async () => {
+  it('misses nothing that is committed late, in the same stream or in one that resumes', async () => {
     const late = await pool.connect();
     try {
       await late.query('BEGIN');

@@ -23,18 +23,18 @@ const YOUNG_MAX = 50_000;
 const CLOSINGS_MAX = 1_000;
 /** An id is made this long before its transaction begins at most: whoever accepts may wait for a commit to join. */
 const ACCEPT_WAIT_MS = 10_000;
-/** What is committed later than this after its transaction began is written of by its first attempt only. */
+/** A delivery that is committed later than this after its transaction began is first seen by its first attempt. */
 const LATE_MAX_MS = 60_000;
 /** Nobody resumes from further back. */
 const RESUME_MAX_MS = 3_600_000;
 
-/** Of each kind, of one customer and reading; one more is there when some were left out. */
+/** Changes of each kind, for one customer in one reading. One more is returned when some were left out. */
 export const changesPerCustomerMax = 500;
 
 /**
- * Answers each question with what was recorded since its position, says where all of them stand then, and which of the
- * customers are there no more: one snapshot. What this snapshot does not show was recorded by transactions it calls open,
- * so nothing that is committed late is missed. See docs/adr/0014-reading-attempts.md.
+ * Returns for each query what was recorded since its position, the position that all of them then have, and the customers
+ * that no longer exist, in one snapshot. What the snapshot does not show belongs to transactions that it lists as open, so
+ * nothing that is committed late is missed. See docs/adr/0014-reading-attempts.md.
  */
 export async function readDeliveryChanges(
   pool: pg.Pool,
@@ -113,8 +113,8 @@ async function answer(
 }
 
 /**
- * By the transaction that wrote the event, which nothing but a replay to another endpoint changes: those of its deliveries
- * that have changed as well are written of again then. A row's `xmin` is the lower half of the number of the transaction that
+ * By the transaction that wrote the event, which nothing but a replay to another endpoint changes: deliveries that
+ * have changed since are returned once more. A row's `xmin` is the lower half of the number of the transaction that
  * wrote it last, and what wrote a delivery last is not older than what made it.
  */
 async function readCreated(
