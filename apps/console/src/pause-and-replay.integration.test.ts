@@ -89,7 +89,7 @@ describe('POST /v1/deliveries/{deliveryId}/replay', () => {
       attempts: 2,
     });
     expect(app.enqueued).toMatchObject([{ deliveryId: delivery.uuid, generation: 2 }]);
-    expect(app.enqueued[0]?.delayMs ?? 0).toBe(0);
+    expect(app.enqueued[0]).not.toMatchObject({ delayMs: expect.any(Number) });
   });
 
   it('brings one forward that waits, under the next generation', async () => {
