@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ensurePartitions } from '@posthorn/database';
 import { createLogger } from '@posthorn/runtime';
 
@@ -20,7 +20,9 @@ let pipeline: OpenPipeline;
 let endpointId: string;
 let enqueued = 0;
 
-beforeAll(async () => {
+// Before each: a test that is run once more begins with the same rows.
+beforeEach(async () => {
+  enqueued = 0;
   pipeline = await openPipeline();
   const { pool } = pipeline.database;
   for (let day = DAYS; day >= 0; day -= 10)
@@ -47,7 +49,7 @@ beforeAll(async () => {
   await addDeliveries([endpointId], HELD_MAX + PAST, 'held');
   await pool.query('ANALYZE delivery');
 }, 400_000);
-afterAll(() => pipeline.close(), 400_000);
+afterEach(() => pipeline.close(), 400_000);
 
 /** So many for each endpoint, spread over the days. */
 async function addDeliveries(endpointIds: string[], each: number, status: string): Promise<void> {
